@@ -1,0 +1,130 @@
+/* config.h - the configuration file as a value.
+ *
+ * CONTRACT.md is the schema.  Everything is parsed and checked here, from the first version; what a
+ * service that does not exist yet will want is there already.  A config is immutable after
+ * config_load() and owns all that its texts point to.
+ */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include "base/error.h"
+#include "base/net.h"
+
+enum role { ROLE_SMTP, ROLE_SUBMISSION, ROLE_SUBMISSIONS, ROLE_POP3, ROLE_POP3S, ROLE_COUNT };
+enum cleartext { CLEARTEXT_NEVER, CLEARTEXT_LOOPBACK, CLEARTEXT_ALWAYS };
+enum relay_tls {
+    RELAY_TLS_NONE,
+    RELAY_TLS_MAY,
+    RELAY_TLS_ENCRYPT,
+    RELAY_TLS_VERIFY,
+    RELAY_TLS_DANE
+};
+enum dnssec { DNSSEC_AUTO, DNSSEC_OFF, DNSSEC_REQUIRE };
+enum protocol_log { PROTOCOL_LOG_OFF, PROTOCOL_LOG_COMMANDS, PROTOCOL_LOG_ALL };
+
+struct config_listener {
+    enum role role;
+    struct endpoint endpoint;
+    bool written;  /* named in the file: not binding it is fatal */
+    bool optional; /* its family may be missing on this machine */
+};
+
+struct config_domain {
+    struct text name;      /* canonical: lower case, A-labels */
+    struct text catch_all; /* an address; empty: none */
+    bool plus_addressing;
+};
+
+struct config_certificate {
+    struct text host;             /* empty: the default */
+    struct text certificate, key; /* absolute paths */
+};
+
+struct config_route {
+    struct text domain;
+    struct text host; /* "host[:port]" as written */
+};
+
+struct config {
+    struct text file;     /* as named; empty when there is none */
+    struct text hostname; /* canonical; default: the machine's name */
+    struct text data;     /* absolute path */
+    struct text user;
+    bool user_written, data_written;
+    struct text postmaster; /* an address, or empty */
+
+    const struct config_listener *listeners;
+    size_t listener_count;
+    const struct config_domain *domains;
+    size_t domain_count;
+    const struct config_certificate *certificates;
+    size_t certificate_count;
+
+    const struct network *trusted;
+    size_t trusted_count;
+    struct text smarthost;
+    uint16_t relay_port;
+    enum relay_tls relay_tls;
+    const struct config_route *routes;
+    size_t route_count;
+    const uint64_t *retry_ms;
+    size_t retry_count;
+    uint64_t warn_ms, expire_ms;
+
+    enum cleartext cleartext;
+    const struct endpoint *resolvers;
+    size_t resolver_count;
+    enum dnssec dnssec;
+
+    uint64_t message_octets;
+    uint32_t recipients, transactions, connections, connections_per_peer;
+    uint64_t line_octets;
+    uint32_t hops;
+    uint64_t smtp_command_ms, smtp_message_ms, pop3_idle_ms, login_delay_ms;
+    uint64_t body_memory;
+
+    bool ban; /* abuse.ban: see ban_ms */
+    uint64_t ban_ms;
+    uint32_t errors, logins;
+    uint64_t record_keep_ms, record_octets;
+    bool record_bodies;
+    struct text log_file;
+    bool log_json;
+    enum protocol_log log_protocol;
+};
+
+/* Warnings that are no errors (warn >= expire...) are told one by one. */
+struct config_notices {
+    void (*warning)(void *owner, const char *words);
+    void *owner;
+};
+
+/* Reads the file; `file` NULL: /etc/godwit/godwit.conf if it exists, else the built-in loopback
+ * setting for trying things out (CONTRACT.md, "No file at all").  ERROR_CONFIG with file, line,
+ * reason and the nearest valid name.  Not thread-safe: the scanner of the library is global, so one
+ * caller at a time. */
+bool config_load(const char *file, const struct config_notices *, struct config **out,
+                 struct error *);
+void config_free(struct config **);
+
+/* The local domain with this canonical name, or NULL. */
+const struct config_domain *config_domain(const struct config *, struct text name);
+bool config_trusts(const struct config *, const struct endpoint *peer);
+const char *role_name(enum role);
+
+/* Names of the keys that differ and need a restart (data, user, listen), for reload; returns how
+ * many were written to `out`. */
+size_t config_needs_restart(const struct config *now, const struct config *next,
+                            const char *out[3]);
+
+/* One row of the schema, for help, check and the man page. */
+struct config_row {
+    const char *section; /* "" for the top level */
+    const char *key;
+    const char *type;     /* "size", "duration", "list of networks", ... */
+    const char *standard; /* the default as written in a file */
+    const char *meaning;  /* a sentence or two */
+};
+const struct config_row *config_rows(size_t *count_out);
+
+#endif

@@ -1,0 +1,24 @@
+/* trace.h - the trace fields that this host adds: Received, Return-Path, Delivered-To. Pure. */
+#ifndef MAIL_TRACE_H
+#define MAIL_TRACE_H
+
+#include "base/buffer.h"
+#include "base/net.h"
+
+/* RFC 5321 4.4; "with" keywords of RFC 3848 and RFC 6531 (UTF8SMTP...). */
+struct trace_received {
+    struct text hello;                    /* what HELO or EHLO said; escaped here */
+    struct endpoint peer;                 /* NET_NONE: a local submission */
+    struct text hostname;                 /* ours */
+    bool esmtp, utf8, tls, authenticated; /* give SMTP, ESMTP, ESMTPSA, UTF8SMTPS, ... */
+    struct text id;                       /* the message id */
+    struct text only_recipient; /* `for <...>`: only when there is exactly one; else empty */
+    int64_t wall_ms;
+    int zone_seconds;
+};
+/* Appends the folded field with its CRLF; no line is over 998 octets, most under 78. */
+bool trace_received(struct buffer *, const struct trace_received *);
+/* "Return-Path: <...>\r\n" and "Delivered-To: ...\r\n": a placement's own prefix. */
+bool trace_prefix(struct buffer *, struct text sender, struct text recipient);
+
+#endif

@@ -1,0 +1,63 @@
+/* dot.h - the end of data and dot-stuffing (RFC 5321 4.5.2, RFC 1939 3), both directions. Pure.
+ *
+ * One decoder, and only CRLF.CRLF ends the data.  It also counts, once and for all, what the rest
+ * of the program wants to know of the content.
+ */
+#ifndef PROTO_DOT_H
+#define PROTO_DOT_H
+
+#include "base/buffer.h"
+#include "mail/header.h"
+
+/* What is true of content, counted as it passes. After all of it: see content_facts_end(). */
+struct content_facts {
+    uint64_t octets;       /* as RETR sends them after un-stuffing */
+    uint32_t received;     /* Received fields in the header */
+    uint32_t line_longest; /* octets without CRLF, capped at UINT32_MAX */
+    bool dot_lines;        /* a line begins with a dot: needs stuffing */
+    bool ends_with_crlf;
+    bool eight_bit;
+    bool has_nul;
+    bool bare_cr_or_lf; /* in what came; with DOT_MEND the content itself has none */
+};
+
+/* Counts content that comes in slices; also used alone, for what this host writes itself. */
+struct content_counter {
+    struct content_facts facts;
+    struct header_counter header;
+    uint64_t line_octets;
+    bool at_line_start, after_cr, any;
+};
+void content_counter_init(struct content_counter *);
+void content_count(struct content_counter *, struct bytes);
+
+enum dot_line_ends {
+    DOT_KEEP, /* a bare CR or LF stays and is told in the facts */
+    DOT_MEND, /* each becomes CRLF */
+};
+
+struct dot_decoder {
+    enum dot_line_ends line_ends;
+    uint8_t state; /* private */
+    bool stuffed;  /* private: dots are doubled and a dot alone ends (DATA), or not (BDAT) */
+    struct content_counter counter;
+};
+
+/* DATA: stuffed = true.  BDAT: stuffed = false, the end is where the caller says. */
+void dot_decoder_init(struct dot_decoder *, bool stuffed, enum dot_line_ends);
+enum dot_step {
+    DOT_SLICE,      /* *slice_out is content: a part of the input, or a constant; take it first */
+    DOT_NEED_INPUT, /* the input is used up */
+    DOT_END,        /* CRLF.CRLF was read; *in stands behind it */
+};
+/* Takes octets from the front of *in. */
+enum dot_step dot_decode(struct dot_decoder *, struct bytes *in, struct bytes *slice_out);
+/* BDAT: the last chunk is over.  Gives what is still owed (a pending CR or a missing final CRLF): a
+ * constant slice, maybe empty. */
+struct bytes dot_decoder_finish(struct dot_decoder *);
+
+/* The other direction: appends content with its dots doubled.  `*at_line_start` is the state
+ * between slices, true before the first.  False: no room (nothing may be assumed). */
+bool dot_encode(struct buffer *, struct bytes, bool *at_line_start);
+
+#endif

@@ -1,0 +1,29 @@
+/* secret.h - what passwords are checked with, behind the library that computes it.
+ *
+ * The slow call takes tens of milliseconds: for a lane only.
+ */
+#ifndef RUN_SECRET_H
+#define RUN_SECRET_H
+
+#include "base/error.h"
+
+enum { SECRET_SALT = 16, SECRET_KEY = 32 };
+
+/* A SCRAM-SHA-256 verifier (RFC 5802 3, RFC 7677): what is kept of a password. */
+struct verifier {
+    uint32_t iterations;
+    uint8_t salt[SECRET_SALT];
+    uint8_t stored_key[SECRET_KEY];
+    uint8_t server_key[SECRET_KEY];
+};
+
+/* Slow.  Computes the verifier of the password with these iterations and this salt. */
+bool secret_verifier(struct text password, uint32_t iterations, const uint8_t salt[SECRET_SALT],
+                     struct verifier *out, struct error *);
+/* In constant time. */
+bool secret_equal(const void *, const void *, size_t len);
+/* HMAC-SHA-256, for caches that must not hold what they recognise. */
+bool secret_mac(const void *key, size_t key_len, struct text, uint8_t out[SECRET_KEY]);
+void secret_wipe(void *, size_t len);
+
+#endif

@@ -1,0 +1,43 @@
+/* change.h - the changes that a journal unit is made of, and their octets on disk. Pure.
+ *
+ * Changes are absolute states with a version (STORE.md 18), so replay may see them in any order and
+ * keeps the highest version.  Everything assigned stands in them: replay reads no clock, no
+ * configuration and no directory.
+ */
+#ifndef STORE_LOCAL_CHANGE_H
+#define STORE_LOCAL_CHANGE_H
+
+#include "base/buffer.h"
+#include "proto/dot.h"
+#include "store/ids.h"
+
+enum change_kind {
+    CHANGE_MAILBOX = 1, /* mailbox opened, or rewritten by compaction: all its counters */
+    CHANGE_MESSAGE = 2, /* the unit's message: envelope and facts; at most one, first in its unit */
+    CHANGE_PLACED = 3,  /* a message is in a mailbox, with these flags and this prefix */
+    CHANGE_EXPUNGED = 4, /* a placement is gone: its tombstone */
+    CHANGE_PURGED = 5,   /* a mailbox is gone with all in it: its tombstone */
+};
+
+/* Which members count for which kind: */
+struct change {
+    enum change_kind kind;
+    mailbox_id mailbox;         /* all but MESSAGE */
+    message_id message;         /* MESSAGE, PLACED */
+    uint32_t uid;               /* PLACED, EXPUNGED */
+    uint64_t modseq;            /* PLACED, EXPUNGED; MAILBOX: the highest */
+    uint32_t uid_validity;      /* MAILBOX */
+    uint32_t uid_next;          /* MAILBOX */
+    uint32_t flags;             /* PLACED */
+    int64_t when_ms;            /* MESSAGE: arrived; PLACED: placed; MAILBOX: opened */
+    struct text words;          /* MAILBOX: address; MESSAGE: sender; PLACED: prefix */
+    struct content_facts facts; /* MESSAGE: of the content; PLACED: of the prefix */
+};
+
+/* Appends one change.  Kinds are tagged and length-prefixed; integers little-endian. */
+bool change_encode(struct buffer *, const struct change *);
+/* Takes one change off the front of *rest; its words point into the input.  False when it does not
+ * parse, or is of a kind that this version does not know. */
+bool change_decode(struct bytes *rest, struct change *out);
+
+#endif

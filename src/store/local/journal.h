@@ -1,0 +1,135 @@
+/* journal.h - the append-only truth: segments, batches, units (STORE.md 6 to 11, 14, 22).
+ *
+ * The journal knows octets, checksums and order, not what the changes mean.  Writing is for the
+ * commit lane alone; reading is for any thread.
+ */
+#ifndef STORE_LOCAL_JOURNAL_H
+#define STORE_LOCAL_JOURNAL_H
+
+#include "run/disk.h"
+#include "store/ids.h"
+
+struct journal;
+
+enum {
+    JOURNAL_ALIGN = 4096,
+    JOURNAL_BLOCK = 64 * 1024, /* content is checksummed in blocks of this size */
+    JOURNAL_BATCH_UNITS_MAX = 256,
+    JOURNAL_BATCH_OCTETS_MAX = 4 * 1024 * 1024,
+    JOURNAL_LARGE_OCTETS = 1024 * 1024, /* content beyond this lies in journal/large/ID */
+};
+
+/* Behind the last good batch: where replay begins.  Stored in the index with what it covers. */
+struct journal_position {
+    uint64_t segment;  /* number of the segment file */
+    uint64_t offset;   /* in it: where the next batch would begin */
+    uint64_t sequence; /* of the last batch */
+    uint64_t checksum; /* of the last batch */
+};
+
+/* Where a unit lies. */
+struct unit_place {
+    uint64_t segment;
+    uint64_t offset;     /* of the unit's header */
+    uint32_t octets;     /* header, changes, block checksums and, unless large, content */
+    uint32_t content_at; /* from `offset` to the first octet of content; large: 0 */
+};
+
+/* A unit to write, or as read.  Content is given in slices, and lies behind the changes. */
+struct unit {
+    message_id message;   /* 0: no content */
+    struct bytes changes; /* change_encode()d, at least one */
+    const struct iovec *content;
+    int content_count;
+    uint64_t content_octets;
+    bool large; /* content lies in journal/large/ID; the unit holds its checksums */
+    const uint64_t *large_checksums; /* one for each JOURNAL_BLOCK, by journal_block_checksum() */
+    struct unit_place place;         /* out */
+};
+
+struct journal_events {
+    /* Replay: one unit that verified, in commit order, with the position behind its batch.  False:
+     * stop (the error is set by the callee). */
+    bool (*replay)(void *owner, const struct unit *, const struct journal_position *,
+                   struct error *);
+    /* A sentence for people: a torn tail was found, units were lost (which), ... */
+    void (*notice)(void *owner, bool is_trouble, const char *words);
+    void *owner;
+};
+
+struct journal_options {
+    struct disk *disk;         /* DATA; folders journal/ and journal/large/ are made here */
+    const uint8_t *store_uuid; /* 16 octets */
+    uint64_t segment_octets;   /* the largest size; 0: 64 MB.  After each start they grow from
+                                  8 MB up to it, so that a small store stays small. */
+};
+
+/* Recovery (STORE.md 7): lists the segments, syncs those from `from` on, replays what lies behind
+ * `from` (a zeroed position: everything), tells torn tails and damage, then makes a new segment
+ * whose header names the last good batch, synced with its directory.  The empty tail of older
+ * segments (zeros behind the last good batch) is given back to the file system. */
+bool journal_open(const struct journal_options *, const struct journal_position *from,
+                  const struct journal_events *, struct journal **out, struct error *);
+/* Reading only: no lock, no new segment, nothing is changed.  journal_append is not allowed. */
+bool journal_open_read(const struct journal_options *, struct journal **out, struct error *);
+/* Replays everything from `from` without changing anything; also for a journal being written. */
+bool journal_replay(struct journal *, const struct journal_position *from,
+                    const struct journal_events *, struct error *);
+void journal_close(struct journal **);
+
+/* Writes one batch of units: one vectored write.  It counts only after journal_sync().  After a
+ * failure the segment must not be used again: journal_abandon(). */
+bool journal_append(struct journal *, struct unit *units, size_t count, struct error *);
+bool journal_sync(struct journal *, struct error *);
+/* The position behind the last batch that was synced. */
+struct journal_position journal_position(const struct journal *);
+/* Octets that one batch of these units will take on disk, padding included. */
+uint64_t journal_batch_octets(const struct unit *units, size_t count);
+/* Whether a batch of this size needs the next segment; then journal_turn() switches to the prepared
+ * one (it fails with ERROR_TEMPORARY when none is ready). */
+bool journal_is_full(const struct journal *, uint64_t batch_octets);
+bool journal_turn(struct journal *, struct error *);
+/* STORE.md 14: gives the segment up after a failed or short write or sync and begins a new one
+ * whose header ends the old one at the last good batch; synced when it returns true.  Blocks. */
+bool journal_abandon(struct journal *, struct error *);
+/* For a lane of its own: zero-writes, syncs and names the next segment unless one is ready. */
+bool journal_prepare(struct journal *, struct error *);
+bool journal_wants_preparation(const struct journal *);
+
+/* The keyed checksum of one block of a message's content (STORE.md 8, 22): the message id and the
+ * block's number are part of it.  Large files use the segment key of the moment they began; it is
+ * held in the file's own header. */
+uint64_t journal_block_checksum(const struct journal *, message_id, uint32_t block, struct bytes);
+
+/* --- Reading, any thread --- */
+
+/* A unit opened for reading: its segment is pinned (not unlinked) until closed. */
+struct unit_reader;
+/* Reads and verifies header and block checksums.  `now`: only if all of it is in memory, without
+ * blocking; then *would_block_out tells whether that was why it failed. `place` gives segment,
+ * offset and octets; the unit must hold this message. */
+bool unit_open(struct journal *, message_id, const struct unit_place *, bool now,
+               bool *would_block_out, struct unit_reader **out, struct error *);
+void unit_close(struct unit_reader **);
+/* Verified content from `offset` on: from the block that it lies in, at least one octet unless
+ * `offset` is the end.  Valid until the next call on the reader. */
+bool unit_read(struct unit_reader *, uint64_t offset, bool now, bool *would_block_out,
+               struct bytes *out, struct error *);
+uint64_t unit_content_octets(const struct unit_reader *);
+
+/* --- Large content while it arrives, one thread at a time --- */
+struct large;
+/* Makes journal/large/ID. */
+bool large_open(struct journal *, message_id, struct large **out, struct error *);
+/* Appends; begins writeback every 4 MB. */
+bool large_write(struct large *, struct bytes, struct error *);
+/* fdatasync, then fsync of the directory.  Afterwards the checksums go into a unit. */
+bool large_finish(struct large *, const uint64_t **checksums_out, uint64_t *octets_out,
+                  struct error *);
+/* Closes; with `keep` false removes the file. */
+void large_close(struct large **, bool keep);
+/* After recovery: removes every file in journal/large that `is_referred` does not know. */
+bool large_sweep(struct journal *, bool (*is_referred)(void *owner, message_id), void *owner,
+                 struct error *);
+
+#endif

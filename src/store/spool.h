@@ -1,0 +1,29 @@
+/* spool.h - a body while it arrives.
+ *
+ * Up to 1 MB it is held in memory out of the store's budget (STORE.md 26); beyond, it goes to a
+ * file of its own, written by a lane while it arrives (STORE.md 10).  On one loop only.
+ */
+#ifndef STORE_SPOOL_H
+#define STORE_SPOOL_H
+
+#include "store/store.h"
+
+/* `ready` is called on the loop after SPOOL_WAIT, once more may come. NULL: memory is short. */
+struct spool *spool_open(struct store *, message_id, struct loop *, void (*ready)(void *owner),
+                         void *owner);
+/* Frees it; a file that was not committed is removed by a lane.  Any time but between store_submit
+ * and its done. */
+void spool_close(struct spool **);
+
+enum spool_state {
+    SPOOL_OPEN,   /* go on */
+    SPOOL_WAIT,   /* what was given is taken, but give no more before `ready` */
+    SPOOL_FAILED, /* it cannot be kept (memory, disk); the message must be refused as temporary */
+};
+/* Copies the octets.  After SPOOL_FAILED further octets are thrown away. */
+enum spool_state spool_append(struct spool *, struct bytes);
+uint64_t spool_octets(const struct spool *);
+/* What is true of all that was appended. */
+const struct content_facts *spool_facts(const struct spool *);
+
+#endif

@@ -1,0 +1,125 @@
+/* store.h - the mail store as the rest may know it.
+ *
+ * It speaks of messages, placements, mailboxes and accounts; never of files, offsets or SQL, so
+ * that another backend can stand behind these headers (STORE.md 1): store.h    opening, health,
+ * commit      spool.h     a body while it arrives content.h  reading a message maildrop.h  one
+ * mailbox: lock, count, list accounts.h who there is (the directory)
+ *
+ * A unit is one request to commit: all or nothing, whatever it holds.  Ids come from the caller, so
+ * that repeating a unit after STORE_UNKNOWN is harmless; uids come back in it.  Nothing counts
+ * before the verdict, and STORE_STORED means that it survives a power cut from now on.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "proto/dot.h"
+#include "run/lane.h"
+#include "store/ids.h"
+
+struct store;
+struct spool;
+
+struct store_options {
+    const char *path;        /* DATA */
+    bool create;             /* make it (0700) when it is missing */
+    uint64_t body_memory;    /* octets of RAM for all bodies that are arriving */
+    uint64_t segment_octets; /* 0: the format's default; tests use small ones */
+    uint64_t reserve_octets; /* free space below which mail is refused; 0: the default */
+    /* Told what people should know (recovery, damage, trouble and its end); any thread. */
+    void (*notice)(void *owner, bool is_trouble, const char *words);
+    void *owner;
+};
+
+/* Takes DATA/lock, opens, recovers (syncs, then applies what the index lacks), begins a new
+ * segment. Blocks: for start-up.  Starts the store's lanes. ERROR_REFUSED when another process
+ * holds the lock. */
+bool store_open(const struct store_options *, struct store **out, struct error *);
+/* Waits for what was submitted, closes the index cleanly, gives up the lock. */
+void store_close(struct store **);
+
+/* Any thread; one atomic step. */
+message_id store_new_message_id(struct store *);
+
+/* Whether a new transaction should be begun now (asked at MAIL; any thread, no lock). */
+enum store_health {
+    STORE_READY,
+    STORE_FULL,   /* below the reserve, the WAL too large, or body memory over 80%: 452 4.3.1 */
+    STORE_BEHIND, /* the index lags behind the journal: 452 4.3.0 until it has caught up */
+    STORE_FAILED, /* nothing can be written: 451 4.3.0; the process will exit for a restart */
+};
+enum store_health store_health(const struct store *);
+
+/* --- Commit --- */
+
+/* A message in a mailbox.  The prefix (Return-Path, Delivered-To) is the placement's own; content
+ * is stored once. */
+struct placement {
+    mailbox_id mailbox;
+    struct text address; /* the mailbox's account, for "mailbox opened" when it is new */
+    struct text prefix;
+    struct content_facts prefix_facts;
+    uint32_t uid;    /* out, with STORE_STORED */
+    uint64_t modseq; /* out */
+};
+
+/* Removing messages from a mailbox: POP3's UPDATE. */
+struct expunge {
+    mailbox_id mailbox;
+    uint64_t token;       /* of the maildrop lock; an old one is refused (STORE.md 24) */
+    const uint32_t *uids; /* at most STORE_CHANGES_MAX */
+    size_t count;
+};
+
+enum { STORE_CHANGES_MAX = 500, STORE_PLACEMENTS_MAX = 500 };
+
+enum store_verdict {
+    STORE_STORED,
+    STORE_REFUSED, /* nothing of it counts, now or after a restart; may be tried again */
+    STORE_UNKNOWN, /* it may or may not have become durable: answer nobody */
+};
+
+struct commit {
+    /* What to commit: a message with its placements, or an expunge, or a purge. */
+    message_id message;  /* 0: none */
+    struct spool *spool; /* its content; stays the caller's, closed by the caller after `done` */
+    struct text sender;  /* canonical reverse-path, empty for <> */
+    int64_t arrived_ms;  /* wall clock */
+    struct placement *placements;
+    size_t placement_count;
+    const struct expunge *expunge; /* or NULL */
+    mailbox_id purge;              /* or 0: forget this mailbox and everything in it */
+
+    /* How it ends: `done` runs on `home` exactly once. */
+    struct loop *home;
+    void (*done)(struct commit *);
+    enum store_verdict verdict;
+    struct error error; /* when not stored: for the log */
+
+    struct job job;   /* private */
+    struct list link; /* private */
+};
+
+/* Any loop.  Everything that the commit points to must stay as it is until `done`. */
+void store_submit(struct store *, struct commit *);
+
+/* Counters since the start; any thread. */
+struct store_figures {
+    uint64_t batches, units, messages, octets, syncs, checkpoints;
+};
+struct store_figures store_figures(const struct store *);
+
+/* --- For repair and tests; the store is closed or opened by this caller --- */
+
+/* Writes every logical fact of the index, sorted, one a line, in a form that two equal stores
+ * share: mailboxes (id, address, uidvalidity, uidnext, modseq, count, octets) and placements. Reads
+ * DATA's index as it is; with `rebuild` reads the journal alone into a fresh index in memory
+ * instead. */
+bool store_dump(const char *path, bool rebuild, struct buffer *out, struct error *);
+/* Verifies every segment, frame, reference and index row; tells each finding and returns how many.
+ */
+bool store_verify(const char *path, void (*finding)(void *owner, const char *words), void *owner,
+                  uint64_t *findings_out, struct error *);
+/* Replaces the index by one made from the journal alone.  Takes DATA/lock. */
+bool store_rebuild(const char *path, struct error *);
+
+#endif
