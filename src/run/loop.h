@@ -1,7 +1,8 @@
 /* loop.h - one event loop: its turn, its timers, and how other threads reach it.
  *
  * One of the interfaces with two implementations (src/run and sim), chosen at link time.  All
- * functions are for the loop's own thread unless they say "any thread".
+ * functions are for the loop's own thread unless they say "any thread"; before loop_run() that is
+ * whoever made the loop.
  */
 #ifndef RUN_LOOP_H
 #define RUN_LOOP_H
@@ -24,13 +25,14 @@ struct post {
     void (*run)(struct post *);
 };
 
+/* From the first loop on, the process ignores SIGPIPE. */
 bool loop_new(struct loop **out, struct error *);
 /* Frees a loop whose streams and listeners are closed; runs what was posted and is still waiting.
  */
 void loop_free(struct loop **);
 /* Turns until loop_stop(). */
 void loop_run(struct loop *);
-/* Any thread.  loop_run() returns after the current turn. */
+/* Any thread.  loop_run() returns after the current turn; called before it, at once. */
 void loop_stop(struct loop *);
 
 /* Monotonic milliseconds, the same for the whole turn. */

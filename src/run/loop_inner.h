@@ -1,0 +1,44 @@
+/* loop_inner.h - what the streams and listeners of this room know of a loop. Private to src/run. */
+#ifndef RUN_LOOP_INNER_H
+#define RUN_LOOP_INNER_H
+
+#include "run/loop.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <uv.h>
+
+enum { LOOP_SLAB_BYTES = 64 * 1024 };
+
+/* Something that the loop does for its own thread soon, without memory or a system call: at the
+ * end of this turn or in the next one.  Lives in what it is for. */
+struct deferred {
+    struct list link; /* in loop->deferred, or in no list */
+    void (*run)(struct deferred *);
+};
+
+struct loop {
+    uv_loop_t uv;
+
+    uv_timer_t timer; /* the one timer: for the first deadline and for what is deferred */
+    uint64_t armed_ms;
+    struct heap deadlines;
+    struct list deferred;
+
+    uv_async_t wake;
+    pthread_mutex_t lock; /* guards the queue of posts */
+    struct post *first_post;
+    struct post *last_post;
+    atomic_bool stopping;
+
+    struct signal_watch *signals;
+    struct loop_figures figures;
+
+    /* Every read of every stream of the loop goes here: the bytes are used up within the call. */
+    uint8_t slab[LOOP_SLAB_BYTES];
+};
+
+/* The deferred must be in no list. */
+void loop_defer(struct loop *, struct deferred *);
+
+#endif
