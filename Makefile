@@ -1,0 +1,97 @@
+# The front door.  Meson and Ninja build; these are the words for what one does most.
+
+.PHONY: help all run test check deps install uninstall asan tsan clang bench fuzz test-peers \
+        format tidy clean
+.DEFAULT_GOAL := all
+
+JOBS        ?= $(shell nproc 2>/dev/null || echo 2)
+PREFIX      ?= /usr/local
+FUZZ_TIME   ?= 60
+NINJA        = ninja -j$(JOBS)
+
+# What each build folder is configured with; build/debug and build/release have nothing special.
+SETUP_release = -Dbuildtype=release -Dprefix=$(PREFIX) -Dsysconfdir=/etc
+SETUP_asan    = -Db_sanitize=address,undefined
+SETUP_tsan    = -Db_sanitize=thread
+SETUP_fuzz    = -Dfuzz=true -Dtests=disabled
+CC_clang      = clang
+CC_fuzz       = clang
+
+help:
+	@echo 'make            build (build/debug)'
+	@echo 'make run        build, then a server on loopback with two users to try'
+	@echo 'make test       everything, ends with "N passed, N failed, N skipped"'
+	@echo 'make check      the fast tests and the house rules'
+	@echo 'make deps       install what building and testing need (Debian 12; root or sudo)'
+	@echo 'make install    release build into PREFIX=$(PREFIX), DESTDIR is respected'
+	@echo 'make asan tsan  the tests with AddressSanitizer + UBSan, or ThreadSanitizer'
+	@echo 'make clang      build and fast tests with clang'
+	@echo 'make fuzz       every fuzzer for FUZZ_TIME=$(FUZZ_TIME) seconds'
+	@echo 'make bench      measurements beside other servers, see docs/performance.md'
+	@echo 'make test-peers load from other servers'\'' tools, unpacked and not installed'
+	@echo 'make format     clang-format on every C file;  make tidy  clang-tidy'
+	@echo 'make clean      remove build/'
+
+all: build/debug/.built
+
+# Configured once; what is in the file afterwards is Meson's business.
+build/%/build.ninja:
+	@tools/deps build $(if $(CC_$*),test)
+	$(if $(CC_$*),CC=$(CC_$*)) meson setup build/$* $(SETUP_$*)
+
+# Never a file: Ninja knows what is to be done.
+
+build/%/.built: build/%/build.ninja FORCE
+	@$(NINJA) -C build/$* --quiet
+FORCE:
+
+run: all
+	@tools/demo build/debug
+
+test:
+	@tools/deps build test
+	@$(MAKE) --no-print-directory all
+	@tools/run-tests --build build/debug --fuzz
+
+check: all
+	@tools/run-tests --build build/debug --fast
+
+deps:
+	@tools/deps build test
+
+install: build/release/build.ninja
+	@meson configure build/release $(SETUP_release)
+	@$(NINJA) -C build/release --quiet
+	@meson install -C build/release --no-rebuild
+
+uninstall:
+	@$(NINJA) -C build/release uninstall
+
+asan tsan: %: build/%/.built
+	@tools/deps test
+	@tools/run-tests --build build/$@
+
+clang: build/clang/.built
+	@tools/run-tests --build build/clang --fast
+
+fuzz:
+	@tools/deps build test
+	@tools/fuzz-smoke --seconds $(FUZZ_TIME)
+
+bench: build/release/.built
+	@tools/deps bench
+	@tools/peers
+	@bench/run --build build/release
+
+test-peers: all
+	@tools/peers
+	@GODWIT=build/debug/src/godwit python3 -B tests/e2e/peers.py
+
+format:
+	@tools/sources | xargs clang-format -i
+
+tidy: build/clang/.built
+	@tools/tidy build/clang
+
+clean:
+	rm -rf build
