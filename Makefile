@@ -40,10 +40,10 @@ build/%/build.ninja:
 	$(if $(CC_$*),CC=$(CC_$*)) meson setup build/$* $(SETUP_$*)
 
 # Never a file: Ninja knows what is to be done.
-
 build/%/.built: build/%/build.ninja FORCE
 	@$(NINJA) -C build/$* --quiet
 FORCE:
+.PRECIOUS: build/%/build.ninja
 
 run: all
 	@tools/demo build/debug
