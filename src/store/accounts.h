@@ -14,6 +14,8 @@
 
 struct directory;
 
+/* With `create` makes DATA (0700) and directory.db when they are missing; without, that is
+ * ERROR_REFUSED. */
 bool directory_open(const char *data_path, bool create, struct directory **out, struct error *);
 void directory_close(struct directory **);
 /* Changes whenever anybody, in any process, has changed anything since this handle last asked. */
@@ -25,10 +27,11 @@ struct account {
     int64_t created_ms;
 };
 
-/* `key` and `address`: address_key_text() and address_text().  The mailbox id comes from the caller
- * (random, or one to adopt).  ERROR_REFUSED when the user is there already. */
-bool account_add(struct directory *, struct text key, struct text address, mailbox_id,
-                 const struct verifier *, int64_t now_ms, struct error *);
+/* `key` and the account's address: address_key_text() and address_text().  The mailbox id comes
+ * from the caller (random, or one to adopt).  ERROR_REFUSED when the user is there already, or the
+ * mailbox is another user's. */
+bool account_add(struct directory *, struct text key, const struct account *,
+                 const struct verifier *, struct error *);
 bool account_set_verifier(struct directory *, struct text key, const struct verifier *,
                           struct error *);
 /* ERROR_REFUSED when there is none.  The aliases stay. */

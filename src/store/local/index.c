@@ -1,0 +1,363 @@
+/* index.c - index.db: its tables, its transactions, its write-ahead log.
+ *
+ * It never reads the journal: whoever opens an index whose position lies behind replays the rest
+ * into it.
+ */
+#include "store/local/index_inner.h"
+
+#include "base/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WRITER_BUSY_MS = 250, READER_BUSY_MS = 2000, WAL_FRAME_OCTETS = 4096 + 24 };
+
+/* A placement repeats where its message lies: a maildrop is listed with one scan of neighbouring
+ * rows, however many other mailboxes there are.  `placements` of a message counts its rows there,
+ * also those of purged mailboxes that have not been swept.  `stated` is the version of the change
+ * that gave a mailbox its name and uidvalidity. */
+static const struct database_format index_format = {
+    .application = 0x67776978, /* "gwix" */
+    .version = 1,
+    .schema = "CREATE TABLE meta(one INTEGER PRIMARY KEY CHECK(one = 1), store_uuid BLOB NOT NULL,"
+              " segment INTEGER NOT NULL, offset INTEGER NOT NULL, sequence INTEGER NOT NULL,"
+              " checksum INTEGER NOT NULL) STRICT;"
+              "CREATE TABLE mailbox(id INTEGER PRIMARY KEY, address TEXT NOT NULL DEFAULT '',"
+              " uid_validity INTEGER NOT NULL DEFAULT 0, uid_next INTEGER NOT NULL DEFAULT 1,"
+              " modseq INTEGER NOT NULL DEFAULT 0, count INTEGER NOT NULL DEFAULT 0,"
+              " octets INTEGER NOT NULL DEFAULT 0, opened_ms INTEGER NOT NULL DEFAULT 0,"
+              " stated INTEGER NOT NULL DEFAULT -1, purged INTEGER NOT NULL DEFAULT 0) STRICT;"
+              "CREATE TABLE message(id INTEGER PRIMARY KEY, octets INTEGER NOT NULL,"
+              " facts INTEGER NOT NULL, arrived_ms INTEGER NOT NULL, placements INTEGER NOT NULL,"
+              " segment INTEGER NOT NULL, offset INTEGER NOT NULL, unit_octets INTEGER NOT NULL,"
+              " content_at INTEGER NOT NULL) STRICT;"
+              "CREATE TABLE placement(mailbox INTEGER NOT NULL, uid INTEGER NOT NULL,"
+              " message INTEGER NOT NULL, modseq INTEGER NOT NULL, flags INTEGER NOT NULL,"
+              " octets INTEGER NOT NULL, facts INTEGER NOT NULL, placed_ms INTEGER NOT NULL,"
+              " segment INTEGER NOT NULL, offset INTEGER NOT NULL, unit_octets INTEGER NOT NULL,"
+              " content_at INTEGER NOT NULL, prefix BLOB NOT NULL, PRIMARY KEY(mailbox, uid))"
+              " STRICT, WITHOUT ROWID;"
+              "CREATE TABLE tombstone(mailbox INTEGER NOT NULL, uid INTEGER NOT NULL,"
+              " modseq INTEGER NOT NULL, message INTEGER NOT NULL, PRIMARY KEY(mailbox, uid))"
+              " STRICT, WITHOUT ROWID;"
+              "CREATE TABLE prefix(id INTEGER PRIMARY KEY) STRICT;"
+              "CREATE TABLE dead(message INTEGER PRIMARY KEY) STRICT;"
+              "CREATE TABLE leftover(mailbox INTEGER PRIMARY KEY) STRICT;",
+};
+
+#define PLACE_COLUMNS "segment, offset, unit_octets, content_at"
+
+static const char *const index_sql_text[INDEX_STATEMENTS] = {
+    [READ_BEGIN] = "BEGIN",
+    [READ_END] = "COMMIT",
+    [GET_MAILBOX] = "SELECT id, '', uid_validity, uid_next, modseq, count, octets FROM mailbox"
+                    " WHERE id = ?1 AND purged = 0",
+    [EACH_MAILBOX] = "SELECT id, address, uid_validity, uid_next, modseq, count, octets"
+                     " FROM mailbox WHERE purged = 0 ORDER BY id",
+    [EACH_PLACEMENT] = "SELECT uid, message, modseq, flags, octets, facts, placed_ms, prefix,"
+                       " " PLACE_COLUMNS " FROM placement WHERE mailbox = ?1 AND uid < ?2"
+                       " ORDER BY uid",
+    [EACH_MESSAGE] = "SELECT id, octets, facts, placements, " PLACE_COLUMNS " FROM message"
+                     " ORDER BY id",
+    [GET_MESSAGE] = "SELECT id, octets, facts, placements, " PLACE_COLUMNS " FROM message"
+                    " WHERE id = ?1",
+    [GET_PREFIX] = "SELECT 1 FROM prefix WHERE id = ?1",
+    [LIST_DEAD] = "SELECT message FROM dead ORDER BY message LIMIT ?1",
+    [GET_POSITION] = "SELECT segment, offset, sequence, checksum FROM meta",
+    [BEGIN] = "BEGIN IMMEDIATE",
+    [COMMIT] = "COMMIT",
+    [ROLLBACK] = "ROLLBACK",
+    [SET_POSITION] = "UPDATE meta SET segment = ?1, offset = ?2, sequence = ?3, checksum = ?4"
+                     " WHERE one = 1",
+    [GET_ROW] = "SELECT uid_validity, uid_next, modseq, count, octets, purged FROM mailbox"
+                " WHERE id = ?1",
+    [ADD_ROW] = "INSERT INTO mailbox(id, uid_next, modseq, count, octets, purged)"
+                " VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+    [SET_ROW] = "UPDATE mailbox SET uid_next = ?2, modseq = ?3, count = ?4, octets = ?5,"
+                " purged = ?6 WHERE id = ?1",
+    [STATE_MAILBOX] = "INSERT INTO mailbox(id, address, uid_validity, opened_ms, stated)"
+                      " VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(id) DO UPDATE SET"
+                      " address = excluded.address, uid_validity = excluded.uid_validity,"
+                      " opened_ms = excluded.opened_ms, stated = excluded.stated"
+                      " WHERE excluded.stated > stated",
+    [ADD_PLACEMENT] = "INSERT INTO placement(mailbox, uid, message, modseq, flags, octets, facts,"
+                      " placed_ms, prefix, " PLACE_COLUMNS ")"
+                      " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    [GET_PLACEMENT] = "SELECT message, octets, modseq, flags, " PLACE_COLUMNS
+                      " FROM placement WHERE mailbox = ?1 AND uid = ?2",
+    [SET_PLACEMENT] = "UPDATE placement SET modseq = ?3, flags = ?4, segment = ?5, offset = ?6,"
+                      " unit_octets = ?7, content_at = ?8 WHERE mailbox = ?1 AND uid = ?2",
+    [DROP_PLACEMENT] = "DELETE FROM placement WHERE mailbox = ?1 AND uid = ?2",
+    [SET_TOMBSTONE] = "INSERT INTO tombstone(mailbox, uid, modseq, message)"
+                      " VALUES(?1, ?2, ?3, ?4) ON CONFLICT(mailbox, uid) DO UPDATE SET"
+                      " modseq = max(modseq, excluded.modseq),"
+                      " message = max(message, excluded.message)",
+    [GET_TOMBSTONE] = "SELECT modseq FROM tombstone WHERE mailbox = ?1 AND uid = ?2",
+    [ADD_MESSAGE] = "INSERT OR IGNORE INTO message(id, octets, facts, arrived_ms, placements,"
+                    " " PLACE_COLUMNS ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [SET_MESSAGE] = "UPDATE message SET placements = ?2, segment = ?3, offset = ?4,"
+                    " unit_octets = ?5, content_at = ?6 WHERE id = ?1",
+    [DROP_MESSAGE] = "DELETE FROM message WHERE id = ?1",
+    [ADD_PREFIX] = "INSERT OR IGNORE INTO prefix(id) VALUES(?1)",
+    [ADD_DEAD] = "INSERT OR IGNORE INTO dead(message) VALUES(?1)",
+    [FORGET_DEAD] = "DELETE FROM dead WHERE message = ?1",
+    [ADD_LEFTOVER] = "INSERT OR IGNORE INTO leftover(mailbox) VALUES(?1)",
+    [NEXT_LEFTOVER] = "SELECT p.mailbox, p.uid, p.message FROM leftover l"
+                      " JOIN placement p ON p.mailbox = l.mailbox LIMIT 1",
+    [DROP_LEFTOVERS] = "DELETE FROM leftover",
+};
+
+/* --- Opening --- */
+
+struct kind_options {
+    const char *file; /* within DATA; NULL: a temporary one */
+    int flags;
+    int busy_ms;
+    const char *setup;
+    bool create;
+    size_t statements;
+};
+
+/* The fresh one syncs each transaction itself: when the last is kept, all of the file is durable.
+ */
+static const struct kind_options kinds[] = {
+    [INDEX_WRITER] = { "index.db", SQLITE_OPEN_READWRITE, WRITER_BUSY_MS,
+                       "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+                       "PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -16384;",
+                       false, INDEX_STATEMENTS },
+    [INDEX_READER] = { "index.db", SQLITE_OPEN_READONLY, READER_BUSY_MS,
+                       "PRAGMA cache_size = -4096;", false, READ_STATEMENTS },
+    [INDEX_UPKEEP] = { "index.db", SQLITE_OPEN_READWRITE, WRITER_BUSY_MS,
+                       "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;", false, 0 },
+    [INDEX_FRESH] = { "index.new", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, WRITER_BUSY_MS,
+                      "PRAGMA page_size = 4096; PRAGMA journal_mode = DELETE;"
+                      "PRAGMA synchronous = FULL; PRAGMA cache_size = -65536;",
+                      true, INDEX_STATEMENTS },
+    [INDEX_SCRATCH] = { NULL, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, WRITER_BUSY_MS,
+                        "PRAGMA page_size = 4096; PRAGMA journal_mode = MEMORY;"
+                        "PRAGMA synchronous = OFF; PRAGMA cache_size = -65536;",
+                        true, INDEX_STATEMENTS },
+};
+
+static int on_wal(void *owner, sqlite3 *handle, const char *name, int pages)
+{
+    (void)handle;
+    (void)name;
+    struct index *index = owner;
+    index->wal_octets = (uint64_t)pages * WAL_FRAME_OCTETS;
+    return SQLITE_OK;
+}
+
+static bool open_file(struct index *index, const char *data_path, struct error *error)
+{
+    const struct kind_options *kind = &kinds[index->kind];
+    char path[INDEX_PATH_MAX] = "";
+    if (kind->file) {
+        int len = snprintf(path, sizeof path, "%s/%s", data_path, kind->file);
+        if (len < 0 || (size_t)len >= sizeof path)
+            return error_set(error, ERROR_CONFIG, "the path of the data directory is too long");
+    }
+    struct database_options options = {
+        .name = kind->file ? kind->file : "the temporary index",
+        .path = path,
+        .flags = kind->flags,
+        .busy_ms = kind->busy_ms,
+        .setup = kind->setup,
+    };
+    if (!database_open(&index->db, &options, error))
+        return false;
+    sqlite3_wal_hook(index->db.handle, on_wal, index);
+    /* Only the writer may tidy the log away: whoever else closes last might remove that of an index
+     * which has taken this one's name since. */
+    if (index->kind == INDEX_READER || index->kind == INDEX_UPKEEP)
+        sqlite3_db_config(index->db.handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    return true;
+}
+
+static bool write_uuid(struct index *index, const uint8_t *uuid, struct error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    if (sqlite3_prepare_v2(index->db.handle, "INSERT INTO meta VALUES(1, ?1, 0, 0, 0, 0)", -1,
+                           &statement, NULL) != SQLITE_OK)
+        return database_failed(&index->db, error);
+    bind_blob(statement, 1, uuid, INDEX_UUID);
+    bool ok = database_finish(&index->db, statement, error);
+    sqlite3_finalize(statement);
+    return ok;
+}
+
+static bool check_uuid(struct index *index, const uint8_t *expected, struct error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    if (sqlite3_prepare_v2(index->db.handle, "SELECT store_uuid FROM meta", -1, &statement, NULL) !=
+        SQLITE_OK)
+        return database_failed(&index->db, error);
+    bool row = false;
+    bool ok = database_step(&index->db, statement, &row, error);
+    struct text uuid = row ? column_text(statement, 0) : (struct text){ NULL, 0 };
+    if (ok && uuid.len != INDEX_UUID)
+        ok = error_set(error, ERROR_DAMAGED, "%s does not say to which store it belongs",
+                       index->db.name);
+    if (ok)
+        memcpy(index->uuid, uuid.at, INDEX_UUID);
+    if (ok && expected && memcmp(index->uuid, expected, INDEX_UUID) != 0)
+        ok = error_set(error, ERROR_DAMAGED, "%s belongs to another store", index->db.name);
+    sqlite3_finalize(statement);
+    return ok;
+}
+
+/* What a writer must know before it begins. */
+static bool load_state(struct index *index, struct error *error)
+{
+    int64_t validity = 0, leftovers = 0;
+    if (!database_number(&index->db, "SELECT max(uid_validity) FROM mailbox", &validity, error) ||
+        !database_number(&index->db, "SELECT count(*) FROM leftover", &leftovers, error))
+        return false;
+    index->uid_validity_last = (uint32_t)validity;
+    index->leftovers = leftovers > 0;
+    return true;
+}
+
+static bool open_index(struct index *index, const char *data_path, const uint8_t *store_uuid,
+                       struct error *error)
+{
+    const struct kind_options *kind = &kinds[index->kind];
+    struct database_format format = index_format;
+    if (!kind->create)
+        format.schema = NULL;
+    return open_file(index, data_path, error) &&
+           database_check_format(&index->db, &format, error) &&
+           (!kind->create || write_uuid(index, store_uuid, error)) &&
+           check_uuid(index, store_uuid, error) &&
+           database_prepare(&index->db, index_sql_text, kind->statements, error) &&
+           (kind->statements < INDEX_STATEMENTS || load_state(index, error));
+}
+
+bool index_open(const char *data_path, enum index_kind kind, const uint8_t *store_uuid,
+                struct index **out, struct error *error)
+{
+    CHECK(store_uuid || !kinds[kind].create);
+    *out = NULL;
+    struct index *index = calloc(1, sizeof *index);
+    if (!index)
+        return error_set(error, ERROR_TEMPORARY, "out of memory");
+    index->kind = kind;
+    list_init(&index->changed);
+    rows_init(index);
+    if (!open_index(index, data_path, store_uuid, error)) {
+        index_close(&index);
+        return false;
+    }
+    *out = index;
+    return true;
+}
+
+void index_close(struct index **index_ref)
+{
+    struct index *index = *index_ref;
+    *index_ref = NULL;
+    if (!index)
+        return;
+    rows_clear(index);
+    database_close(&index->db);
+    free(index);
+}
+
+const uint8_t *index_uuid(const struct index *index)
+{
+    return index->uuid;
+}
+
+/* --- Transactions --- */
+
+bool index_begin(struct index *index, struct error *error)
+{
+    return index_run(index, BEGIN, error);
+}
+
+static bool set_position(struct index *index, const struct journal_position *position,
+                         struct error *error)
+{
+    sqlite3_stmt *set = index_sql(index, SET_POSITION);
+    bind_number(set, 1, position->segment);
+    bind_number(set, 2, position->offset);
+    bind_number(set, 3, position->sequence);
+    bind_number(set, 4, position->checksum);
+    return database_finish(&index->db, set, error);
+}
+
+bool index_keep(struct index *index, const struct journal_position *position, struct error *error)
+{
+    if (!rows_write(index, error) || !set_position(index, position, error) ||
+        !index_run(index, COMMIT, error))
+        return false;
+    rows_settle(index, true);
+    return true;
+}
+
+void index_undo(struct index *index)
+{
+    /* SQLite has undone it already after some failures (a full disk, no memory). */
+    if (!sqlite3_get_autocommit(index->db.handle))
+        index_run(index, ROLLBACK, NULL);
+    rows_settle(index, false);
+    index->prefix_seen = 0;
+    index->leftovers = true; /* maybe: a sweep will tell */
+}
+
+size_t index_held(const struct index *index)
+{
+    return index->changed_count;
+}
+
+bool index_position(struct index *index, struct journal_position *out, struct error *error)
+{
+    sqlite3_stmt *get = index_sql(index, GET_POSITION);
+    bool row = false;
+    *out = (struct journal_position){ 0 };
+    if (!database_step(&index->db, get, &row, error))
+        return false;
+    if (!row)
+        return error_set(error, ERROR_DAMAGED, "%s has no position", index->db.name);
+    *out = (struct journal_position){
+        .segment = column_number(get, 0),
+        .offset = column_number(get, 1),
+        .sequence = column_number(get, 2),
+        .checksum = column_number(get, 3),
+    };
+    sqlite3_reset(get);
+    return true;
+}
+
+uint32_t index_new_uid_validity(struct index *index, int64_t wall_s)
+{
+    uint32_t now = wall_s > 0 && wall_s < UINT32_MAX ? (uint32_t)wall_s : 1;
+    if (now <= index->uid_validity_last)
+        now = index->uid_validity_last + 1;
+    index->uid_validity_last = now;
+    return now;
+}
+
+/* --- The write-ahead log --- */
+
+uint64_t index_wal_octets(const struct index *index)
+{
+    return index->wal_octets;
+}
+
+bool index_checkpoint(struct index *index, enum index_checkpoint how, bool *complete_out,
+                      struct error *error)
+{
+    static const int modes[] = {
+        [INDEX_PASSIVE] = SQLITE_CHECKPOINT_PASSIVE,
+        [INDEX_RESTART] = SQLITE_CHECKPOINT_RESTART,
+        [INDEX_TRUNCATE] = SQLITE_CHECKPOINT_TRUNCATE,
+    };
+    int in_log = 0, done = 0;
+    int code = sqlite3_wal_checkpoint_v2(index->db.handle, NULL, modes[how], &in_log, &done);
+    *complete_out = code == SQLITE_OK && in_log == done;
+    if (*complete_out && how != INDEX_PASSIVE)
+        index->wal_octets = 0;
+    return code == SQLITE_OK || (code & 0xFF) == SQLITE_BUSY || database_failed(&index->db, error);
+}

@@ -1,0 +1,457 @@
+/* index_apply.c - applies the changes of a unit to the index.  The only place where rows come from.
+ *
+ * Every change is an absolute state with a version (STORE.md 18), and what is below ends in the
+ * same rows however often and in whatever order it sees the same changes:
+ *   - a tombstone buries its placement for good, whether it comes before or after;
+ *   - of two places of a message the later one in the journal counts;
+ *   - a purged mailbox stays purged;
+ *   - a placement whose message is neither known nor in its own unit is dropped: the message is
+ *     dead, or was rewritten behind it, and then that unit repeats all its placements.
+ * The usual case, new mail, costs two insertions: the uid is beyond all that were ever applied, so
+ * there is nothing to compare with.
+ */
+#include "store/local/index_inner.h"
+
+enum { PREFIX_SHIFT = 31 }; /* of a message id: 32 bits of its start, 31 of counter */
+
+/* One unit while it is applied. */
+struct applying {
+    struct index *index;
+    struct error *error;
+    const struct unit *unit;
+    bool has_message;
+    struct change message; /* its CHANGE_MESSAGE */
+    uint64_t placed;       /* new placements of it */
+};
+
+/* A message as its placements see it. */
+struct content_view {
+    uint64_t octets;
+    unsigned facts;
+    uint64_t placements;
+    struct unit_place place;
+};
+
+static unsigned fact_bits(const struct content_facts *facts, bool large)
+{
+    return (facts->dot_lines ? INDEX_DOT_LINES : 0u) |
+           (facts->ends_with_crlf ? INDEX_ENDS_WITH_CRLF : 0u) |
+           (facts->eight_bit ? INDEX_EIGHT_BIT : 0u) | (facts->has_nul ? INDEX_HAS_NUL : 0u) |
+           (facts->bare_cr_or_lf ? INDEX_BARE_CR_OR_LF : 0u) | (large ? INDEX_LARGE : 0u);
+}
+
+static void bind_place(sqlite3_stmt *s, int column, const struct unit_place *place)
+{
+    bind_number(s, column, place->segment);
+    bind_number(s, column + 1, place->offset);
+    bind_number(s, column + 2, place->octets);
+    bind_number(s, column + 3, place->content_at);
+}
+
+static bool is_later(const struct unit_place *a, const struct unit_place *b)
+{
+    return a->segment != b->segment ? a->segment > b->segment : a->offset > b->offset;
+}
+
+static bool run(struct applying *a, enum index_statement which)
+{
+    return index_run(a->index, which, a->error);
+}
+
+/* --- Messages --- */
+
+static struct content_view view_of_unit(const struct applying *a)
+{
+    return (struct content_view){
+        .octets = a->message.facts.octets,
+        .facts = fact_bits(&a->message.facts, a->unit->large),
+        .place = a->unit->place,
+    };
+}
+
+static bool get_message(struct applying *a, message_id id, struct content_view *out,
+                        bool *found_out)
+{
+    sqlite3_stmt *get = index_sql(a->index, GET_MESSAGE);
+    bind_number(get, 1, id);
+    bool ok = database_step(&a->index->db, get, found_out, a->error);
+    if (!ok || !*found_out)
+        return ok;
+    *out = (struct content_view){
+        .octets = column_number(get, 1),
+        .facts = (unsigned)column_number(get, 2),
+        .placements = column_number(get, 3),
+        .place = index_read_place(get, 4),
+    };
+    sqlite3_reset(get);
+    return true;
+}
+
+static bool set_message(struct applying *a, message_id id, const struct content_view *view)
+{
+    sqlite3_stmt *set = index_sql(a->index, SET_MESSAGE);
+    bind_number(set, 1, id);
+    bind_number(set, 2, view->placements);
+    bind_place(set, 3, &view->place);
+    return run(a, SET_MESSAGE);
+}
+
+static bool bury_message(struct applying *a, message_id id, const struct content_view *view)
+{
+    bind_number(index_sql(a->index, DROP_MESSAGE), 1, id);
+    if (!run(a, DROP_MESSAGE))
+        return false;
+    if (!(view->facts & INDEX_LARGE))
+        return true;
+    a->index->dead_octets += view->octets;
+    bind_number(index_sql(a->index, ADD_DEAD), 1, id);
+    return run(a, ADD_DEAD);
+}
+
+/* One placement less; the last one takes the message with it. */
+static bool release_message(struct applying *a, message_id id)
+{
+    struct content_view view;
+    bool found = false;
+    bool ok = get_message(a, id, &view, &found);
+    if (!ok || !found)
+        return ok;
+    if (view.placements <= 1)
+        return bury_message(a, id, &view);
+    view.placements--;
+    return set_message(a, id, &view);
+}
+
+static bool note_prefix(struct applying *a, message_id id)
+{
+    uint32_t prefix = (uint32_t)(id >> PREFIX_SHIFT);
+    if (prefix == a->index->prefix_seen)
+        return true;
+    bind_number(index_sql(a->index, ADD_PREFIX), 1, prefix);
+    if (!run(a, ADD_PREFIX))
+        return false;
+    a->index->prefix_seen = prefix;
+    return true;
+}
+
+static bool add_message(struct applying *a, bool *added_out)
+{
+    struct content_view view = view_of_unit(a);
+    sqlite3_stmt *add = index_sql(a->index, ADD_MESSAGE);
+    bind_number(add, 1, a->message.message);
+    bind_number(add, 2, view.octets);
+    bind_number(add, 3, view.facts);
+    bind_number(add, 4, (uint64_t)a->message.when_ms);
+    bind_number(add, 5, a->placed);
+    bind_place(add, 6, &view.place);
+    if (!run(a, ADD_MESSAGE))
+        return false;
+    *added_out = sqlite3_changes(a->index->db.handle) > 0;
+    return true;
+}
+
+/* The message was known before this unit: more placements, and maybe a later place. */
+static bool renew_message(struct applying *a, bool *known_out)
+{
+    struct content_view view;
+    bool ok = get_message(a, a->message.message, &view, known_out);
+    if (!ok || !*known_out)
+        return ok;
+    view.placements += a->placed;
+    if (is_later(&a->unit->place, &view.place))
+        view.place = a->unit->place;
+    return set_message(a, a->message.message, &view);
+}
+
+/* Once all placements of the unit are applied: only now is their number known. */
+static bool settle_message(struct applying *a)
+{
+    bool done = false;
+    if (!note_prefix(a, a->message.message))
+        return false;
+    if (a->placed > 0 && !add_message(a, &done))
+        return false;
+    if (!done && !renew_message(a, &done))
+        return false;
+    struct content_view view = view_of_unit(a);
+    return done || bury_message(a, a->message.message, &view);
+}
+
+/* --- Placements --- */
+
+static bool is_own_message(const struct applying *a, message_id id)
+{
+    return a->has_message && a->message.message == id;
+}
+
+/* The content that a new placement places: that of its unit, or one that is stored already.  It
+ * gets one placement more. */
+static bool take_content(struct applying *a, message_id id, struct content_view *out,
+                         bool *found_out)
+{
+    *found_out = is_own_message(a, id);
+    if (*found_out) {
+        *out = view_of_unit(a);
+        a->placed++;
+        return true;
+    }
+    bool ok = get_message(a, id, out, found_out);
+    if (!ok || !*found_out)
+        return ok;
+    out->placements++;
+    return set_message(a, id, out);
+}
+
+static bool add_placement(struct applying *a, const struct change *change, struct mailbox_row *row)
+{
+    struct content_view content;
+    bool found = false;
+    bool ok = take_content(a, change->message, &content, &found);
+    if (!ok || !found)
+        return ok;
+    uint64_t octets = change->facts.octets + content.octets;
+    sqlite3_stmt *add = index_sql(a->index, ADD_PLACEMENT);
+    bind_number(add, 1, change->mailbox);
+    bind_number(add, 2, change->uid);
+    bind_number(add, 3, change->message);
+    bind_number(add, 4, change->modseq);
+    bind_number(add, 5, change->flags);
+    bind_number(add, 6, octets);
+    bind_number(add, 7, content.facts | (change->facts.dot_lines ? INDEX_DOT_LINES : 0u));
+    bind_number(add, 8, (uint64_t)change->when_ms);
+    bind_blob(add, 9, change->words.at, change->words.len);
+    bind_place(add, 10, &content.place);
+    row->count++;
+    row->octets += octets;
+    return run(a, ADD_PLACEMENT);
+}
+
+/* If the placement is there already: a later version of it, or its message at a later place. */
+static bool renew_placement(struct applying *a, const struct change *change, bool *known_out)
+{
+    sqlite3_stmt *get = index_sql(a->index, GET_PLACEMENT);
+    sqlite3_stmt *set = index_sql(a->index, SET_PLACEMENT);
+    bind_number(get, 1, change->mailbox);
+    bind_number(get, 2, change->uid);
+    bool ok = database_step(&a->index->db, get, known_out, a->error);
+    if (!ok || !*known_out)
+        return ok;
+    bool newer = change->modseq > column_number(get, 2);
+    struct unit_place place = index_read_place(get, 4);
+    bind_number(set, 1, change->mailbox);
+    bind_number(set, 2, change->uid);
+    bind_number(set, 3, newer ? change->modseq : column_number(get, 2));
+    bind_number(set, 4, newer ? change->flags : column_number(get, 3));
+    sqlite3_reset(get);
+    if (is_own_message(a, change->message) && is_later(&a->unit->place, &place))
+        place = a->unit->place;
+    bind_place(set, 5, &place);
+    return run(a, SET_PLACEMENT);
+}
+
+static bool set_tombstone(struct applying *a, const struct change *change, message_id message)
+{
+    sqlite3_stmt *set = index_sql(a->index, SET_TOMBSTONE);
+    bind_number(set, 1, change->mailbox);
+    bind_number(set, 2, change->uid);
+    bind_number(set, 3, change->modseq);
+    bind_number(set, 4, message);
+    return run(a, SET_TOMBSTONE);
+}
+
+/* Whether an expunge of it was applied before. */
+static bool is_buried(struct applying *a, const struct change *change, bool *buried_out)
+{
+    sqlite3_stmt *get = index_sql(a->index, GET_TOMBSTONE);
+    bind_number(get, 1, change->mailbox);
+    bind_number(get, 2, change->uid);
+    if (!database_step(&a->index->db, get, buried_out, a->error))
+        return false;
+    sqlite3_reset(get);
+    return true;
+}
+
+static void raise(struct applying *a, struct mailbox_row *row, const struct change *change)
+{
+    if (change->uid >= row->uid_next)
+        row->uid_next = change->uid + 1;
+    if (change->modseq > row->modseq)
+        row->modseq = change->modseq;
+    rows_changed(a->index, row);
+}
+
+static bool apply_placed(struct applying *a, const struct change *change, struct mailbox_row *row)
+{
+    bool fresh = change->uid >= row->uid_next;
+    raise(a, row, change);
+    if (row->purged)
+        return true;
+    if (fresh)
+        return add_placement(a, change, row);
+    bool known = false;
+    if (!is_buried(a, change, &known))
+        return false;
+    if (known)
+        return set_tombstone(a, change, change->message);
+    bool ok = renew_placement(a, change, &known);
+    return ok && (known || add_placement(a, change, row));
+}
+
+static bool drop_placement(struct applying *a, const struct change *change, struct mailbox_row *row,
+                           message_id *message_out)
+{
+    sqlite3_stmt *get = index_sql(a->index, GET_PLACEMENT);
+    sqlite3_stmt *drop = index_sql(a->index, DROP_PLACEMENT);
+    bool found = false;
+    bind_number(get, 1, change->mailbox);
+    bind_number(get, 2, change->uid);
+    bool ok = database_step(&a->index->db, get, &found, a->error);
+    if (!ok || !found)
+        return ok;
+    *message_out = column_number(get, 0);
+    uint64_t octets = column_number(get, 1);
+    sqlite3_reset(get);
+    if (row->count == 0 || row->octets < octets)
+        return error_set(a->error, ERROR_DAMAGED, "index.db: mailbox %016llx is miscounted",
+                         (unsigned long long)change->mailbox);
+    row->count--;
+    row->octets -= octets;
+    bind_number(drop, 1, change->mailbox);
+    bind_number(drop, 2, change->uid);
+    return run(a, DROP_PLACEMENT) && release_message(a, *message_out);
+}
+
+static bool apply_expunged(struct applying *a, const struct change *change, struct mailbox_row *row)
+{
+    raise(a, row, change);
+    if (row->purged)
+        return true;
+    message_id message = 0;
+    return drop_placement(a, change, row, &message) && set_tombstone(a, change, message);
+}
+
+/* --- Mailboxes --- */
+
+static bool apply_mailbox(struct applying *a, const struct change *change, struct mailbox_row *row)
+{
+    sqlite3_stmt *state = index_sql(a->index, STATE_MAILBOX);
+    bind_number(state, 1, change->mailbox);
+    bind_text(state, 2, change->words);
+    bind_number(state, 3, change->uid_validity);
+    bind_number(state, 4, (uint64_t)change->when_ms);
+    bind_number(state, 5, change->modseq);
+    if (!run(a, STATE_MAILBOX))
+        return false;
+    if (sqlite3_changes(a->index->db.handle) > 0)
+        row->uid_validity = change->uid_validity;
+    if (change->uid_next > row->uid_next)
+        row->uid_next = change->uid_next;
+    raise(a, row, change);
+    rows_stated(row);
+    return true;
+}
+
+/* The placements go later, some at a time (index_sweep): there may be millions. */
+static bool apply_purged(struct applying *a, const struct change *change, struct mailbox_row *row)
+{
+    row->purged = true;
+    row->count = row->octets = 0;
+    rows_changed(a->index, row);
+    bind_number(index_sql(a->index, ADD_LEFTOVER), 1, change->mailbox);
+    a->index->leftovers = true;
+    return run(a, ADD_LEFTOVER);
+}
+
+static bool apply_change(struct applying *a, const struct change *change)
+{
+    if (change->kind == CHANGE_MESSAGE) {
+        a->has_message = true;
+        a->message = *change;
+        return true;
+    }
+    struct mailbox_row *row = index_mailbox(a->index, change->mailbox, a->error);
+    if (!row)
+        return false;
+    row->exists = true;
+    switch (change->kind) {
+    case CHANGE_MAILBOX:
+        return apply_mailbox(a, change, row);
+    case CHANGE_PLACED:
+        return apply_placed(a, change, row);
+    case CHANGE_EXPUNGED:
+        return apply_expunged(a, change, row);
+    default:
+        return apply_purged(a, change, row);
+    }
+}
+
+bool index_apply(struct index *index, const struct unit *unit, struct error *error)
+{
+    struct applying a = { .index = index, .error = error, .unit = unit };
+    struct bytes rest = unit->changes;
+    while (rest.len > 0) {
+        struct change change;
+        if (!change_decode(&rest, &change))
+            return error_set(error, ERROR_TEMPORARY,
+                             "the journal holds a change that this version does not know");
+        if (!apply_change(&a, &change))
+            return false;
+    }
+    return !a.has_message || settle_message(&a);
+}
+
+/* --- Purged mailboxes, some placements at a time --- */
+
+bool index_wants_sweep(const struct index *index)
+{
+    return index->leftovers;
+}
+
+struct victim {
+    mailbox_id mailbox;
+    uint32_t uid;
+    message_id message;
+};
+
+/* The next placement of a purged mailbox.  (Its tombstones stay as long as any: compaction knows
+ * when they have nothing left to bury.) */
+static bool next_victim(struct applying *a, struct victim *out, bool *found_out)
+{
+    sqlite3_stmt *get = index_sql(a->index, NEXT_LEFTOVER);
+    bool row = false;
+    if (!database_step(&a->index->db, get, &row, a->error))
+        return false;
+    *found_out = row;
+    if (!row)
+        return true;
+    *out = (struct victim){ column_number(get, 0), (uint32_t)column_number(get, 1),
+                            column_number(get, 2) };
+    sqlite3_reset(get);
+    return true;
+}
+
+static bool sweep_one(struct applying *a, const struct victim *victim)
+{
+    sqlite3_stmt *drop = index_sql(a->index, DROP_PLACEMENT);
+    bind_number(drop, 1, victim->mailbox);
+    bind_number(drop, 2, victim->uid);
+    return run(a, DROP_PLACEMENT) && release_message(a, victim->message);
+}
+
+bool index_sweep(struct index *index, unsigned limit, bool *more_out, struct error *error)
+{
+    struct applying a = { .index = index, .error = error };
+    bool found = true;
+    for (unsigned i = 0; found && i < limit; i++) {
+        struct victim victim = { 0 };
+        if (!next_victim(&a, &victim, &found) || (found && !sweep_one(&a, &victim)))
+            return false;
+    }
+    *more_out = found;
+    if (found)
+        return true;
+    if (!run(&a, DROP_LEFTOVERS))
+        return false;
+    index->leftovers = false;
+    return true;
+}

@@ -1,0 +1,105 @@
+/* index_inner.h - what the files of the index share: index.c,
+ * index_rows.c, index_apply.c, index_read.c, index_lines.c. */
+#ifndef STORE_LOCAL_INDEX_INNER_H
+#define STORE_LOCAL_INDEX_INNER_H
+
+#include "base/list.h"
+#include "store/local/database.h"
+#include "store/local/index.h"
+
+enum index_statement {
+    /* reading */
+    READ_BEGIN,
+    READ_END,
+    GET_MAILBOX,
+    EACH_MAILBOX,
+    EACH_PLACEMENT,
+    EACH_MESSAGE,
+    GET_MESSAGE,
+    GET_PREFIX,
+    LIST_DEAD,
+    GET_POSITION,
+    READ_STATEMENTS,
+    /* changing */
+    BEGIN = READ_STATEMENTS,
+    COMMIT,
+    ROLLBACK,
+    SET_POSITION,
+    GET_ROW,
+    ADD_ROW,
+    SET_ROW,
+    STATE_MAILBOX,
+    ADD_PLACEMENT,
+    GET_PLACEMENT,
+    SET_PLACEMENT,
+    DROP_PLACEMENT,
+    SET_TOMBSTONE,
+    GET_TOMBSTONE,
+    ADD_MESSAGE,
+    SET_MESSAGE,
+    DROP_MESSAGE,
+    ADD_PREFIX,
+    ADD_DEAD,
+    FORGET_DEAD,
+    ADD_LEFTOVER,
+    NEXT_LEFTOVER,
+    DROP_LEFTOVERS,
+    INDEX_STATEMENTS,
+};
+
+/* A mailbox_row and how it is found again. */
+struct row_entry {
+    struct mailbox_row row;
+    struct row_entry *chain; /* the next in its bucket */
+    struct list used;        /* the cache's order of use */
+    struct list changed;     /* in index.changed while it differs from the file */
+    bool in_file;            /* the file has it: UPDATE, not INSERT */
+    bool stale;              /* an undone transaction changed it: load again */
+};
+
+struct row_cache {
+    struct row_entry **buckets;
+    size_t bucket_count; /* a power of two */
+    size_t count;
+    struct list used; /* the longest unused first */
+};
+
+struct index {
+    struct database db;
+    enum index_kind kind;
+    uint8_t uuid[INDEX_UUID];
+    struct row_cache rows;
+    struct list changed;
+    size_t changed_count;
+    uint32_t uid_validity_last;
+    uint32_t prefix_seen; /* of the message applied last: its row is there */
+    uint64_t dead_octets;
+    uint64_t wal_octets;
+    bool leftovers; /* purged mailboxes may have placements left */
+};
+
+static inline sqlite3_stmt *index_sql(struct index *index, enum index_statement which)
+{
+    return index->db.statements[which];
+}
+static inline bool index_run(struct index *index, enum index_statement which, struct error *error)
+{
+    return database_finish(&index->db, index->db.statements[which], error);
+}
+
+/* index_rows.c */
+void rows_init(struct index *);
+void rows_clear(struct index *);
+/* The row differs from the file now. */
+void rows_changed(struct index *, struct mailbox_row *);
+/* Its row has just been written to the file by another statement. */
+void rows_stated(struct mailbox_row *);
+/* Writes what differs. */
+bool rows_write(struct index *, struct error *);
+/* What was written or changed has been kept, or undone. */
+void rows_settle(struct index *, bool kept);
+
+/* index_read.c: the columns of a place, from `column` on. */
+struct unit_place index_read_place(sqlite3_stmt *, int column);
+
+#endif

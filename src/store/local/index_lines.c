@@ -1,0 +1,174 @@
+/* index_lines.c - the index as sorted lines of text, and rows that contradict each other.
+ *
+ * The lines are the checker of the whole store (STORE.md 18): those of an index that was rebuilt
+ * from the journal must equal those of the live one.  So they tell all that users and peers can
+ * ever see, and nothing of how or where it is kept.
+ */
+#include "store/local/index_inner.h"
+
+#include "base/escape.h"
+
+#include <stdlib.h>
+
+enum { LINE_OCTETS_MAX = 256 * 1024 };
+
+/* In this order.  Each gives columns that its printer knows; purged mailboxes are gone. */
+enum section { MAILBOXES, PLACEMENTS, TOMBSTONES, SECTIONS };
+
+static const char *const section_sql[SECTIONS] = {
+    [MAILBOXES] = "SELECT id, uid_validity, uid_next, modseq, count, octets, opened_ms, address"
+                  " FROM mailbox WHERE purged = 0 ORDER BY id",
+    [PLACEMENTS] = "SELECT mailbox, uid, message, modseq, flags, octets, facts, placed_ms, prefix"
+                   " FROM placement WHERE mailbox NOT IN (SELECT mailbox FROM leftover)"
+                   " ORDER BY mailbox, uid",
+    [TOMBSTONES] = "SELECT mailbox, uid, modseq FROM tombstone"
+                   " WHERE mailbox NOT IN (SELECT id FROM mailbox WHERE purged = 1)"
+                   " ORDER BY mailbox, uid",
+};
+
+struct index_lines {
+    struct index *index;
+    sqlite3_stmt *statements[SECTIONS];
+    enum section section;
+    struct buffer line;
+};
+
+bool index_lines_open(struct index *index, struct index_lines **out, struct error *error)
+{
+    *out = NULL;
+    struct index_lines *lines = calloc(1, sizeof *lines);
+    if (!lines)
+        return error_set(error, ERROR_TEMPORARY, "out of memory");
+    lines->index = index;
+    buffer_init(&lines->line, LINE_OCTETS_MAX);
+    for (int i = 0; i < SECTIONS; i++) {
+        if (sqlite3_prepare_v2(index->db.handle, section_sql[i], -1, &lines->statements[i], NULL) !=
+            SQLITE_OK) {
+            index_lines_close(&lines);
+            return database_failed(&index->db, error);
+        }
+    }
+    *out = lines;
+    return true;
+}
+
+void index_lines_close(struct index_lines **lines_ref)
+{
+    struct index_lines *lines = *lines_ref;
+    *lines_ref = NULL;
+    if (!lines)
+        return;
+    for (int i = 0; i < SECTIONS; i++)
+        sqlite3_finalize(lines->statements[i]);
+    buffer_clear(&lines->line);
+    free(lines);
+}
+
+static unsigned long long number(sqlite3_stmt *s, int column)
+{
+    return column_number(s, column);
+}
+
+static void print_mailbox(struct buffer *line, sqlite3_stmt *s)
+{
+    buffer_printf(line,
+                  "mailbox %016llx uidvalidity %llu uidnext %llu modseq %llu count %llu"
+                  " octets %llu opened %lld ",
+                  number(s, 0), number(s, 1), number(s, 2), number(s, 3), number(s, 4),
+                  number(s, 5), (long long)sqlite3_column_int64(s, 6));
+    escape_text(line, column_text(s, 7));
+}
+
+static void print_placement(struct buffer *line, sqlite3_stmt *s)
+{
+    buffer_printf(line,
+                  "placed %016llx uid %010llu message %016llx modseq %llu flags %llu octets %llu"
+                  " facts %llu at %lld ",
+                  number(s, 0), number(s, 1), number(s, 2), number(s, 3), number(s, 4),
+                  number(s, 5), number(s, 6), (long long)sqlite3_column_int64(s, 7));
+    escape_text(line, column_text(s, 8));
+}
+
+static void print_tombstone(struct buffer *line, sqlite3_stmt *s)
+{
+    buffer_printf(line, "expunged %016llx uid %010llu modseq %llu", number(s, 0), number(s, 1),
+                  number(s, 2));
+}
+
+static void (*const printers[SECTIONS])(struct buffer *, sqlite3_stmt *) = {
+    [MAILBOXES] = print_mailbox,
+    [PLACEMENTS] = print_placement,
+    [TOMBSTONES] = print_tombstone,
+};
+
+bool index_lines_next(struct index_lines *lines, struct text *line_out, struct error *error)
+{
+    *line_out = (struct text){ NULL, 0 };
+    for (; lines->section < SECTIONS; lines->section++) {
+        sqlite3_stmt *statement = lines->statements[lines->section];
+        bool row;
+        if (!database_step(&lines->index->db, statement, &row, error))
+            return false;
+        if (!row)
+            continue;
+        lines->line.len = 0;
+        printers[lines->section](&lines->line, statement);
+        if (lines->line.failed)
+            return error_set(error, ERROR_TEMPORARY, "out of memory");
+        *line_out = buffer_as_text(&lines->line);
+        return true;
+    }
+    return true;
+}
+
+/* --- Contradictions --- */
+
+/* Each finds rows that must not be; its first column is the sentence. */
+static const char *const contradictions[] = {
+    "SELECT quick_check FROM pragma_quick_check WHERE quick_check <> 'ok'",
+    "SELECT printf('mailbox %016llx counts %d messages and %lld octets, and holds %d and %lld',"
+    " m.id, m.count, m.octets, count(p.uid), ifnull(sum(p.octets), 0))"
+    " FROM mailbox m LEFT JOIN placement p ON p.mailbox = m.id WHERE m.purged = 0 GROUP BY m.id"
+    " HAVING m.count <> count(p.uid) OR m.octets <> ifnull(sum(p.octets), 0)",
+    "SELECT printf('mailbox %016llx gives uid %d again, which it has given', m.id, m.uid_next)"
+    " FROM mailbox m WHERE m.uid_next <= (SELECT max(uid) FROM placement WHERE mailbox = m.id)"
+    " OR m.uid_next <= (SELECT max(uid) FROM tombstone WHERE mailbox = m.id)",
+    "SELECT printf('mailbox %016llx was never opened', id) FROM mailbox"
+    " WHERE uid_validity = 0 AND purged = 0",
+    "SELECT printf('mailbox %016llx uid %d: its mailbox is not known', mailbox, uid)"
+    " FROM placement WHERE mailbox NOT IN (SELECT id FROM mailbox)",
+    "SELECT printf('mailbox %016llx uid %d: message %016llx is not known', p.mailbox, p.uid,"
+    " p.message) FROM placement p LEFT JOIN message m ON m.id = p.message WHERE m.id IS NULL",
+    "SELECT printf('mailbox %016llx uid %d: does not lie where message %016llx lies', p.mailbox,"
+    " p.uid, p.message) FROM placement p JOIN message m ON m.id = p.message"
+    " WHERE (p.segment, p.offset, p.unit_octets, p.content_at) <>"
+    " (m.segment, m.offset, m.unit_octets, m.content_at)",
+    "SELECT printf('mailbox %016llx uid %d was expunged and is still there', p.mailbox, p.uid)"
+    " FROM placement p JOIN tombstone t ON t.mailbox = p.mailbox AND t.uid = p.uid",
+    "SELECT printf('message %016llx counts %d placements and has %d', m.id, m.placements,"
+    " ifnull(p.n, 0)) FROM message m LEFT JOIN (SELECT message, count(*) n FROM placement"
+    " GROUP BY message) p ON p.message = m.id WHERE m.placements <> ifnull(p.n, 0)",
+};
+
+static bool report(struct index *index, const char *sql,
+                   void (*finding)(void *owner, const char *words), void *owner,
+                   struct error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    if (sqlite3_prepare_v2(index->db.handle, sql, -1, &statement, NULL) != SQLITE_OK)
+        return database_failed(&index->db, error);
+    bool row, ok;
+    while ((ok = database_step(&index->db, statement, &row, error)) && row)
+        finding(owner, (const char *)sqlite3_column_text(statement, 0));
+    sqlite3_finalize(statement);
+    return ok;
+}
+
+bool index_verify(struct index *index, void (*finding)(void *owner, const char *words), void *owner,
+                  struct error *error)
+{
+    for (size_t i = 0; i < sizeof contradictions / sizeof *contradictions; i++)
+        if (!report(index, contradictions[i], finding, owner, error))
+            return false;
+    return true;
+}

@@ -1,0 +1,33 @@
+/* scratch.h - a folder for one test, and its removal. */
+#ifndef TESTS_STORE_SCRATCH_H
+#define TESTS_STORE_SCRATCH_H
+
+#include <ftw.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { SCRATCH_PATH = 64 };
+
+static inline bool scratch_make(char path[SCRATCH_PATH])
+{
+    snprintf(path, SCRATCH_PATH, "/tmp/godwit-store-XXXXXX");
+    return mkdtemp(path) != NULL;
+}
+
+static inline int scratch_remove_one(const char *path, const struct stat *status, int type,
+                                     struct FTW *place)
+{
+    (void)status;
+    (void)type;
+    (void)place;
+    return remove(path);
+}
+
+static inline void scratch_remove(const char *path)
+{
+    nftw(path, scratch_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+#endif
