@@ -105,6 +105,9 @@ struct config_notices {
  * caller at a time. */
 bool config_load(const char *file, const struct config_notices *, struct config **out,
                  struct error *);
+/* The same from text in memory, as if it had been read from the file of this name. */
+bool config_read(const char *file, struct text, const struct config_notices *, struct config **out,
+                 struct error *);
 void config_free(struct config **);
 
 /* The local domain with this canonical name, or NULL. */
@@ -125,6 +128,15 @@ struct config_row {
     const char *standard; /* the default as written in a file */
     const char *meaning;  /* a sentence or two */
 };
-const struct config_row *config_rows(size_t *count_out);
+/* The rows in the order of the man page; NULL past the last. */
+const struct config_row *config_row(size_t index);
+/* What a section is for; false past the last. */
+struct config_section {
+    const char *name;
+    const char *parent; /* the section that it stands in, or "" */
+    bool titled;
+    const char *meaning;
+};
+bool config_section(size_t index, struct config_section *out);
 
 #endif

@@ -1,0 +1,353 @@
+/* schema.c - every setting there is. */
+#include "config/schema.h"
+
+#include "config/draft.h"
+#include "config/values.h"
+
+#define FIELD(type, member) offsetof(type, member), sizeof(((type *)0)->member)
+#define SETS(member)        FIELD(struct config, member)
+
+#define SECOND 1000ULL
+#define MINUTE (60 * SECOND)
+#define DAY    (24 * 60 * MINUTE)
+#define YEARS  (3650 * DAY)
+#define K      1024ULL
+#define M      (K * K)
+#define G      (K * M)
+
+/* Section, key, type, default as written, meaning; reader, field; least, most; zero, list, choice.
+ * The order is that of the man page. */
+static const struct setting settings[] = {
+    { { "", "hostname", "domain", "\"\"",
+        "The name that the server greets with. Empty: the machine's name." },
+      value_domain,
+      SETS(hostname) },
+    { { "", "data", "path", "\"/var/lib/godwit\"", "The folder that holds all mail. Mode 0700." },
+      value_path,
+      SETS(data),
+      1 },
+    { { "", "user", "user", "\"godwit\"",
+        "The account that the server becomes when root starts it, and that owns the data folder. "
+        "When it is not written and there is no such account, the data folder's owner." },
+      value_name,
+      SETS(user) },
+    { { "", "postmaster", "address", "\"\"",
+        "Who gets mail for postmaster and abuse where no user or alias has that name. Empty: the "
+        "first user of the domain." },
+      value_address,
+      SETS(postmaster) },
+
+    { { "listen", "address", "list of IP:port", "{\"0.0.0.0:25\", \"[::]:25\"}",
+        "Where the service listens; by default on its usual port (25, 587, 465, 110, 995), where a "
+        "family that the machine lacks is left out." },
+      value_listener,
+      0,
+      0,
+      .list = true },
+
+    { { "domain", "catch_all", "address", "\"\"",
+        "Who gets mail for names of this domain that do not exist. Empty: nobody, it is refused." },
+      value_address,
+      FIELD(struct draft_domain, domain.catch_all) },
+    { { "domain", "plus_addressing", "switch", "true",
+        "Whether user+anything is delivered to user." },
+      value_switch,
+      FIELD(struct draft_domain, domain.plus_addressing) },
+
+    { { "tls", "certificate", "path", "\"\"",
+        "The certificate chain (PEM) for names without a host section. Empty: no TLS for them." },
+      value_path,
+      FIELD(struct config_certificate, certificate) },
+    { { "tls", "key", "path", "\"\"", "The private key (PEM) that belongs to it." },
+      value_path,
+      FIELD(struct config_certificate, key) },
+    { { "host", "certificate", "path", "\"\"", "The certificate chain (PEM) for this name." },
+      value_path,
+      FIELD(struct config_certificate, certificate) },
+    { { "host", "key", "path", "\"\"", "The private key (PEM) that belongs to it." },
+      value_path,
+      FIELD(struct config_certificate, key) },
+
+    { { "relay", "trusted", "list of networks", "{\"127.0.0.0/8\", \"[::1]/128\"}",
+        "Networks that may send to anybody without a password. {} closes it." },
+      value_trusted,
+      0,
+      0,
+      .list = true },
+    { { "relay", "smarthost", "host[:port]", "\"\"",
+        "Hands all mail for others to this host, found by its A and AAAA records. Port 25, or 587 "
+        "with credentials. Empty: the MX hosts of each domain." },
+      value_hop,
+      SETS(smarthost) },
+    { { "relay", "port", "port", "25", "The port on which MX hosts are called." },
+      value_count,
+      SETS(relay_port),
+      1,
+      65535 },
+    { { "relay", "tls", "choice", "\"may\"",
+        "none: never; may: when offered; encrypt: always, whoever answers; verify: only with a "
+        "valid "
+        "certificate; dane: only with a TLSA record." },
+      value_choice,
+      SETS(relay_tls),
+      .choice = "none may encrypt verify dane" },
+    { { "route", "host", "host[:port]", "\"\"",
+        "Where mail for this domain goes, instead of to its MX hosts." },
+      value_hop,
+      FIELD(struct config_route, host) },
+    { { "relay", "retry", "list of durations",
+        "{\"1m\", \"5m\", \"15m\", \"30m\", \"1h\", \"2h\", \"4h\"}",
+        "How long to wait after each attempt that failed for the time being; then the last one, "
+        "until expire. Each at least 1s." },
+      value_retry,
+      0,
+      0,
+      SECOND,
+      YEARS,
+      .list = true },
+    { { "relay", "warn", "duration", "\"4h\"",
+        "After what time the sender is told that his mail is still waiting. 0: never." },
+      value_duration,
+      SETS(warn_ms),
+      SECOND,
+      YEARS,
+      .zero = true },
+    { { "relay", "expire", "duration", "\"5d\"",
+        "After what time mail that cannot be sent goes back to its sender." },
+      value_duration,
+      SETS(expire_ms),
+      SECOND,
+      YEARS },
+
+    { { "auth", "cleartext", "choice", "\"loopback\"",
+        "Where passwords are taken without TLS: never; loopback: from 127.0.0.0/8 and ::1; "
+        "always." },
+      value_choice,
+      SETS(cleartext),
+      .choice = "never loopback always" },
+
+    { { "dns", "resolvers", "list of IP[:port]", "{}",
+        "The DNS servers to ask. Empty: those of the system." },
+      value_resolver,
+      0,
+      0,
+      .list = true },
+    { { "dns", "dnssec", "choice", "\"auto\"",
+        "auto: answers are validated when the resolvers can; off: never; require: an answer that "
+        "cannot be validated is no answer." },
+      value_choice,
+      SETS(dnssec),
+      .choice = "auto off require" },
+
+    { { "limits", "message", "size", "\"50M\"", "The largest message. 0: none." },
+      value_size,
+      SETS(message_octets),
+      K,
+      1024 * G,
+      .zero = true },
+    { { "limits", "recipients", "number", "1000", "Recipients of one message." },
+      value_count,
+      SETS(recipients),
+      1,
+      100000 },
+    { { "limits", "transactions", "number", "0",
+        "Messages of one session; announced to clients when set. 0: none." },
+      value_count,
+      SETS(transactions),
+      1,
+      UINT32_MAX,
+      .zero = true },
+    { { "limits", "connections", "number", "10000",
+        "Connections at the same time. Beyond the limit of open files it is lowered, with a "
+        "warning "
+        "at the start." },
+      value_count,
+      SETS(connections),
+      1,
+      10000000 },
+    { { "limits", "connections_per_peer", "number", "100",
+        "Connections of one IPv4 address or IPv6 /64; loopback, trusted and logged-in peers are "
+        "exempt. 0: none." },
+      value_count,
+      SETS(connections_per_peer),
+      1,
+      10000000,
+      .zero = true },
+    { { "limits", "line", "size", "\"64K\"", "The longest line of a message. 0: none." },
+      value_size,
+      SETS(line_octets),
+      1000,
+      G,
+      .zero = true },
+    { { "limits", "hops", "number", "100",
+        "Received fields at which a message counts as going in circles." },
+      value_count,
+      SETS(hops),
+      1,
+      10000 },
+    { { "limits", "smtp_command", "duration", "\"5m\"",
+        "How long a client may take for a command." },
+      value_duration,
+      SETS(smtp_command_ms),
+      SECOND,
+      7 * DAY },
+    { { "limits", "smtp_message", "duration", "\"1h\"",
+        "How long a client may take for a message." },
+      value_duration,
+      SETS(smtp_message_ms),
+      SECOND,
+      7 * DAY },
+    { { "limits", "pop3_idle", "duration", "\"10m\"",
+        "How long a POP3 session may be silent (RFC 1939: at least 10m)." },
+      value_duration,
+      SETS(pop3_idle_ms),
+      SECOND,
+      7 * DAY },
+    { { "limits", "login_delay", "duration", "\"0s\"",
+        "How long a POP3 user must wait between logins; announced to clients. 0: none." },
+      value_duration,
+      SETS(login_delay_ms),
+      SECOND,
+      7 * DAY,
+      .zero = true },
+    { { "limits", "body_memory", "size", "\"256M\"",
+        "Memory for messages while they arrive; at 80% new ones are put off." },
+      value_size,
+      SETS(body_memory),
+      M,
+      1024 * G },
+
+    { { "abuse", "ban", "off or duration", "\"off\"",
+        "How long an address is shut out that went over errors or logins." },
+      value_ban,
+      SETS(ban_ms),
+      SECOND,
+      YEARS },
+    { { "abuse", "errors", "number", "20",
+        "Errors after which a session is closed, with growing delays before. 0: none." },
+      value_count,
+      SETS(errors),
+      1,
+      1000000,
+      .zero = true },
+    { { "abuse", "logins", "number", "10",
+        "Failed logins after which a session is closed, with growing delays before. 0: none." },
+      value_count,
+      SETS(logins),
+      1,
+      1000000,
+      .zero = true },
+
+    { { "record", "keep", "duration", "\"14d\"", "How long transcripts are kept. 0: none are." },
+      value_duration,
+      SETS(record_keep_ms),
+      SECOND,
+      YEARS,
+      .zero = true },
+    { { "record", "size", "size", "\"1G\"", "Space that they may take. 0: none." },
+      value_size,
+      SETS(record_octets),
+      M,
+      1024 * 1024 * G,
+      .zero = true },
+    { { "record", "bodies", "switch", "false", "Whether they hold the text of messages." },
+      value_switch,
+      SETS(record_bodies) },
+
+    { { "log", "file", "path", "\"\"", "Where the log goes. Empty: standard error." },
+      value_path,
+      SETS(log_file) },
+    { { "log", "format", "choice", "\"text\"", "text or json, a line for each event." },
+      value_choice,
+      SETS(log_json),
+      .choice = "text json" },
+    { { "log", "protocol", "choice", "\"off\"",
+        "What of each session is logged: off; commands: commands and replies; all: the text of "
+        "messages too. Passwords never are." },
+      value_choice,
+      SETS(log_protocol),
+      .choice = "off commands all" },
+};
+enum { SETTINGS = sizeof settings / sizeof *settings };
+_Static_assert((int)SETTINGS <= (int)SETTING_COUNT_MAX, "draft.lines has one for each");
+
+static const struct section sections[] = {
+    { "listen",
+      "",
+      { draft_begin_listen, draft_end_listen },
+      "A service: smtp, submission, submissions, pop3 or pop3s. Without any listen section all "
+      "five "
+      "listen on their usual ports; otherwise only those that are written." },
+    { "domain",
+      "",
+      { draft_begin_domain, draft_end_domain },
+      "A domain that this server takes mail for." },
+    { "tls", "", { NULL, NULL }, "Certificates. Renewed files take effect with godwit reload." },
+    { "host", "tls", { draft_begin_host, draft_end_host }, "The certificate for one server name." },
+    { "relay", "", { NULL, NULL }, "Mail for others." },
+    { "route", "relay", { draft_begin_route, draft_end_route }, "A domain with a way of its own." },
+    { "auth", "", { NULL, NULL }, "Logging in." },
+    { "dns", "", { NULL, NULL }, "Name lookups." },
+    { "limits", "", { NULL, NULL }, "How much is too much." },
+    { "abuse", "", { NULL, NULL }, "Against those who try." },
+    { "record", "", { NULL, NULL }, "The flight recorder." },
+    { "log", "", { NULL, NULL }, "The log." },
+};
+enum { SECTIONS = sizeof sections / sizeof *sections };
+_Static_assert((int)SECTIONS <= (int)SECTION_COUNT_MAX, "the parser has room for each");
+
+size_t schema_settings(void)
+{
+    return SETTINGS;
+}
+
+const struct setting *schema_setting(size_t index)
+{
+    return index < SETTINGS ? &settings[index] : NULL;
+}
+
+const struct setting *schema_find(struct text section, struct text key)
+{
+    for (size_t i = 0; i < SETTINGS; i++)
+        if (text_equal(text_of(settings[i].row.section), section) &&
+            text_equal(text_of(settings[i].row.key), key))
+            return &settings[i];
+    return NULL;
+}
+
+size_t schema_index(const struct setting *s)
+{
+    return (size_t)(s - settings);
+}
+
+size_t schema_sections(void)
+{
+    return SECTIONS;
+}
+
+const struct section *schema_section(size_t index)
+{
+    return index < SECTIONS ? &sections[index] : NULL;
+}
+
+const struct section *schema_find_section(struct text name)
+{
+    for (size_t i = 0; i < SECTIONS; i++)
+        if (text_equal(text_of(sections[i].name), name))
+            return &sections[i];
+    return NULL;
+}
+
+const struct config_row *config_row(size_t index)
+{
+    return index < SETTINGS ? &settings[index].row : NULL;
+}
+
+bool config_section(size_t index, struct config_section *out)
+{
+    const struct section *s = schema_section(index);
+    if (!s)
+        return false;
+    *out = (struct config_section){ s->name, s->parent, s->actions.begin != NULL, s->meaning };
+    return true;
+}
