@@ -24,7 +24,7 @@ enum pop3_step_kind {
 
     /* Orders */
     POP3_START_TLS, /* write the output, throw the rest of the input away, handshake */
-    POP3_CLOSE,     /* write the output, then hang up (and unlock) */
+    POP3_CLOSE, /* unlock, write the output, hang up: after +OK to QUIT the next login is free */
 };
 
 struct pop3_step {
@@ -47,7 +47,8 @@ enum pop3_verdict {
     POP3_LOGIN_DELAYED, /* -ERR [LOGIN-DELAY] */
     POP3_TEMPORARY,     /* -ERR [SYS/TEMP] (RFC 3206) */
     POP3_PERMANENT,     /* -ERR [SYS/PERM] */
-    POP3_DAMAGED,       /* READ: what is stored does not verify: the session ends in mid-air */
+    POP3_DAMAGED,       /* READ: what is stored does not verify: -ERR [SYS/PERM] if nothing of the
+                           message is out yet, else the session ends in mid-air */
 };
 
 /* One message of the maildrop. The driver owns the array and keeps it until the session is freed.
@@ -62,28 +63,30 @@ struct pop3_message {
 
 struct pop3_answer {
     enum pop3_verdict verdict;
-    struct text words;                   /* CONTINUE: the challenge; else may be empty */
+    struct text words;                   /* CONTINUE: the challenge; else empty, or what to say
+                                            behind the response code (never for WRONG) */
     uint32_t count;                      /* LOGIN, AUTH: messages */
     uint64_t octets;                     /* LOGIN, AUTH: their sum */
     const struct pop3_message *messages; /* LIST: `count` as told at login */
-    struct bytes content;                /* READ: borrowed for the call */
+    struct bytes content;                /* READ: borrowed for the call; of more than 64 KB the rest
+                                            is asked for again */
 };
 
 struct pop3_server_config {
     struct text hostname;
     struct text implementation; /* CAPA IMPLEMENTATION, only words without spaces */
     uint32_t line_octets_max;   /* command lines: at most 16384 whatever this is */
-    uint32_t errors_max;        /* 0: none */
+    uint32_t errors_max;        /* -ERR that a correct client never sees; 0: none */
     uint32_t logins_max;        /* failed logins before the session is closed; 0: none */
     uint32_t login_delay_s;     /* CAPA LOGIN-DELAY; 0: not announced */
-    uint64_t idle_ms;           /* RFC 1939 3: at least ten minutes unless configured less */
+    uint64_t idle_ms; /* RFC 1939 3: at least ten minutes unless configured less; 0: none */
     bool offer_tls;
     struct text mechanisms; /* CAPA SASL; empty: no AUTH */
 };
 
 struct pop3_server_peer {
     bool tls;
-    bool cleartext; /* USER and PASS are allowed on this connection */
+    bool cleartext; /* USER, PASS and AUTH are allowed without TLS */
 };
 
 struct pop3_server;
@@ -104,10 +107,13 @@ void pop3_server_shut_down(struct pop3_server *, const char *words);
 struct bytes pop3_server_output(const struct pop3_server *);
 void pop3_server_drained(struct pop3_server *, size_t count);
 uint64_t pop3_server_deadline_ms(const struct pop3_server *);
-/* Whether UPDATE was carried out or the session ended without: for the log. */
 bool pop3_server_is_logged_in(const struct pop3_server *);
+/* Whether the first line that the next step takes answers an AUTH challenge: for the log, which
+ * shows no secrets. */
+bool pop3_server_line_is_secret(const struct pop3_server *);
 
-/* The unique-id of a message: 1 to 70 octets of 0x21..0x7E (RFC 1939 7), terminated. */
+/* The unique-id of a message: 1 to 70 octets of 0x21..0x7E (RFC 1939 7), terminated.  Clients keep
+ * it for years: its form never changes. */
 struct text pop3_uidl(const struct pop3_message *, char out[POP3_UIDL_MAX + 1]);
 
 #endif
