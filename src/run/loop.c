@@ -227,6 +227,7 @@ bool loop_new(struct loop **out, struct error *e)
     }
     loop->armed_ms = never;
     list_init(&loop->deferred);
+    list_init(&loop->finishing);
     pthread_mutex_init(&loop->lock, NULL);
     /* A peer that closes while we write is an error value, not a signal. */
     signal(SIGPIPE, SIG_IGN);
@@ -254,6 +255,7 @@ void loop_free(struct loop **loop_ref)
     while (run_posts(loop))
         ;
     *loop_ref = NULL;
+    stream_close_finishing(loop);
     close_handles(loop);
     /* One turn without waiting calls back for all that was closed; a stream or listener that is
      * still open makes the close below fail, and that is a bug of its owner. */

@@ -32,6 +32,8 @@ struct loop {
     atomic_bool stopping;
 
     struct signal_watch *signals;
+    struct list finishing; /* streams without an owner, the oldest first: see stream_finish() */
+    unsigned finishing_count;
     struct loop_figures figures;
 
     /* Every read of every stream of the loop goes here: the bytes are used up within the call. */
@@ -40,5 +42,8 @@ struct loop {
 
 /* The deferred must be in no list. */
 void loop_defer(struct loop *, struct deferred *);
+
+/* Closes what loop->finishing holds; for loop_free(). */
+void stream_close_finishing(struct loop *);
 
 #endif

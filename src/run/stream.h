@@ -3,7 +3,8 @@
  * A stream gives 0..n times input and exactly one end, then nothing more.  Input is handed over in
  * the loop's own read slab: the bytes live for the call only, and the owner copies what it cannot
  * use yet.  Nothing is written on the owner's behalf: stream_write() tries the kernel at once and
- * keeps a copy only of what did not fit.  All functions are for the loop's thread.
+ * keeps a copy only of what did not fit.  All functions are for the loop's thread.  An owner may
+ * pause, write, finish and close within each of his callbacks.
  */
 #ifndef RUN_STREAM_H
 #define RUN_STREAM_H
@@ -20,7 +21,9 @@ struct stream_events {
     /* No more will come: `why` is NULL after an orderly end, else what broke.  Writing may still
      * work after an orderly end.  Called exactly once unless the owner closes first. */
     void (*end)(void *owner, const struct error *why);
-    /* All that stream_write() was given has reached the kernel, after it had said STREAM_QUEUED. */
+    /* All that stream_write() was given has reached the kernel, after it had said STREAM_QUEUED.
+     * When that fails after an orderly end was told, this comes all the same, since nothing else
+     * can come any more, and the next write says STREAM_BROKEN. */
     void (*drained)(void *owner);
 };
 
@@ -33,8 +36,9 @@ enum stream_sent {
 
 struct listener_options {
     bool share_port; /* SO_REUSEPORT: one socket a loop; the first is bound without, then joined */
+    bool join;       /* with share_port: this is a further socket on a port that we have bound */
     bool v6_only;
-    int backlog;
+    int backlog; /* 0: the default */
 };
 
 /* Binds and listens but accepts nothing yet: done before privileges are dropped and before any
@@ -42,10 +46,14 @@ struct listener_options {
  * was EADDRINUSE; *no_family_out whether the machine lacks the address family. */
 bool listener_bind(const struct endpoint *, const struct listener_options *, int *socket_out,
                    bool *in_use_out, bool *no_family_out, struct error *);
+/* The same for a local socket (mode 0600) of this name.  A socket that is there is taken for one
+ * that a dead process left behind: hold a lock that says so. */
+bool listener_bind_local(const char *path, int *socket_out, struct error *);
 /* Takes the listening socket (from listener_bind or handed over by the service manager) into the
  * loop and calls `accepted` for every connection with a stream that the callee then owns.  Accept
  * trouble (EMFILE, ENFILE, ENOBUFS, ENOMEM) pauses accepting for 100 ms, counts, and is told to
- * `trouble` at most once a second. */
+ * `trouble` at most once a second.  Both callbacks may close the listener.  On failure the socket
+ * stays the caller's. */
 struct listener_events {
     void (*accepted)(void *owner, struct stream *);
     void (*trouble)(void *owner, const struct error *);
@@ -69,7 +77,8 @@ enum stream_sent stream_write(struct stream *, struct bytes);
 void stream_close(struct stream **);
 /* Says goodbye: lets what is queued go out, ends our direction, throws away what the peer still
  * sends (at most 256 KB and 5 s) so that our last words are not lost to a reset, then closes.  No
- * callback after this. */
+ * callback after this.  A loop keeps at most 1000 streams in this state and closes the oldest for
+ * the next one; loop_free() closes those that are left. */
 void stream_finish(struct stream **);
 
 struct endpoint stream_peer(const struct stream *);
