@@ -6,15 +6,24 @@
  *     must be, in the case that it was written in;
  *   - the domain in lower case and as A-labels (RFC 5890), without a trailing dot; an address
  *     literal in the form that endpoint_print_literal() gives.
+ * The canonical form parses again, to itself.
+ *
+ * Beyond the RFCs are accepted: domains of one label, underscores in a domain, its trailing dot.
+ * Refused though the grammar has them: general address literals ("[tag:...]": no tag but IPv6 was
+ * ever registered) and C1 controls in UTF-8.  An empty quoted local part is right (`""@d`); its key
+ * is "@d", so no table may give that text another meaning.  Percent signs and bang paths are local
+ * parts like others and never mean a route.
  */
 #ifndef MAIL_ADDRESS_H
 #define MAIL_ADDRESS_H
 
 #include "base/buffer.h"
 
-/* RFC 5321 4.5.3.1: 64 octets of local part, 255 of domain; 256 for a path with its brackets. */
+/* RFC 5321 4.5.3.1: 64 octets of local part, 255 of domain; 256 for a path with its brackets.  The
+ * canonical form obeys all three, since it is what is sent on; a path as written, with the route
+ * and quoting that are dropped, obeys the last. */
 enum { ADDRESS_LOCAL_MAX = 64, ADDRESS_DOMAIN_MAX = 255, ADDRESS_PATH_MAX = 256 };
-/* Room for the canonical form (a U-label may grow when it becomes an A-label, quoting doubles). */
+/* Room for the canonical form, and for the key, whose local part may triple in NFC. */
 enum { ADDRESS_TEXT_MAX = 2 * ADDRESS_LOCAL_MAX + 2 + 1 + ADDRESS_DOMAIN_MAX };
 
 struct address {
@@ -38,15 +47,17 @@ enum address_verdict {
     ADDRESS_TOO_LONG,   /* one of the limits */
     ADDRESS_NEEDS_UTF8, /* right, but only with SMTPUTF8 */
     ADDRESS_BAD_IDN,    /* a domain that IDNA 2008 refuses */
+    ADDRESS_NO_MEMORY,  /* temporary: says nothing about the address */
 };
 
-/* Reads a path with its angle brackets from the front of *rest and leaves *rest behind it.  A
- * source route ("<@a,@b:c@d>") is checked and dropped (RFC 5321 appendix C).  No octet below 0x20,
- * no 0x7F ever passes.  Single-label domains are fine. */
+/* Reads a path with its angle brackets from the front of *rest and leaves *rest behind it; when the
+ * verdict is not ADDRESS_OK, *rest stays and *out is empty.  A source route ("<@a,@b:c@d>") is
+ * checked and dropped (RFC 5321 appendix C).  No octet below 0x20, no 0x7F ever passes. */
 enum address_verdict address_take_path(struct text *rest, unsigned flags, struct address *out);
-/* Reads a bare mailbox ("user@example.org"), the whole text: command lines, configuration. */
+/* Reads a bare mailbox ("user@example.org"), the whole text: command lines, configuration. It may
+ * not be empty; ADDRESS_POSTMASTER lets the word alone pass here too. */
 enum address_verdict address_parse(struct text, unsigned flags, struct address *out);
-/* A domain alone, canonical into out (terminated). */
+/* A domain alone, U-labels too, canonical into out (terminated).  No address literal. */
 enum address_verdict address_parse_domain(struct text, char out[ADDRESS_DOMAIN_MAX + 1]);
 /* What to tell a person: one short sentence. */
 const char *address_problem(enum address_verdict);
