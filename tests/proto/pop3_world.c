@@ -57,8 +57,8 @@ struct world {
     bool in_line, closed;
     enum pop3_verdict next_verdict; /* of the next request but READ; POP3_ACCEPT: as it deserves */
     struct text next_words;
-    enum pop3_verdict read_verdict;
-    uint64_t read_verdict_from;
+    struct text trouble; /* a verdict, or content that does not fit; empty: none */
+    uint64_t trouble_from;
     unsigned auth_step;
 };
 
@@ -71,13 +71,18 @@ static const struct {
     { "PERMANENT", POP3_PERMANENT },   { "DAMAGED", POP3_DAMAGED },
 };
 
+_Noreturn static void give_up(const char *why)
+{
+    fprintf(stderr, "pop3_world: %s\n", why);
+    abort();
+}
+
 static enum pop3_verdict verdict_named(struct text name)
 {
     for (size_t i = 0; i < sizeof verdicts / sizeof *verdicts; i++)
         if (text_equal(name, text_of(verdicts[i].name)))
             return verdicts[i].verdict;
-    CHECK(!"a verdict");
-    return POP3_ACCEPT;
+    give_up("a verdict is unknown");
 }
 
 /* --- The record --- */
@@ -177,9 +182,16 @@ static struct pop3_answer list(struct world *w)
 static struct pop3_answer read_content(struct world *w, const struct pop3_step *step)
 {
     struct text rest = text_skip(mails[step->message].content, step->offset);
-    if (w->read_verdict != POP3_ACCEPT && step->offset >= w->read_verdict_from)
-        return (struct pop3_answer){ .verdict = w->read_verdict };
-    if (w->habits->slice_max > 0)
+    bool trouble = w->trouble.len > 0 && step->offset >= w->trouble_from;
+    if (trouble && text_equal(w->trouble, T("SHORT")))
+        return (struct pop3_answer){ 0 };
+    if (trouble && text_equal(w->trouble, T("LONG")))
+        rest = text_first(mails[0].content, rest.len + 1);
+    else if (trouble)
+        return (struct pop3_answer){ .verdict = verdict_named(w->trouble) };
+    else if (w->trouble.len > 0)
+        rest = text_first(rest, w->trouble_from - step->offset);
+    if (w->habits->slice_max > 0 && !text_equal(w->trouble, T("LONG")))
         rest = text_first(rest, w->habits->slice_max);
     return (struct pop3_answer){ .content = bytes_of_text(rest) };
 }
@@ -260,7 +272,7 @@ static void run(struct world *w)
             CHECK(drain(w));
             break;
         case POP3_NEED_ANSWER:
-            CHECK(!"an open request");
+            give_up("a request was forgotten");
             break;
         case POP3_START_TLS:
             record_event(w, "tls");
@@ -312,7 +324,7 @@ static void configure(struct world *w, struct text words)
     else if (text_equal(key, T("idle")))
         w->config.idle_ms = number;
     else
-        CHECK(!"a key of the script");
+        give_up("a K: line is unknown");
     CHECK(w->mail_count <= MAILS);
 }
 
@@ -340,11 +352,11 @@ static void direct(struct world *w, char what, struct text words)
         w->next_words = text_trim(words);
         break;
     case 'D':
-        CHECK(text_to_u64(text_trim(words), &w->read_verdict_from));
-        w->read_verdict = verdict_named(name);
+        CHECK(text_to_u64(text_trim(words), &w->trouble_from));
+        w->trouble = name;
         break;
     default:
-        CHECK(!"a line of a script");
+        give_up("a line is unknown");
     }
     run(w);
 }

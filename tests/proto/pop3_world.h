@@ -11,7 +11,7 @@
  *   E:                  the client's direction ends
  *   X:                  the server goes down
  *   A: TEMPORARY words  the next request but READ gets this verdict
- *   D: DAMAGED 10       READs from this offset on get this verdict
+ *   D: DAMAGED 10       READs from this offset on get this verdict, or content that is SHORT, LONG
  *   K: errors 3         at the beginning: how the session is configured, see pop3_world.c
  *
  * The same script is played line by line, in one piece, and with any habits of the network and the

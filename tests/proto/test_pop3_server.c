@@ -70,9 +70,12 @@ static bool next_transcript(struct text *rest, struct text *name_out, struct buf
     return true;
 }
 
+static unsigned plays;
+
 static void check(struct text name, struct text script, const char *expected,
                   const struct pop3_habits *h)
 {
+    plays++;
     char *got = pop3_play(script, h);
     if (strcmp(got, expected) != 0) {
         print_error("%.*s: step %d cut %zu input %zu drain %zu slice %zu patience %u\n",
@@ -123,10 +126,129 @@ static void test_transcripts_however_they_come(void **state)
         for (size_t cut = 1; cut < pop3_said(buffer_as_text(&script)); cut++) {
             struct pop3_habits h = { .cut = cut, .slice_max = cut };
             check(name, buffer_as_text(&script), expected, &h);
+            h = (struct pop3_habits){
+                .cut = cut, .slice_max = 1 + cut % 5, .drain_max = 1, .patience = 1
+            };
+            check(name, buffer_as_text(&script), expected, &h);
         }
         free(expected);
     }
     buffer_clear(&script);
+    assert_true(plays > 5000);
+}
+
+/* --- Every command in every state --- */
+
+#define USER_SAID "C: USER ada\n"
+#define LOGGED_IN USER_SAID "C: PASS open sesame\n"
+
+static const struct {
+    const char *name, *script;
+} states[] = {
+    { "in the clear", "K: cleartext no\n" },
+    { "in the clear, no TLS", "K: cleartext no\nK: offer-tls no\n" },
+    { "passwords allowed", "" },
+    { "USER said", USER_SAID },
+    { "UTF8 said", "C: UTF8\n" },
+    { "TLS from the start", "K: tls\nK: cleartext no\n" },
+    { "TLS by STLS", "K: cleartext no\nC: STLS\nW:\n" },
+    { "logged in", LOGGED_IN },
+    { "message 1 deleted", LOGGED_IN "C: DELE 1\n" },
+    { "an AUTH exchange", "C: AUTH PLAIN\n" },
+};
+
+/* A column for each state: + one line, m several lines, - refused, A refused with [AUTH], > a
+ * challenge. */
+static const struct {
+    const char *command, *replies;
+} matrix[] = {
+    { "CAPA", "mmmmmmmmmA" },
+    { "CAPA x", "----------" },
+    { "LANG", "mmmmmmmmmA" },
+    { "LANG *", "+++++++++-" },
+    { "LANG tlh", "----------" },
+    { "NOOP", "-------++A" },
+    { "QUIT", "+++++++++A" },
+    { "QUIT now", "----------" },
+    { "USER ada", "AA+++++---" },
+    { "PASS open sesame", "AA-+------" },
+    { "PASS wrong", "AA-A------" },
+    { "AUTH PLAIN", "AA>>>>>---" },
+    { "AUTH PLAIN AGFkYQBvcGVuIHNlc2FtZQ==", "AA+++++---" },
+    { "AUTH PLAIN AGFkYQA=", "AAAAAAA---" },
+    { "AUTH", "AA-------A" },
+    { "STLS", "+-++-----A" },
+    { "STLS x", "----------" },
+    { "UTF8", "+++++++--A" },
+    { "UTF8 x", "----------" },
+    { "STAT", "-------++A" },
+    { "LIST", "-------mmA" },
+    { "LIST 1", "-------+--" },
+    { "LIST 2", "-------++-" },
+    { "LIST 3", "----------" },
+    { "UIDL", "-------mmA" },
+    { "UIDL 1", "-------+--" },
+    { "UIDL 2", "-------++-" },
+    { "UIDL x", "----------" },
+    { "RETR 1", "-------m--" },
+    { "RETR 2", "-------mm-" },
+    { "RETR 9", "----------" },
+    { "TOP 1 0", "-------m--" },
+    { "TOP 2 1000", "-------mm-" },
+    { "TOP 2", "----------" },
+    { "DELE 1", "-------+--" },
+    { "DELE 2", "-------++-" },
+    { "RSET", "-------++A" },
+    { "RSET x", "----------" },
+    { "APOP ada c4c9334bac560ecc979e58001b3e22fb", "----------" },
+    { "XYZZY", "----------" },
+    { "USERS ada", "----------" },
+    { "", "---------A" },
+    { " QUIT", "----------" },
+    { "=", "----------" },
+    { "AGFkYQBvcGVuIHNlc2FtZQ==", "---------+" },
+    { "AGFkYQA=", "---------A" },
+};
+
+/* What was said at the end of a transcript, behind `skip` octets of it. */
+static char classify(const char *record, size_t skip)
+{
+    const char *said = strstr(record + skip, "S: ");
+    if (!said)
+        return '?';
+    if (strncmp(said, "S: + \n", 6) == 0)
+        return '>';
+    if (strncmp(said, "S: -ERR", 7) == 0)
+        return strncmp(said, "S: -ERR [AUTH] ", 15) == 0 ? 'A' : '-';
+    if (strncmp(said, "S: +OK ", 7) != 0)
+        return '?';
+    const char *more = strstr(said + 1, "S: ");
+    if (!more)
+        return '+';
+    const char *end = strstr(more, "S: .\n");
+    return end && end[5] == '\0' ? 'm' : '?';
+}
+
+static void test_every_command_in_every_state(void **state)
+{
+    (void)state;
+    static const struct pop3_habits all_at_once = { 0 };
+    for (size_t row = 0; row < sizeof matrix / sizeof *matrix; row++) {
+        for (size_t column = 0; column < sizeof states / sizeof *states; column++) {
+            char script[512];
+            snprintf(script, sizeof script, "%s", states[column].script);
+            char *before = pop3_play(text_of(script), &all_at_once);
+            snprintf(script, sizeof script, "%sC: %s\n", states[column].script,
+                     matrix[row].command);
+            char *after = pop3_play(text_of(script), &all_at_once);
+            char reply = classify(after, strlen(before));
+            if (reply != matrix[row].replies[column])
+                fail_msg("\"%s\" in \"%s\" should be %c:\n%s", matrix[row].command,
+                         states[column].name, matrix[row].replies[column], after);
+            free(before);
+            free(after);
+        }
+    }
 }
 
 int main(int argc, char **argv)
@@ -134,6 +256,7 @@ int main(int argc, char **argv)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_transcripts_line_by_line),
         cmocka_unit_test(test_transcripts_however_they_come),
+        cmocka_unit_test(test_every_command_in_every_state),
     };
     if (argc != 2) {
         fprintf(stderr, "usage: test_pop3_server TRANSCRIPTS\n");
