@@ -19,6 +19,8 @@ enum change_kind {
     CHANGE_PURGED = 5,   /* a mailbox is gone with all in it: its tombstone */
 };
 
+enum { CHANGE_WORDS_MAX = 64 * 1024 };
+
 /* Which members count for which kind: */
 struct change {
     enum change_kind kind;
@@ -34,7 +36,9 @@ struct change {
     struct content_facts facts; /* MESSAGE: of the content; PLACED: of the prefix */
 };
 
-/* Appends one change.  Kinds are tagged and length-prefixed; integers little-endian. */
+/* Appends one change.  Kinds are tagged and length-prefixed; integers little-endian.  False, and
+ * nothing appended: no room, or the change is not one that change_decode() would take (an id or uid
+ * of 0, an id or modseq over 2^63-1, words over the maximum). */
 bool change_encode(struct buffer *, const struct change *);
 /* Takes one change off the front of *rest; its words point into the input.  False when it does not
  * parse, or is of a kind that this version does not know. */

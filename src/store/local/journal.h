@@ -18,6 +18,8 @@ enum {
     JOURNAL_BATCH_OCTETS_MAX = 4 * 1024 * 1024,
     JOURNAL_LARGE_OCTETS = 1024 * 1024, /* content beyond this lies in journal/large/ID */
 };
+/* The longest content: its block checksums must fit into a batch. */
+#define JOURNAL_LARGE_OCTETS_MAX ((uint64_t)16 << 30)
 
 /* Behind the last good batch: where replay begins.  Stored in the index with what it covers. */
 struct journal_position {
@@ -43,7 +45,7 @@ struct unit {
     int content_count;
     uint64_t content_octets;
     bool large; /* content lies in journal/large/ID; the unit holds its checksums */
-    const uint64_t *large_checksums; /* one for each JOURNAL_BLOCK, by journal_block_checksum() */
+    const uint64_t *large_checksums; /* one for each JOURNAL_BLOCK, from large_finish() */
     struct unit_place place;         /* out */
 };
 
@@ -96,11 +98,6 @@ bool journal_abandon(struct journal *, struct error *);
 bool journal_prepare(struct journal *, struct error *);
 bool journal_wants_preparation(const struct journal *);
 
-/* The keyed checksum of one block of a message's content (STORE.md 8, 22): the message id and the
- * block's number are part of it.  Large files use the segment key of the moment they began; it is
- * held in the file's own header. */
-uint64_t journal_block_checksum(const struct journal *, message_id, uint32_t block, struct bytes);
-
 /* --- Reading, any thread --- */
 
 /* A unit opened for reading: its segment is pinned (not unlinked) until closed. */
@@ -128,6 +125,9 @@ bool large_finish(struct large *, const uint64_t **checksums_out, uint64_t *octe
                   struct error *);
 /* Closes; with `keep` false removes the file. */
 void large_close(struct large **, bool keep);
+/* Removes the file of a message that no unit and no durable index refers to any more (STORE.md 11).
+ */
+bool large_remove(struct journal *, message_id, struct error *);
 /* After recovery: removes every file in journal/large that `is_referred` does not know. */
 bool large_sweep(struct journal *, bool (*is_referred)(void *owner, message_id), void *owner,
                  struct error *);

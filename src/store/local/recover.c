@@ -1,0 +1,284 @@
+/* recover.c - all segments together: which of them count, how far, and what they replay.
+ *
+ * A segment's header names the last good batch before it.  That decides where the segment before
+ * ends, whatever lies behind that place; a segment between the named one and the naming one holds
+ * nothing that counts (its first write failed, or it was never written to).
+ * Never appends to a segment and never cuts off anything but zeros.
+ */
+#include "store/local/recover.h"
+
+#include "store/local/scan.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum { CHAIN_MAX = 1 << 20 }; /* segments; 64 TB of mail */
+
+/* --- Listing --- */
+
+static void found_file(void *owner, const char *name)
+{
+    struct chain *c = owner;
+    uint64_t number = segment_number(name);
+    if (number == 0 || c->short_of_memory)
+        return;
+    if (c->count == c->room) {
+        size_t room = c->room ? c->room * 2 : 16;
+        struct chain_link *links =
+            room <= CHAIN_MAX ? realloc(c->links, room * sizeof *links) : NULL;
+        if (!links) {
+            c->short_of_memory = true;
+            return;
+        }
+        c->links = links;
+        c->room = room;
+    }
+    c->links[c->count++] = (struct chain_link){ .number = number };
+    if (number > c->highest)
+        c->highest = number;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint64_t x = ((const struct chain_link *)a)->number;
+    uint64_t y = ((const struct chain_link *)b)->number;
+    return x < y ? -1 : x > y;
+}
+
+static bool list_segments(struct chain *c, struct error *e)
+{
+    if (!disk_list(c->disk, "journal", found_file, c, e))
+        return false;
+    if (c->short_of_memory)
+        return error_set(e, ERROR_TEMPORARY, "memory is short: the journal has too many segments");
+    if (c->count)
+        qsort(c->links, c->count, sizeof *c->links, by_number);
+    return true;
+}
+
+static void drop_before(struct chain *c, uint64_t number)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < c->count; i++)
+        if (c->links[i].number >= number)
+            c->links[kept++] = c->links[i];
+    c->count = kept;
+}
+
+static bool read_link(struct chain *c, struct chain_link *link, struct error *e)
+{
+    struct segment s;
+    bool zero = false;
+    if (!segment_open(c->disk, link->number, c->may_write ? DISK_WRITE : DISK_READ, c->uuid, &s, e))
+        return false;
+    bool ok = (!c->may_write || disk_file_sync(s.file, e)) &&
+              (s.state != HEADER_BAD || segment_is_zero(s.file, SEGMENT_START, &zero, e));
+    segment_close(&s);
+    if (!ok)
+        return false;
+    if (s.state == HEADER_FOREIGN)
+        return error_set(e, ERROR_REFUSED,
+                         "segment %" PRIu64 " of the journal belongs to another store; move it "
+                         "away",
+                         link->number);
+    if (s.state == HEADER_NEWER)
+        return error_set(e, ERROR_REFUSED,
+                         "segment %" PRIu64 " of the journal is of a newer format; run the "
+                         "version of godwit that wrote it",
+                         link->number);
+    link->header = s.header;
+    link->state = s.state == HEADER_GOOD ? CHAIN_GOOD : zero ? CHAIN_UNUSED : CHAIN_UNREADABLE;
+    return true;
+}
+
+bool chain_load(struct chain *c, const struct journal_position *from, struct error *e)
+{
+    if (!list_segments(c, e))
+        return false;
+    drop_before(c, from->segment);
+    for (size_t i = 0; i < c->count; i++)
+        if (!read_link(c, &c->links[i], e))
+            return false;
+    return true;
+}
+
+void chain_clear(struct chain *c)
+{
+    free(c->links);
+    c->links = NULL;
+    c->count = c->room = 0;
+}
+
+/* --- Where a segment ends --- */
+
+/* False: nothing in the segment counts. */
+static bool set_end(const struct chain *c, size_t i, struct scan *s)
+{
+    uint64_t number = c->links[i].number;
+    s->end = SCAN_OPEN;
+    for (size_t j = i + 1; j < c->count; j++) {
+        const struct chain_link *later = &c->links[j];
+        if (later->state == CHAIN_UNREADABLE)
+            s->end = SCAN_CLOSED;
+        if (later->state != CHAIN_GOOD)
+            continue;
+        if (later->header.previous.segment < number)
+            return false;
+        s->end = later->header.previous.segment == number ? SCAN_NAMED : SCAN_CLOSED;
+        s->named = later->header.previous;
+        return true;
+    }
+    return true;
+}
+
+/* --- Replay --- */
+
+struct replay {
+    struct chain *chain;
+    const struct journal_position *from;
+    const struct journal_position *until; /* or NULL */
+    const struct journal_events *events;
+    struct journal_position at; /* behind the last batch */
+    bool any;                   /* a segment was read before this one */
+};
+
+static bool positions_equal(const struct journal_position *a, const struct journal_position *b)
+{
+    return a->segment == b->segment && a->offset == b->offset && a->sequence == b->sequence &&
+           a->checksum == b->checksum;
+}
+
+static void tell_gap(const struct replay *r, const struct chain_link *link)
+{
+    const struct journal_position *previous = &link->header.previous;
+    if (!r->any || (previous->sequence == r->at.sequence && previous->checksum == r->at.checksum))
+        return;
+    scan_notice(r->events, true,
+                "segment %" PRIu64 " follows batch %" PRIu64 " of segment %" PRIu64
+                ", but what is there ends with batch %" PRIu64 " of segment %" PRIu64,
+                link->number, previous->sequence, previous->segment, r->at.sequence, r->at.segment);
+}
+
+/* Follows the batch headers up to `from` and sees whether the same batch ends there. */
+static bool check_from(const struct replay *r, struct scan *s, bool counts, struct error *e)
+{
+    if (counts && !scan_run(s, r->from->offset, e))
+        return false;
+    if (!positions_equal(&s->at, r->from))
+        return error_set(e, ERROR_DAMAGED,
+                         "the index stands at batch %" PRIu64 ", segment %" PRIu64 ", offset "
+                         "%" PRIu64 ", where the journal has no such batch",
+                         r->from->sequence, r->from->segment, r->from->offset);
+    return true;
+}
+
+/* Gives the zeros behind the last batch back to the file system. */
+static bool trim(struct chain *c, struct segment *segment, uint64_t end, struct error *e)
+{
+    bool zero;
+    if (!c->may_write || end >= segment->octets)
+        return true;
+    if (!segment_is_zero(segment->file, end, &zero, e))
+        return false;
+    return !zero || disk_file_truncate(segment->file, end, e);
+}
+
+static bool replay_open_segment(struct replay *r, size_t i, struct segment *segment,
+                                struct error *e)
+{
+    struct scan s;
+    struct chain_link *link = &r->chain->links[i];
+    scan_init(&s, segment);
+    bool counts = set_end(r->chain, i, &s);
+    if (r->until && link->number == r->until->segment) {
+        s.end = SCAN_NAMED;
+        s.named = *r->until;
+    }
+    bool ok = true;
+    if (r->from->segment == link->number)
+        ok = check_from(r, &s, counts, e);
+    else if (counts)
+        tell_gap(r, link);
+    if (ok && counts) {
+        s.events = r->events;
+        ok = scan_run(&s, 0, e);
+        r->at = s.at;
+    }
+    bool zero = false;
+    if (ok && s.offset == SEGMENT_START)
+        ok = segment_is_zero(segment->file, SEGMENT_START, &zero, e);
+    link->empty = zero;
+    ok = ok && (!counts || trim(r->chain, segment, s.offset, e));
+    scan_clear(&s);
+    return ok;
+}
+
+static bool replay_segment(struct replay *r, size_t i, struct error *e)
+{
+    struct chain_link *link = &r->chain->links[i];
+    struct segment segment;
+    if (link->state == CHAIN_UNREADABLE)
+        scan_notice(r->events, true,
+                    "segment %" PRIu64 " cannot be read: both copies of its header are damaged; "
+                    "what lies in it is lost unless the file is restored",
+                    link->number);
+    if (link->state != CHAIN_GOOD)
+        return true;
+    if (!segment_open(r->chain->disk, link->number, r->chain->may_write ? DISK_WRITE : DISK_READ,
+                      r->chain->uuid, &segment, e))
+        return false;
+    bool ok = segment.state == HEADER_GOOD
+                  ? replay_open_segment(r, i, &segment, e)
+                  : error_set(e, ERROR_DAMAGED, "segment %" PRIu64 " changed while it was read",
+                              link->number);
+    segment_close(&segment);
+    r->any = true;
+    return ok;
+}
+
+static bool has_segment(const struct chain *c, uint64_t number)
+{
+    return c->count && c->links[0].number == number && c->links[0].state == CHAIN_GOOD;
+}
+
+bool chain_replay(struct chain *c, const struct journal_position *from,
+                  const struct journal_position *until, const struct journal_events *events,
+                  struct journal_position *at_out, struct error *e)
+{
+    struct replay r = { c, from, until, events, *from, false };
+    if (from->segment && !has_segment(c, from->segment))
+        return error_set(e, ERROR_DAMAGED,
+                         "the index stands in segment %" PRIu64 " of the journal, which is not "
+                         "there",
+                         from->segment);
+    for (size_t i = 0; i < c->count; i++)
+        if ((!until || c->links[i].number <= until->segment) && !replay_segment(&r, i, e))
+            return false;
+    *at_out = r.at;
+    return true;
+}
+
+/* --- Removing --- */
+
+static bool remove_segment(struct chain *c, uint64_t number, struct error *e)
+{
+    char name[SEGMENT_NAME_MAX];
+    segment_name(number, name);
+    return disk_unlink(c->disk, name, e);
+}
+
+bool chain_remove_unused(struct chain *c, struct error *e)
+{
+    for (size_t i = 0; i < c->count; i++)
+        if (c->links[i].state == CHAIN_UNUSED && !remove_segment(c, c->links[i].number, e))
+            return false;
+    return true;
+}
+
+bool chain_remove_empty(struct chain *c, struct error *e)
+{
+    for (size_t i = 0; i < c->count; i++)
+        if (c->links[i].empty && !remove_segment(c, c->links[i].number, e))
+            return false;
+    return true;
+}

@@ -1,0 +1,43 @@
+/* recover.h - all segments together: which of them count, how far, and what they replay. */
+#ifndef STORE_LOCAL_RECOVER_H
+#define STORE_LOCAL_RECOVER_H
+
+#include "store/local/segment.h"
+
+enum chain_state {
+    CHAIN_GOOD,
+    CHAIN_UNUSED,     /* never begun: no header, nothing but zeros behind it */
+    CHAIN_UNREADABLE, /* something is in it, but its header is damaged */
+};
+
+struct chain_link {
+    enum chain_state state;
+    bool empty; /* found while replaying: good, and nothing but zeros behind the header */
+    uint64_t number;
+    struct segment_header header; /* good */
+};
+
+/* The segments on disk in order of number. */
+struct chain {
+    struct disk *disk;
+    const uint8_t *uuid;
+    bool may_write; /* recovery: sync what is read, give empty tails back */
+    struct chain_link *links;
+    size_t count, room;
+    uint64_t highest; /* number of any segment on disk */
+    bool short_of_memory;
+};
+
+/* Lists the segments from `from` on, syncs them (with may_write) and reads their headers. */
+bool chain_load(struct chain *, const struct journal_position *from, struct error *);
+void chain_clear(struct chain *);
+/* Replays what lies behind `from`, up to and not beyond `until` if that is given; *at_out is the
+ * position behind the last batch.  ERROR_DAMAGED when `from` does not fit what is there. */
+bool chain_replay(struct chain *, const struct journal_position *from,
+                  const struct journal_position *until, const struct journal_events *,
+                  struct journal_position *at_out, struct error *);
+/* Removes the segments that were never begun, or those that hold no batch. */
+bool chain_remove_unused(struct chain *, struct error *);
+bool chain_remove_empty(struct chain *, struct error *);
+
+#endif

@@ -1,0 +1,54 @@
+/* segment.h - the files of the journal: names, making, taking into use, opening.
+ *
+ *   made        zeros from end to end, synced, its name synced: "prepared"
+ *   begun       the header is written and synced: from now on it counts
+ *
+ * A file whose header does not verify and that holds nothing but zeros behind it was never used.
+ */
+#ifndef STORE_LOCAL_SEGMENT_H
+#define STORE_LOCAL_SEGMENT_H
+
+#include "run/disk.h"
+#include "store/local/format.h"
+
+enum {
+    SEGMENT_NAME_MAX = 40,
+    SEGMENT_OCTETS_MIN = 64 * 1024,
+    SEGMENT_OCTETS_FIRST = 8 * 1024 * 1024,
+    SEGMENT_OCTETS_DEFAULT = 64 * 1024 * 1024,
+};
+
+struct segment {
+    struct disk_file *file; /* NULL: none */
+    uint64_t octets;        /* of the file */
+    enum header_state state;
+    struct segment_header header; /* its number always; the rest when the state is good */
+};
+
+/* "journal/00000012.seg", terminated. */
+void segment_name(uint64_t number, char out[SEGMENT_NAME_MAX]);
+/* The number of a file in journal/; 0 when that is not a segment's name. */
+uint64_t segment_number(const char *name);
+
+/* Makes the file, zero-writes and syncs it and its name.  On failure the file is removed again as
+ * far as that works. */
+bool segment_make(struct disk *, uint64_t number, uint64_t octets, struct segment *out,
+                  struct error *);
+/* Takes a made segment into use behind `previous`: draws the key, writes both headers with one
+ * write, syncs.  After a failure the file is spoilt. */
+bool segment_begin(struct segment *, const uint8_t *uuid, const struct journal_position *previous,
+                   struct error *);
+/* Opens a file and reads its header, the second copy when the first is bad, whatever that says; see
+ * `state`.  False: the file cannot be read. */
+bool segment_open(struct disk *, uint64_t number, enum disk_mode, const uint8_t *uuid,
+                  struct segment *out, struct error *);
+void segment_close(struct segment *);
+
+/* Writes the slices behind each other, with as few calls as the system allows. */
+bool segment_write(struct disk_file *, uint64_t offset, const struct iovec *, size_t count,
+                   struct error *);
+/* Whether the file holds only zeros from `from` to its end; false with *zero_out unset when it
+ * cannot be read. */
+bool segment_is_zero(struct disk_file *, uint64_t from, bool *zero_out, struct error *);
+
+#endif
