@@ -7,18 +7,21 @@
 
 /* RFC 5321 4.4; "with" keywords of RFC 3848 and RFC 6531 (UTF8SMTP...). */
 struct trace_received {
-    struct text hello;                    /* what HELO or EHLO said; escaped here */
-    struct endpoint peer;                 /* NET_NONE: a local submission */
+    struct text hello; /* what HELO or EHLO said; made harmless here; empty: the peer's literal */
+    struct endpoint peer;                 /* NET_NONE: made here, so neither "from" nor "with" */
     struct text hostname;                 /* ours */
     bool esmtp, utf8, tls, authenticated; /* give SMTP, ESMTP, ESMTPSA, UTF8SMTPS, ... */
     struct text id;                       /* the message id */
-    struct text only_recipient; /* `for <...>`: only when there is exactly one; else empty */
+    struct text only_recipient; /* `for <...>`: only when there is exactly one; else empty.  As
+                                   address_text() gives it. */
     int64_t wall_ms;
     int zone_seconds;
 };
-/* Appends the folded field with its CRLF; no line is over 998 octets, most under 78. */
+/* Appends the folded field with its CRLF; no line is over 998 octets, most under 78.  False: no
+ * room, and nothing is appended. */
 bool trace_received(struct buffer *, const struct trace_received *);
-/* "Return-Path: <...>\r\n" and "Delivered-To: ...\r\n": a placement's own prefix. */
+/* "Return-Path: <...>\r\n" and "Delivered-To: ...\r\n": a placement's own prefix.  Both texts as
+ * address_text() gives them, the sender maybe empty.  False as above. */
 bool trace_prefix(struct buffer *, struct text sender, struct text recipient);
 
 #endif

@@ -1,0 +1,250 @@
+/* date.c - dates as text: RFC 5322 3.3 and 4.3, RFC 3339 5.6.
+ *
+ * The calendar is the proleptic Gregorian one, reckoned here: the C library's functions would look
+ * at the environment and at files for a zone.  A leap second is the second behind it.
+ */
+#include "mail/date.h"
+
+#include <stdio.h>
+
+enum { MS = 1000, MINUTE = 60, HOUR = 3600, DAY = 86400, YEAR_MIN = 1900, YEAR_MAX = 9999 };
+
+static const char day_names[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
+static const char month_names[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+
+/*
+ * The calendar.  Days count from 1970-01-01, months and weekdays (from Sunday) from 0.
+ */
+
+struct moment {
+    int64_t year;
+    int month, day, weekday;
+    int hour, minute, second, millisecond;
+};
+
+/* Rounds down, as the remainder that goes with it is never negative. */
+static int64_t divide(int64_t a, int64_t b)
+{
+    return a / b - (a % b < 0);
+}
+
+static bool is_leap(int64_t year)
+{
+    return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+}
+
+static int month_days(int64_t year, int month)
+{
+    static const int days[12] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+    return days[month] + (month == 1 && is_leap(year));
+}
+
+/* The day on which a year begins. */
+static int64_t year_start(int64_t year)
+{
+    enum { LEAPS_BEFORE_1970 = 477 };
+    int64_t last = year - 1;
+    int64_t leaps = divide(last, 4) - divide(last, 100) + divide(last, 400);
+    return 365 * (year - 1970) + leaps - LEAPS_BEFORE_1970;
+}
+
+static int64_t day_number(int64_t year, int month, int day)
+{
+    int64_t days = year_start(year) + day - 1;
+    for (int m = 0; m < month; m++)
+        days += month_days(year, m);
+    return days;
+}
+
+static struct moment moment_of(int64_t ms)
+{
+    int64_t seconds = divide(ms, MS);
+    int64_t days = divide(seconds, DAY);
+    int in_day = (int)(seconds - days * DAY);
+    struct moment m = { .year = 1970 + divide(days * 400, 146097) };
+    while (year_start(m.year) > days)
+        m.year--;
+    while (year_start(m.year + 1) <= days)
+        m.year++;
+    m.day = (int)(days - year_start(m.year)) + 1;
+    for (; m.day > month_days(m.year, m.month); m.month++)
+        m.day -= month_days(m.year, m.month);
+    m.weekday = (int)(days + 4 - divide(days + 4, 7) * 7);
+    m.hour = in_day / HOUR;
+    m.minute = in_day / MINUTE % 60;
+    m.second = in_day % 60;
+    m.millisecond = (int)(ms - seconds * MS);
+    return m;
+}
+
+/*
+ * Printing.
+ */
+
+struct text date_rfc5322(int64_t wall_ms, int zone_seconds, char out[DATE_TEXT_MAX])
+{
+    int zone = zone_seconds / MINUTE % (24 * 60); /* the text knows minutes only */
+    struct moment m = moment_of(wall_ms + (int64_t)zone * MINUTE * MS);
+    unsigned east = (unsigned)(zone < 0 ? -zone : zone);
+    int len = snprintf(out, DATE_TEXT_MAX, "%s, %d %s %04lld %02d:%02d:%02d %c%02u%02u",
+                       day_names[m.weekday], m.day, month_names[m.month], (long long)m.year, m.hour,
+                       m.minute, m.second, zone < 0 ? '-' : '+', east / 60, east % 60);
+    return (struct text){ out, (size_t)len };
+}
+
+struct text date_rfc3339(int64_t wall_ms, bool milliseconds, char out[DATE_TEXT_MAX])
+{
+    struct moment m = moment_of(wall_ms);
+    int len = snprintf(out, DATE_TEXT_MAX, "%04lld-%02d-%02dT%02d:%02d:%02d", (long long)m.year,
+                       m.month + 1, m.day, m.hour, m.minute, m.second);
+    size_t at = (size_t)len;
+    len = milliseconds ? snprintf(out + at, DATE_TEXT_MAX - at, ".%03dZ", m.millisecond)
+                       : snprintf(out + at, DATE_TEXT_MAX - at, "Z");
+    return (struct text){ out, at + (size_t)len };
+}
+
+/*
+ * Reading.  Every function takes what it reads off the front of *t.
+ */
+
+/* White space, folds and comments, which may stand anywhere between two tokens (RFC 5322 4.3). */
+static void skip_cfws(struct text *t)
+{
+    size_t depth = 0, i = 0;
+    for (; i < t->len; i++) {
+        char c = t->at[i];
+        if (c == '(')
+            depth++;
+        else if (depth && c == ')')
+            depth--;
+        else if (depth && c == '\\')
+            i++;
+        else if (!depth && c != ' ' && c != '\t' && c != '\r' && c != '\n')
+            break;
+    }
+    *t = text_skip(*t, i);
+}
+
+static bool take_char(struct text *t, char c)
+{
+    skip_cfws(t);
+    if (t->len == 0 || t->at[0] != c)
+        return false;
+    *t = text_skip(*t, 1);
+    return true;
+}
+
+/* Returns how many digits the number has, 0 if they are not between `least` and `most`. */
+static size_t take_number(struct text *t, size_t least, size_t most, int *out)
+{
+    size_t digits = 0;
+    skip_cfws(t);
+    for (*out = 0; digits < t->len && digits <= most && text_is_digit(t->at[digits]); digits++)
+        *out = *out * 10 + (t->at[digits] - '0');
+    if (digits < least || digits > most)
+        return 0;
+    *t = text_skip(*t, digits);
+    return digits;
+}
+
+static struct text take_letters(struct text *t)
+{
+    size_t len = 0;
+    skip_cfws(t);
+    while (len < t->len && text_lower(t->at[len]) >= 'a' && text_lower(t->at[len]) <= 'z')
+        len++;
+    struct text letters = text_first(*t, len);
+    *t = text_skip(*t, len);
+    return letters;
+}
+
+/* Takes one of `count` names of three letters. */
+static bool take_name(struct text *t, const char (*names)[4], int count, int *out)
+{
+    struct text letters = take_letters(t);
+    for (*out = 0; *out < count; (*out)++)
+        if (text_equal_nocase(letters, (struct text){ names[*out], 3 }))
+            return true;
+    return false;
+}
+
+/* The name of the day may be missing, and is not asked to agree with the date. */
+static bool take_weekday(struct text *t)
+{
+    int weekday;
+    skip_cfws(t);
+    if (t->len && text_is_digit(t->at[0]))
+        return true;
+    return take_name(t, day_names, 7, &weekday) && take_char(t, ',');
+}
+
+/* RFC 5322 4.3: years of two and three digits. */
+static bool take_year(struct text *t, int *out)
+{
+    size_t digits = take_number(t, 2, 4, out);
+    if (digits == 2 && *out < 50)
+        *out += 2000;
+    else if (digits == 2 || digits == 3)
+        *out += 1900;
+    return digits && *out >= YEAR_MIN && *out <= YEAR_MAX;
+}
+
+static bool take_time(struct text *t, int *seconds_out)
+{
+    int hour, minute, second = 0;
+    if (!take_number(t, 2, 2, &hour) || !take_char(t, ':') || !take_number(t, 2, 2, &minute))
+        return false;
+    if (take_char(t, ':') && !take_number(t, 2, 2, &second))
+        return false;
+    *seconds_out = hour * HOUR + minute * MINUTE + second;
+    return hour < 24 && minute < 60 && second <= 60;
+}
+
+/* RFC 5322 4.3: the names that mean something; every other one is -0000. */
+static int named_zone_hours(struct text name)
+{
+    static const struct {
+        struct text name;
+        int hours;
+    } zones[] = {
+        { TEXT("EDT"), -4 }, { TEXT("EST"), -5 }, { TEXT("CDT"), -5 }, { TEXT("CST"), -6 },
+        { TEXT("MDT"), -6 }, { TEXT("MST"), -7 }, { TEXT("PDT"), -7 }, { TEXT("PST"), -8 },
+    };
+    for (size_t i = 0; i < sizeof zones / sizeof *zones; i++)
+        if (text_equal_nocase(name, zones[i].name))
+            return zones[i].hours;
+    return 0;
+}
+
+static bool take_zone(struct text *t, int *seconds_out)
+{
+    int digits;
+    bool west = take_char(t, '-');
+    if (!west && !take_char(t, '+')) {
+        struct text name = take_letters(t);
+        *seconds_out = named_zone_hours(name) * HOUR;
+        return name.len > 0;
+    }
+    if (!take_number(t, 4, 4, &digits) || digits % 100 >= 60)
+        return false;
+    *seconds_out = digits / 100 * HOUR + digits % 100 * MINUTE;
+    if (west)
+        *seconds_out = -*seconds_out;
+    return true;
+}
+
+bool date_parse_rfc5322(struct text t, int64_t *wall_ms_out)
+{
+    int day, month, year, seconds, zone;
+    if (!take_weekday(&t) || !take_number(&t, 1, 2, &day) ||
+        !take_name(&t, month_names, 12, &month) || !take_year(&t, &year))
+        return false;
+    if (!take_time(&t, &seconds) || !take_zone(&t, &zone))
+        return false;
+    skip_cfws(&t);
+    if (t.len || day < 1 || day > month_days(year, month))
+        return false;
+    *wall_ms_out = (day_number(year, month, day) * DAY + seconds - zone) * MS;
+    return true;
+}

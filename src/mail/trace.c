@@ -1,0 +1,130 @@
+/* trace.c - the trace fields that this host adds: RFC 5321 4.4.
+ *
+ * What a peer said comes into a header here, so every octet of it that could mean something there
+ * is replaced; the log has the words as they were.
+ */
+#include "mail/trace.h"
+
+#include "mail/date.h"
+
+#include <string.h>
+
+enum {
+    LINE_OCTETS = 78,       /* RFC 5322 2.1.1: should be no longer */
+    HELLO_OCTETS_MAX = 255, /* as a domain */
+};
+
+/* A field that is folded as it grows. */
+struct folded {
+    struct buffer *to;
+    size_t line; /* octets in this line */
+    bool ok;
+};
+
+static void put(struct folded *f, struct text t)
+{
+    f->ok = f->ok && buffer_text(f->to, t);
+    f->line += t.len;
+}
+
+static void new_line(struct folded *f)
+{
+    put(f, T("\r\n\t"));
+    f->line = 1;
+}
+
+/* Three texts as one word, behind a space or, where it would not fit, a fold. */
+static void word(struct folded *f, struct text before, struct text middle, struct text after)
+{
+    size_t len = before.len + middle.len + after.len;
+    if (f->line > 1 && f->line + 1 + len > LINE_OCTETS)
+        new_line(f);
+    else if (f->line > 1)
+        put(f, T(" "));
+    put(f, before);
+    put(f, middle);
+    put(f, after);
+}
+
+static void plain_word(struct folded *f, struct text t)
+{
+    word(f, (struct text){ 0 }, t, (struct text){ 0 });
+}
+
+/* What a domain or an atom has (RFC 5322 3.2.3), and in brackets also what a literal has. */
+static bool hello_may_have(char c, bool in_brackets)
+{
+    char lower = text_lower(c);
+    if ((lower >= 'a' && lower <= 'z') || text_is_digit(c) || c == '.' || c == '-')
+        return true;
+    return c && strchr(in_brackets ? ":" : "!#$%&'*+/=?^_`{|}~", c);
+}
+
+/* Words that could not stand there become question marks, one for each octet. */
+static struct text harmless(struct text hello, char out[HELLO_OCTETS_MAX])
+{
+    hello = text_first(hello, HELLO_OCTETS_MAX);
+    size_t last = hello.len - 1;
+    bool in_brackets = hello.len > 2 && hello.at[0] == '[' && hello.at[last] == ']';
+    for (size_t i = 0; i < hello.len; i++) {
+        bool bracket = in_brackets && (i == 0 || i == last);
+        out[i] = bracket || hello_may_have(hello.at[i], in_brackets) ? hello.at[i] : '?';
+    }
+    return (struct text){ out, hello.len };
+}
+
+/* From-domain of RFC 5321 4.4.  A session without HELO has no name but its address. */
+static void put_from(struct folded *f, const struct trace_received *r)
+{
+    char literal[ENDPOINT_TEXT_MAX], name[HELLO_OCTETS_MAX];
+    struct text peer = endpoint_print_literal(&r->peer, literal);
+    word(f, T("from "), r->hello.len ? harmless(r->hello, name) : peer, (struct text){ 0 });
+    word(f, T("("), peer, T(")"));
+    new_line(f);
+}
+
+/* RFC 3848 and RFC 6531 3.7.3.  After HELO it is SMTP, whatever else is true. */
+static void put_with(struct folded *f, const struct trace_received *r)
+{
+    static const struct text names[2][4] = {
+        { TEXT("ESMTP"), TEXT("ESMTPS"), TEXT("ESMTPA"), TEXT("ESMTPSA") },
+        { TEXT("UTF8SMTP"), TEXT("UTF8SMTPS"), TEXT("UTF8SMTPA"), TEXT("UTF8SMTPSA") },
+    };
+    struct text name = names[r->utf8][r->tls + 2 * r->authenticated];
+    word(f, T("with "), r->esmtp ? name : T("SMTP"), (struct text){ 0 });
+}
+
+bool trace_received(struct buffer *b, const struct trace_received *r)
+{
+    struct folded f = { .to = b, .ok = true };
+    size_t before = b->len;
+    char date[DATE_TEXT_MAX];
+    bool one = r->only_recipient.len > 0;
+    put(&f, T("Received:"));
+    if (r->peer.family != NET_NONE)
+        put_from(&f, r);
+    word(&f, T("by "), r->hostname, (struct text){ 0 });
+    if (r->peer.family != NET_NONE)
+        put_with(&f, r);
+    word(&f, T("id "), r->id, one ? (struct text){ 0 } : (struct text)TEXT(";"));
+    if (one) {
+        new_line(&f);
+        word(&f, T("for <"), r->only_recipient, T(">;"));
+    }
+    plain_word(&f, date_rfc5322(r->wall_ms, r->zone_seconds, date));
+    put(&f, T("\r\n"));
+    if (!f.ok)
+        b->len = before;
+    return f.ok;
+}
+
+bool trace_prefix(struct buffer *b, struct text sender, struct text recipient)
+{
+    size_t before = b->len;
+    bool ok = buffer_text(b, T("Return-Path: <")) && buffer_text(b, sender) &&
+              buffer_text(b, T(">\r\nDelivered-To: ")) && buffer_text(b, recipient) &&
+              buffer_text(b, T("\r\n"));
+    if (!ok)
+        b->len = before;
+    return ok;
+}
