@@ -37,8 +37,9 @@ enum smtp_step_kind {
 
     /* Orders.  Carry out before the next call; no answer. */
     SMTP_APPEND_BODY,     /* .body, transparency removed */
-    SMTP_ABANDON_MESSAGE, /* the open message will never be committed */
-    SMTP_FORGET,          /* the transaction is over without a message: RSET, HELO, ... */
+    SMTP_ABANDON_MESSAGE, /* the open message will never be committed; the transaction is over */
+    SMTP_FORGET,          /* the transaction is over without a message (RSET, HELO, a refused
+                             OPEN_MESSAGE, ...), or the AUTH exchange is (cancelled, malformed) */
     SMTP_START_TLS,       /* write the output, throw the rest of the input away, handshake */
     SMTP_CLOSE,           /* write the output, then hang up */
 };
@@ -54,6 +55,8 @@ struct smtp_mail {
     struct text auth; /* valid while the request is open */
 };
 
+/* Each transaction whose CHECK_SENDER was accepted ends in exactly one of these: COMMIT_MESSAGE
+ * answered, ABANDON_MESSAGE, FORGET.  Only smtp_server_free() ends it without. */
 struct smtp_step {
     enum smtp_step_kind kind;
     uint32_t request;              /* requests only: names the answer; never 0 */
@@ -71,14 +74,15 @@ enum smtp_verdict {
     SMTP_DEFER,    /* temporary: 4xx */
     SMTP_REJECT,   /* permanent: 5xx */
     SMTP_CONTINUE, /* AUTH only: 334, words are the challenge, encoded by the session */
-    SMTP_VANISH,   /* the outcome is unknown: close without a reply (STORE.md 14) */
+    SMTP_VANISH,   /* the outcome is unknown: nothing more is said and the session closes */
 };
 
 /* Borrowed for the call of smtp_server_answer(). */
 struct smtp_answer {
     enum smtp_verdict verdict;
     uint16_t code;      /* 200..599; 0 means the stock reply for request and verdict */
-    const char *status; /* RFC 3463 "5.1.1"; NULL for none; must agree in class with code */
+    const char *status; /* RFC 3463 "5.1.1", agreeing in class with code; NULL: the stock one, or
+                           x.0.0 when there is a code */
     struct text words;  /* VRFY, EXPN: several lines separated by '\n'.  Escaped by the session. */
 };
 
@@ -86,14 +90,17 @@ struct smtp_answer {
 struct smtp_server_config {
     struct text hostname;
     uint64_t message_octets_max; /* 0: none */
-    uint32_t recipients_max;     /* at least 100 (RFC 5321 4.5.3.1.8) unless configured less */
-    uint32_t transactions_max;   /* mails in a session; 0: none */
-    uint32_t errors_max;         /* 0: none */
-    uint32_t line_octets_max;    /* 0: none; command lines: at most 16384 whatever this is */
-    uint32_t hops_max;
-    uint64_t command_ms; /* from one command to the next; 0: none */
-    uint64_t message_ms; /* from DATA to its end */
-    bool submission;     /* AUTH before MAIL: 530 5.7.0 */
+    uint32_t recipients_max;     /* at least 100 (RFC 5321 4.5.3.1.8) unless less is configured; 0:
+                                    none */
+    uint32_t transactions_max;   /* mails in a session; 0: none.  One more MAIL: 421 and close */
+    uint32_t errors_max;         /* 0: none.  So many 5xx replies since the last accepted message (a
+                                    refused recipient of a trusted or logged-in client does not
+                                    count) are followed by 421, and the session closes */
+    uint32_t line_octets_max;    /* 0: none; command lines: 512 to 16384 whatever this is */
+    uint32_t hops_max;           /* Received fields in a message; 0: none */
+    uint64_t command_ms;         /* from one command to the next; 0: none.  Octets win no time */
+    uint64_t message_ms;         /* from DATA, or the first BDAT, to the end; 0: none */
+    bool submission;             /* AUTH before MAIL: 530 5.7.0 */
     bool offer_tls;
     struct text mechanisms; /* "PLAIN LOGIN"; empty: AUTH is not offered */
 };
@@ -113,7 +120,8 @@ struct smtp_server *smtp_server_new(const struct smtp_server_config *,
                                     const struct smtp_server_peer *, uint64_t now_ms);
 /* Frees and clears.  An open request need not be answered any more. */
 void smtp_server_free(struct smtp_server **);
-/* From now on these values (reload).  Not while a request is open with words borrowed from it. */
+/* From now on these values (reload, or what is offered changes with TLS).  Nothing is borrowed from
+ * the old ones afterwards. */
 void smtp_server_reconfigure(struct smtp_server *, const struct smtp_server_config *);
 
 /* The most input that a step can refuse to take. */
@@ -128,8 +136,13 @@ void smtp_server_tls_started(struct smtp_server *, uint64_t now_ms);
 /* The peer will send no more: step() winds the session up once `in` has no more complete line. */
 void smtp_server_input_ended(struct smtp_server *);
 /* The server is going down, or the peer is banned: at the next moment between commands (a message
- * in flight is finished first) the session says 421 with these words (static) and closes. */
+ * in flight is finished first) the session says 421 with these words (static) and closes.  Call
+ * step() soon, unless a request is open. */
 void smtp_server_shut_down(struct smtp_server *, const char *status, const char *words);
+
+/* The next line of input is a response in an AUTH exchange: a secret that no log may show.  (The
+ * line that begins the exchange may hold one too, behind the mechanism.) */
+bool smtp_server_line_is_secret(const struct smtp_server *);
 
 /* Bytes to write, oldest first; valid until the next call. */
 struct bytes smtp_server_output(const struct smtp_server *);
