@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,4 +123,11 @@ int process_handed_sockets(struct text *names_out)
         fcntl(HANDED_FIRST + i, F_SETFD, FD_CLOEXEC);
     *names_out = text_of(getenv("LISTEN_FDNAMES"));
     return (int)count;
+}
+
+unsigned process_processors(void)
+{
+    cpu_set_t set;
+    int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return count > 0 ? (unsigned)count : 1;
 }
