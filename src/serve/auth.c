@@ -1,0 +1,168 @@
+/* auth.c - is this password right?
+ *
+ * name -> verifier (directory lane) -> derived keys (slow lane) -> compared and remembered.
+ */
+#include "serve/auth.h"
+
+#include "run/entropy.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { HASH_THREADS = 2, HASH_QUEUE_MAX = 256, PASSWORD_MAX = 16 * 1024, ITERATIONS = 100000 };
+
+struct auth {
+    struct people *people;
+    struct shared *shared;
+    struct lane *slow;
+    uint8_t secret[SECRET_KEY]; /* makes the salts of users who do not exist */
+};
+
+bool auth_new(struct people *people, struct shared *shared, struct auth **out, struct error *error)
+{
+    struct auth *a = calloc(1, sizeof *a);
+    if (!a)
+        return error_set(error, ERROR_TEMPORARY, "memory is short");
+    a->people = people;
+    a->shared = shared;
+    entropy_fill(a->secret, sizeof a->secret);
+    if (!lane_new("passwords", HASH_THREADS, HASH_QUEUE_MAX, &a->slow, error)) {
+        auth_free(&a);
+        return false;
+    }
+    *out = a;
+    return true;
+}
+
+void auth_free(struct auth **auth)
+{
+    if (!*auth)
+        return;
+    if ((*auth)->slow)
+        lane_free(&(*auth)->slow);
+    secret_wipe((*auth)->secret, sizeof(*auth)->secret);
+    free(*auth);
+    *auth = NULL;
+}
+
+/* --- Names --- */
+
+/* A name without '@' is a local part when there is only one domain that it can belong to. */
+static bool read_name(const struct config *config, struct text name, struct address *out)
+{
+    char whole[ADDRESS_TEXT_MAX];
+    if (text_find(name, '@') == name.len && config->domain_count == 1 &&
+        name.len <= ADDRESS_LOCAL_MAX) {
+        int len = snprintf(whole, sizeof whole, "%.*s@%.*s", TEXT_ARGS(name),
+                           TEXT_ARGS(config->domains[0].name));
+        name = (struct text){ whole, (size_t)len };
+    }
+    return address_parse(name, ADDRESS_UTF8, out) == ADDRESS_OK &&
+           config_domain(config, address_domain(out)) != NULL;
+}
+
+bool auth_is_known(struct auth *a, const struct settings *settings, struct text name,
+                   struct text password, mailbox_id *mailbox_out)
+{
+    struct address address;
+    struct address_key key;
+    if (!read_name(settings->config, name, &address))
+        return false;
+    address_key(&address, &key);
+    return shared_login_known(a->shared, address_key_text(&key), password, mailbox_out);
+}
+
+/* --- The slow computation --- */
+
+/* A user who does not exist has a salt too, always the same one, so that the work is the same. */
+static void imagine_verifier(const struct auth *a, struct text name, struct verifier *out)
+{
+    uint8_t mac[SECRET_KEY];
+    memset(out, 0, sizeof *out);
+    out->iterations = ITERATIONS;
+    if (secret_mac(a->secret, sizeof a->secret, name, mac))
+        memcpy(out->salt, mac, sizeof out->salt);
+}
+
+static void compute_run(struct job *job)
+{
+    struct login *l = OWNER_OF(job, struct login, job);
+    const struct verifier *kept = &l->lookup->verifier;
+    l->verdict = AUTH_TEMPORARY;
+    if (!secret_verifier(buffer_as_text(&l->password), kept->iterations, kept->salt, &l->computed,
+                         NULL))
+        return;
+    bool equal = secret_equal(l->computed.stored_key, kept->stored_key, SECRET_KEY);
+    l->verdict = equal && l->lookup->found ? AUTH_RIGHT : AUTH_WRONG;
+}
+
+static void compute_done(struct job *job)
+{
+    struct login *l = OWNER_OF(job, struct login, job);
+    if (l->verdict == AUTH_RIGHT) {
+        struct address_key key;
+        address_key(&l->address, &key);
+        l->mailbox = l->lookup->mailbox;
+        shared_login_remember(l->auth->shared, address_key_text(&key), buffer_as_text(&l->password),
+                              l->mailbox, l->lookup->generation);
+    }
+    l->done(l);
+}
+
+static void verifier_found(struct lookup *lookup)
+{
+    struct login *l = lookup->owner;
+    if (lookup->resolved.verdict == RESOLVE_TROUBLE) {
+        l->verdict = AUTH_TEMPORARY;
+        l->done(l);
+        return;
+    }
+    if (!lookup->found || !l->readable)
+        imagine_verifier(l->auth, address_text(&l->address), &lookup->verifier);
+    lookup->found &= l->readable;
+    l->job = (struct job){ .run = compute_run, .done = compute_done, .home = l->home };
+    if (!lane_submit(l->auth->slow, &l->job)) {
+        l->verdict = AUTH_TEMPORARY;
+        l->done(l);
+    }
+}
+
+struct login *auth_login(struct auth *a, const struct settings *settings, struct loop *home,
+                         struct text name, struct text password, void (*done)(struct login *),
+                         void *owner)
+{
+    struct login *l = calloc(1, sizeof *l);
+    if (!l)
+        return NULL;
+    l->auth = a;
+    l->home = home;
+    l->done = done;
+    l->owner = owner;
+    buffer_init(&l->password, PASSWORD_MAX);
+    l->readable = read_name(settings->config, name, &l->address);
+    l->lookup = lookup_new(LOOKUP_VERIFIER, &l->address);
+    if (!l->lookup || !buffer_text(&l->password, password)) {
+        login_free(&l);
+        return NULL;
+    }
+    l->lookup->settings = settings;
+    l->lookup->home = home;
+    l->lookup->done = verifier_found;
+    l->lookup->owner = l;
+    if (!people_ask(a->people, l->lookup))
+        login_free(&l);
+    return l;
+}
+
+void login_free(struct login **login)
+{
+    struct login *l = *login;
+    if (!l)
+        return;
+    buffer_wipe(&l->password);
+    secret_wipe(&l->computed, sizeof l->computed);
+    lookup_free(&l->lookup);
+    free(l);
+    *login = NULL;
+}

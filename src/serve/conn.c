@@ -1,0 +1,256 @@
+/* conn.c - the pump between a stream and a protocol machine. */
+#include "serve/conn.h"
+
+#include "base/check.h"
+#include "run/entropy.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { PENDING_MAX = 1024 * 1024 };
+
+static void turn(struct conn *, struct bytes fresh);
+
+/* --- Output --- */
+
+/* Gives the machine's output to the stream unless an earlier part is still on its way. */
+static void flush(struct conn *c)
+{
+    struct bytes out = c->type->output(c);
+    if (c->sending || c->broken || out.len == 0)
+        return;
+    enum stream_sent sent = stream_write(c->stream, out);
+    c->sending = sent == STREAM_QUEUED;
+    c->broken = sent == STREAM_BROKEN;
+    wire_drained(&c->wire, out.len);
+    c->type->drained(c, out.len);
+}
+
+/* --- Time --- */
+
+static void timer_fired(struct timer *timer)
+{
+    turn(OWNER_OF(timer, struct conn, timer), (struct bytes){ 0 });
+}
+
+/* Re-arms only for an earlier moment: a later one is noticed when the timer fires. */
+static void set_timer(struct conn *c)
+{
+    uint64_t due = c->type->deadline_ms(c);
+    if (due == UINT64_MAX || (c->timer.node.place && c->timer.node.key <= due))
+        return;
+    if (!loop_timer_start(c->home->loop, &c->timer, due))
+        c->broken = true; /* a session without deadlines may not live */
+}
+
+/* --- Input --- */
+
+/* Reads on unless what has come may not be taken yet. */
+static void set_reading(struct conn *c, enum conn_wait wait)
+{
+    bool stop = c->pending.len > 0 && (wait == CONN_NEED_ANSWER || c->sending);
+    if (stop == c->paused)
+        return;
+    c->paused = stop;
+    if (stop)
+        stream_pause(c->stream);
+    else
+        stream_resume(c->stream);
+}
+
+/* Keeps the part of the input that was not taken. */
+static bool keep(struct conn *c, struct bytes rest)
+{
+    if (c->pending.len) {
+        buffer_take(&c->pending, c->pending.len - rest.len);
+        if (c->pending.len == 0)
+            buffer_clear(&c->pending);
+        return true;
+    }
+    return buffer_append(&c->pending, rest.at, rest.len);
+}
+
+/* Lets the machine run and carries its output, until it waits for something that is not here. */
+static enum conn_wait advance(struct conn *c, struct bytes *in)
+{
+    enum conn_wait wait = CONN_NEED_DRAIN;
+    while (!c->sending && !c->broken) {
+        c->again = false;
+        wait = c->type->run(c, in, loop_now_ms(c->home->loop));
+        if (wait == CONN_DROP)
+            break;
+        flush(c);
+        if (wait == CONN_DONE || (wait != CONN_NEED_DRAIN && !c->again))
+            break;
+    }
+    return wait;
+}
+
+static void turn(struct conn *c, struct bytes fresh)
+{
+    if (c->running) {
+        c->again = true;
+        return;
+    }
+    if (c->pending.len && !buffer_append(&c->pending, fresh.at, fresh.len)) {
+        conn_drop(c);
+        return;
+    }
+    struct bytes in = c->pending.len ? buffer_bytes(&c->pending) : fresh;
+    c->running = true;
+    enum conn_wait wait = advance(c, &in);
+    c->running = false;
+    if (c->broken || wait == CONN_DROP || wait == CONN_DONE || !keep(c, in)) {
+        if (wait == CONN_DONE && !c->broken)
+            stream_finish(&c->stream);
+        conn_drop(c);
+        return;
+    }
+    set_reading(c, wait);
+    set_timer(c);
+    if (c->broken)
+        conn_drop(c);
+}
+
+void conn_resume(struct conn *c)
+{
+    turn(c, (struct bytes){ 0 });
+}
+
+/* --- The stream's events --- */
+
+static void on_input(void *owner, struct bytes fresh)
+{
+    turn(owner, fresh);
+}
+
+static void on_end(void *owner, const struct error *why)
+{
+    struct conn *c = owner;
+    if (why) {
+        LOG_EVENT(conn_log(c), LOG_INFO, conn_session(c), "broken", { "why", error_text(why) });
+        conn_drop(c);
+        return;
+    }
+    c->type->input_ended(c);
+    turn(c, (struct bytes){ 0 });
+}
+
+static void on_drained(void *owner)
+{
+    struct conn *c = owner;
+    c->sending = false;
+    turn(c, (struct bytes){ 0 });
+}
+
+static const struct stream_events events = { on_input, on_end, on_drained };
+
+/* --- Beginning and end --- */
+
+static void name_session(struct conn *c)
+{
+    static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
+    uint64_t random = entropy_u64();
+    for (size_t i = 0; i < SESSION_TEXT; i++, random >>= 5)
+        c->session[i] = digits[random & 31];
+}
+
+void conn_init(struct conn *c, const struct conn_type *type, struct served_port *port,
+               const struct endpoint *peer)
+{
+    c->type = type;
+    c->home = port->home;
+    c->settings = port->home->settings;
+    c->role = port->role;
+    c->peer = *peer;
+    c->timer.fire = timer_fired;
+    list_init(&c->link);
+    buffer_init(&c->pending, PENDING_MAX);
+    name_session(c);
+    wire_init(&c->wire, conn_log(c), conn_session(c), c->settings->config->log_protocol);
+}
+
+static void conn_start(struct conn *c, struct stream *stream, bool exempt)
+{
+    char words[ENDPOINT_TEXT_MAX];
+    c->stream = stream;
+    c->exempt = exempt;
+    list_append(&c->home->conns, &c->link);
+    LOG_EVENT(conn_log(c), LOG_INFO, conn_session(c), "connect",
+              { "service", text_of(role_name(c->role)) },
+              { "peer", endpoint_print(&c->peer, words) });
+    stream_start(stream, &events, c);
+    turn(c, (struct bytes){ 0 });
+}
+
+void conn_drop(struct conn *c)
+{
+    CHECK(!c->running);
+    struct server_loop *home = c->home;
+    if (c->stream)
+        stream_close(&c->stream);
+    loop_timer_stop(home->loop, &c->timer);
+    list_remove(&c->link);
+    LOG_EVENT(conn_log(c), LOG_INFO, conn_session(c), "disconnect",
+              { "service", text_of(role_name(c->role)) });
+    shared_release(home->server->shared, &c->peer, c->exempt);
+    buffer_wipe(&c->pending);
+    wire_clear(&c->wire);
+    c->type->gone(c); /* frees c */
+    if (home->stopping && list_empty(&home->conns))
+        loop_stop(home->loop);
+}
+
+/* --- Admission --- */
+
+/* The last words to a peer that finds the house full, in the protocol that it expects. */
+static void turn_away(struct served_port *port, struct stream *stream, const char *why)
+{
+    char words[512];
+    bool pop3 = port->role == ROLE_POP3 || port->role == ROLE_POP3S;
+    struct text hostname = port->home->settings->config->hostname;
+    int len =
+        pop3
+            ? snprintf(words, sizeof words, "-ERR [SYS/TEMP] %.*s %s\r\n", TEXT_ARGS(hostname), why)
+            : snprintf(words, sizeof words, "421 4.7.0 %.*s %s\r\n", TEXT_ARGS(hostname), why);
+    stream_write(stream, (struct bytes){ (const uint8_t *)words, (size_t)len });
+    stream_finish(&stream);
+}
+
+static const char *refusal_words(enum admission verdict)
+{
+    return verdict == FULL_FOR_PEER ? "too many connections from your address, try again later"
+                                    : "too many connections, try again later";
+}
+
+static void log_refusal(struct served_port *port, const struct endpoint *peer, const char *why)
+{
+    char words[ENDPOINT_TEXT_MAX];
+    LOG_EVENT(port->home->server->log, LOG_NOTICE, T("-"), "turned-away",
+              { "service", text_of(role_name(port->role)) },
+              { "peer", endpoint_print(peer, words) }, { "why", text_of(why) });
+}
+
+void conn_accepted(void *owner, struct stream *stream)
+{
+    struct served_port *port = owner;
+    struct server *server = port->home->server;
+    const struct config *config = port->home->settings->config;
+    struct endpoint peer = stream_peer(stream);
+    bool exempt = endpoint_is_loopback(&peer) || config_trusts(config, &peer);
+    enum admission verdict = shared_admit(server->shared, &peer, exempt, config->connections,
+                                          config->connections_per_peer);
+    if (verdict != ADMITTED) {
+        log_refusal(port, &peer, refusal_words(verdict));
+        turn_away(port, stream, refusal_words(verdict));
+        return;
+    }
+    struct conn *c =
+        port->role == ROLE_POP3 ? pop3_conn_new(port, &peer) : smtp_conn_new(port, &peer);
+    if (!c) {
+        shared_release(server->shared, &peer, exempt);
+        turn_away(port, stream, "memory is short, try again later");
+        return;
+    }
+    conn_start(c, stream, exempt);
+}

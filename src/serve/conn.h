@@ -1,0 +1,88 @@
+/* conn.h - what every session has, whatever it speaks: a stream, a machine, and the pump between.
+ *
+ * The pump brings input to the machine, carries its output to the stream, wakes it at its deadline
+ * and stops reading while what has come may not be taken yet.  It writes only when the machine
+ * waits, so replies coalesce.
+ *
+ * Input that the machine did not take is copied to `pending`, which has memory only while it is not
+ * empty.  An operation that a lane works on may outlive its session: `gone` of the type cuts its
+ * tie.
+ */
+#ifndef SERVE_CONN_H
+#define SERVE_CONN_H
+
+#include "serve/server.h"
+#include "serve/wire.h"
+
+struct conn;
+
+enum conn_wait {
+    CONN_NEED_INPUT,
+    CONN_NEED_DRAIN,
+    CONN_NEED_ANSWER,
+    CONN_DONE, /* write what there is, then say goodbye */
+    CONN_DROP, /* close at once */
+};
+
+struct conn_type {
+    const char *protocol;
+    /* Lets the machine run until it waits. */
+    enum conn_wait (*run)(struct conn *, struct bytes *in, uint64_t now_ms);
+    struct bytes (*output)(const struct conn *);
+    void (*drained)(struct conn *, size_t count);
+    uint64_t (*deadline_ms)(const struct conn *);
+    void (*input_ended)(struct conn *);
+    void (*shut_down)(struct conn *);
+    void (*reconfigure)(struct conn *, const struct settings *);
+    /* The session is over: frees the machine, lets go of operations, frees the conn's own memory.
+     */
+    void (*gone)(struct conn *);
+};
+
+enum { SESSION_TEXT = 10 };
+
+struct conn {
+    const struct conn_type *type;
+    struct server_loop *home;
+    const struct settings *settings;
+    struct stream *stream;
+    struct endpoint peer;
+    enum role role;
+    struct list link; /* in home->conns */
+    struct timer timer;
+    struct buffer pending;
+    struct wire wire;
+    char session[SESSION_TEXT + 1];
+    bool exempt;  /* as admitted, see shared_admit() */
+    bool running; /* in the pump now */
+    bool again;   /* something happened meanwhile */
+    bool sending; /* the stream still holds output */
+    bool paused;
+    bool broken; /* the stream's end has come with an error */
+};
+
+/* For the types: fills a zeroed conn; it has no stream yet. */
+void conn_init(struct conn *, const struct conn_type *, struct served_port *,
+               const struct endpoint *peer);
+/* An answer was given to the machine: goes on, now or when the running pump comes round. */
+void conn_resume(struct conn *);
+/* Ends it at once; frees. */
+void conn_drop(struct conn *);
+
+static inline struct text conn_session(const struct conn *c)
+{
+    return (struct text){ c->session, SESSION_TEXT };
+}
+static inline struct log *conn_log(const struct conn *c)
+{
+    return c->home->server->log;
+}
+
+/* What listeners call: admits, or says why not in the protocol's words, and makes the session. */
+void conn_accepted(void *port, struct stream *);
+
+/* The two kinds, ready to be started; NULL when memory is short. */
+struct conn *smtp_conn_new(struct served_port *, const struct endpoint *peer);
+struct conn *pop3_conn_new(struct served_port *, const struct endpoint *peer);
+
+#endif

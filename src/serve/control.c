@@ -1,0 +1,237 @@
+/* control.c - DATA/control.sock: what the command line asks of a running server. */
+#include "serve/control.h"
+
+#include "run/process.h"
+#include "serve/reload.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+
+enum { REQUEST_MAX = 64 * 1024, CALLERS_MAX = 64 };
+
+struct control {
+    struct server *server;
+    struct listener *listener;
+    struct list callers;
+    unsigned caller_count;
+};
+
+struct caller {
+    struct list link;
+    struct control *control; /* NULL: the control socket was closed meanwhile */
+    struct stream *stream;   /* NULL: the caller has gone */
+    struct server *server;
+    struct buffer request;
+    bool busy; /* something is under way and will answer */
+    struct commit commit;
+};
+
+static void caller_free(struct caller *c)
+{
+    if (c->stream)
+        stream_close(&c->stream);
+    if (c->control)
+        c->control->caller_count--;
+    list_remove(&c->link);
+    buffer_clear(&c->request);
+    free(c);
+}
+
+/* --- Answers --- */
+
+static const char *kind_name(enum error_kind kind)
+{
+    return kind == ERROR_CONFIG ? "config" : kind == ERROR_REFUSED ? "refused" : "temporary";
+}
+
+/* Says how it ended, and goodbye. */
+static void answer(struct caller *c, bool ok, const struct error *error)
+{
+    json_t *reply = ok ? json_pack("{s:b}", "ok", 1)
+                       : json_pack("{s:b,s:s,s:s}", "ok", 0, "kind", kind_name(error->kind),
+                                   "words", error->words);
+    char *words = reply ? json_dumps(reply, JSON_COMPACT) : NULL;
+    struct buffer line;
+    buffer_init(&line, REQUEST_MAX);
+    if (words && c->stream && buffer_text(&line, text_of(words)) && buffer_byte(&line, '\n')) {
+        stream_write(c->stream, buffer_bytes(&line));
+        stream_finish(&c->stream);
+    }
+    buffer_clear(&line);
+    free(words);
+    json_decref(reply);
+    caller_free(c);
+}
+
+static void refuse(struct caller *c, enum error_kind kind, const char *words)
+{
+    struct error error;
+    error_set(&error, kind, "%s", words);
+    answer(c, false, &error);
+}
+
+/* --- What can be asked --- */
+
+static void reload_ended(void *owner, bool ok, const struct error *error)
+{
+    answer(owner, ok, error);
+}
+
+static void ask_reload(struct caller *c, const json_t *request)
+{
+    (void)request;
+    struct error error;
+    c->busy = reload_start(c->server, reload_ended, c, &error);
+    if (!c->busy)
+        answer(c, false, &error);
+}
+
+static void ask_directory(struct caller *c, const json_t *request)
+{
+    (void)request;
+    shared_directory_changed(c->server->shared);
+    answer(c, true, NULL);
+}
+
+static void purge_done(struct commit *commit)
+{
+    struct caller *c = OWNER_OF(commit, struct caller, commit);
+    if (commit->verdict == STORE_UNKNOWN)
+        server_fail(c->server);
+    answer(c, commit->verdict == STORE_STORED, &commit->error);
+}
+
+static void ask_purge(struct caller *c, const json_t *request)
+{
+    const char *words = json_string_value(json_object_get(request, "mailbox"));
+    char *end = NULL;
+    mailbox_id mailbox = words ? strtoull(words, &end, 16) : 0;
+    if (!mailbox || *end) {
+        refuse(c, ERROR_REFUSED, "purge wants a mailbox of hexadecimal digits");
+        return;
+    }
+    c->busy = true;
+    c->commit =
+        (struct commit){ .purge = mailbox, .home = c->server->loops[0].loop, .done = purge_done };
+    store_submit(c->server->store, &c->commit);
+}
+
+static const struct {
+    const char *name;
+    void (*run)(struct caller *, const json_t *request);
+} requests[] = {
+    { "reload", ask_reload },
+    { "directory", ask_directory },
+    { "purge", ask_purge },
+};
+
+static void run_request(struct caller *c, struct text line)
+{
+    json_t *request = json_loadb(line.at, line.len, 0, NULL);
+    const char *name = json_string_value(json_object_get(request, "do"));
+    for (size_t i = 0; name && i < sizeof requests / sizeof *requests; i++)
+        if (text_equal(text_of(name), text_of(requests[i].name))) {
+            requests[i].run(c, request);
+            json_decref(request);
+            return;
+        }
+    json_decref(request);
+    refuse(c, ERROR_REFUSED, "this server does not know that request; is it of another version?");
+}
+
+/* --- The connection --- */
+
+static void on_input(void *owner, struct bytes bytes)
+{
+    struct caller *c = owner;
+    if (c->busy)
+        return;
+    if (!buffer_append(&c->request, bytes.at, bytes.len)) {
+        refuse(c, ERROR_REFUSED, "the request is too long");
+        return;
+    }
+    struct text rest = buffer_as_text(&c->request), line;
+    if (text_cut(&rest, '\n', &line))
+        run_request(c, line);
+}
+
+static void on_end(void *owner, const struct error *why)
+{
+    struct caller *c = owner;
+    (void)why;
+    if (!c->busy)
+        caller_free(c);
+    else
+        stream_close(&c->stream);
+}
+
+static void on_drained(void *owner)
+{
+    (void)owner;
+}
+
+static const struct stream_events events = { on_input, on_end, on_drained };
+
+/* SO_PEERCRED: root and ourselves, nobody else (the folder's mode says the same). */
+static bool may_ask(const struct stream *stream)
+{
+    unsigned uid;
+    return stream_peer_user(stream, &uid) && (uid == 0 || uid == process_uid());
+}
+
+static void on_accepted(void *owner, struct stream *stream)
+{
+    struct control *control = owner;
+    struct caller *c = NULL;
+    if (may_ask(stream) && control->caller_count < CALLERS_MAX)
+        c = calloc(1, sizeof *c);
+    if (!c) {
+        stream_close(&stream);
+        return;
+    }
+    c->control = control;
+    c->server = control->server;
+    c->stream = stream;
+    buffer_init(&c->request, REQUEST_MAX);
+    list_append(&control->callers, &c->link);
+    control->caller_count++;
+    stream_start(stream, &events, c);
+}
+
+static void on_trouble(void *owner, const struct error *error)
+{
+    struct control *control = owner;
+    server_note(control->server, LOG_WARNING, "control", error->words);
+}
+
+bool control_start(struct server *server, int socket, struct control **out, struct error *error)
+{
+    static const struct listener_events listener_events = { on_accepted, on_trouble };
+    struct control *c = calloc(1, sizeof *c);
+    if (!c)
+        return error_set(error, ERROR_TEMPORARY, "memory is short");
+    c->server = server;
+    list_init(&c->callers);
+    if (!listener_start(server->loops[0].loop, socket, &listener_events, c, &c->listener, error)) {
+        free(c);
+        return false;
+    }
+    *out = c;
+    return true;
+}
+
+void control_stop(struct control **control)
+{
+    struct control *c = *control;
+    if (!c)
+        return;
+    listener_close(&c->listener);
+    for (struct list *at; (at = list_take_first(&c->callers));) {
+        struct caller *caller = OWNER_OF(at, struct caller, link);
+        caller->control = NULL;
+        if (!caller->busy)
+            caller_free(caller);
+    }
+    free(c);
+    *control = NULL;
+}

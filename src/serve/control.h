@@ -1,0 +1,19 @@
+/* control.h - DATA/control.sock: what the command line asks of a running server.
+ *
+ * One JSON object on a line each way; only root and the server's own user are heard.
+ *   {"do":"reload"}                                     the configuration is read again
+ *   {"do":"directory"}                                  users or aliases have changed
+ *   {"do":"purge","mailbox":"16 hex digits"}            a mailbox and all in it are forgotten
+ * Answer: {"ok":true} or {"ok":false,"kind":"refused|temporary|config","words":"..."}.
+ */
+#ifndef SERVE_CONTROL_H
+#define SERVE_CONTROL_H
+
+#include "serve/server.h"
+
+/* Loop 0.  Takes the listening socket. */
+bool control_start(struct server *, int socket, struct control **out, struct error *);
+/* Closes the socket and every connection; what was begun goes on. */
+void control_stop(struct control **);
+
+#endif

@@ -1,0 +1,57 @@
+/* delivery.h - one SMTP transaction on its way into the store.
+ *
+ * It gathers whom the message is for, then the body, then is committed.  It may outlive its
+ * session: a commit in flight is never revoked, only its answer is lost.
+ */
+#ifndef SERVE_DELIVERY_H
+#define SERVE_DELIVERY_H
+
+#include "mail/address.h"
+#include "mail/trace.h"
+#include "serve/resolve.h"
+#include "store/spool.h"
+
+struct delivery;
+
+struct delivery_events {
+    void (*body_ready)(void *owner);                   /* after SPOOL_WAIT */
+    void (*committed)(void *owner, struct delivery *); /* see delivery_verdict() */
+};
+
+/* NULL: memory is short. */
+struct delivery *delivery_new(struct store *, struct loop *, const struct delivery_events *,
+                              void *owner);
+/* The session lets go.  Frees it now, or when its commit is done; the message is not stored unless
+ * its commit has begun. */
+void delivery_release(struct delivery **);
+
+enum delivery_add {
+    DELIVERY_ADDED,
+    DELIVERY_TOO_MANY, /* of mailboxes, for one unit of the store */
+    DELIVERY_NO_MEMORY,
+};
+/* Adds the mailboxes that one recipient means; one that is there already gets no second copy. */
+enum delivery_add delivery_add(struct delivery *, const struct resolved *);
+
+/* Takes a message id and begins the body with the trace field; `only_recipient`, `id` and the times
+ * of it are filled in here.  False: memory is short. */
+bool delivery_open(struct delivery *, struct trace_received *, const struct address *recipient,
+                   uint32_t recipient_count);
+/* False after SPOOL_FAILED: the rest may be thrown away. *wait_out: give no more before
+ * body_ready. */
+void delivery_body(struct delivery *, struct bytes, bool *wait_out);
+/* Whether all of the body so far could be kept. */
+bool delivery_is_whole(const struct delivery *);
+/* Sends it to the store; `committed` will come.  False: memory is short; not sent. */
+bool delivery_commit(struct delivery *, const struct address *sender);
+
+enum store_verdict delivery_verdict(const struct delivery *);
+const struct error *delivery_error(const struct delivery *);
+/* "accepted as ID"; lives as long as the delivery. */
+struct text delivery_words(const struct delivery *);
+struct text delivery_id(const struct delivery *);
+uint64_t delivery_octets(const struct delivery *);
+size_t delivery_target_count(const struct delivery *);
+struct text delivery_target(const struct delivery *, size_t index);
+
+#endif

@@ -1,0 +1,89 @@
+/* policy.c - who may send: each rule a row, each row an answer. */
+#include "serve/policy.h"
+
+/* An answer is a constant row; words are shown to the peer as they stand. */
+#define ROW(verdict, code, status, words)                                                          \
+    {                                                                                              \
+        verdict, code, status, TEXT(words)                                                         \
+    }
+
+bool policy_store_takes_mail(enum store_health health, struct smtp_answer *refusal_out)
+{
+    static const struct smtp_answer refusals[] = {
+        [STORE_FULL] = ROW(SMTP_DEFER, 452, "4.3.1", "no room for mail now, try again later"),
+        [STORE_BEHIND] = ROW(SMTP_DEFER, 452, "4.3.0", "the mail store is catching up, try again"),
+        [STORE_FAILED] =
+            ROW(SMTP_DEFER, 451, "4.3.0", "the mail store has failed, try again later"),
+    };
+    if (health == STORE_READY)
+        return true;
+    *refusal_out = refusals[health];
+    return false;
+}
+
+bool policy_asks_for_sender(const struct config *config, const struct policy_peer *peer,
+                            const struct address *sender)
+{
+    return peer->trusted && !peer->authenticated && sender->len > 0 &&
+           config_domain(config, address_domain(sender)) != NULL;
+}
+
+/* For senders and VRFY what counts is that the name exists, not where its mail would go. */
+static enum resolve_verdict existence(const struct resolved *r)
+{
+    if (r->verdict == RESOLVED || r->verdict == RESOLVE_UNKNOWN)
+        return r->exists ? RESOLVED : RESOLVE_UNKNOWN;
+    return r->verdict;
+}
+
+struct smtp_answer policy_sender(const struct resolved *resolved)
+{
+    static const struct smtp_answer answers[] = {
+        [RESOLVED] = { SMTP_ACCEPT, 0, NULL, { NULL, 0 } },
+        [RESOLVE_FOREIGN] = { SMTP_ACCEPT, 0, NULL, { NULL, 0 } },
+        [RESOLVE_NOBODY] = { SMTP_ACCEPT, 0, NULL, { NULL, 0 } },
+        [RESOLVE_UNKNOWN] =
+            ROW(SMTP_REJECT, 553, "5.1.0", "this domain is ours and has no such sender"),
+        [RESOLVE_TROUBLE] = ROW(SMTP_DEFER, 451, "4.3.0", "cannot look up the sender, try again"),
+    };
+    return answers[existence(resolved)];
+}
+
+bool policy_takes_domain(const struct config *config, const struct address *recipient,
+                         struct smtp_answer *refusal_out)
+{
+    static const struct smtp_answer refusal =
+        ROW(SMTP_REJECT, 550, "5.7.1", "relaying denied: this domain is not ours");
+    if (config_domain(config, address_domain(recipient)))
+        return true;
+    *refusal_out = refusal;
+    return false;
+}
+
+struct smtp_answer policy_recipient(enum resolve_verdict verdict)
+{
+    static const struct smtp_answer answers[] = {
+        [RESOLVED] = { SMTP_ACCEPT, 0, NULL, { NULL, 0 } },
+        [RESOLVE_UNKNOWN] = ROW(SMTP_REJECT, 550, "5.1.1", "no such user here"),
+        [RESOLVE_FOREIGN] =
+            ROW(SMTP_REJECT, 550, "5.7.1", "relaying denied: this domain is not ours"),
+        [RESOLVE_NOBODY] =
+            ROW(SMTP_DEFER, 451, "4.3.0", "this domain has no users yet, try again later"),
+        [RESOLVE_TROUBLE] =
+            ROW(SMTP_DEFER, 451, "4.3.0", "cannot look up the recipient, try again"),
+    };
+    return answers[verdict];
+}
+
+struct smtp_answer policy_verify(const struct resolved *resolved)
+{
+    static const struct smtp_answer answers[] = {
+        [RESOLVED] = { SMTP_ACCEPT, 250, "2.1.5", { NULL, 0 } },
+        [RESOLVE_UNKNOWN] = ROW(SMTP_REJECT, 550, "5.1.1", "no such user here"),
+        [RESOLVE_FOREIGN] = ROW(SMTP_REJECT, 550, "5.1.2", "this domain is not ours"),
+        [RESOLVE_NOBODY] =
+            ROW(SMTP_DEFER, 451, "4.3.0", "this domain has no users yet, try again later"),
+        [RESOLVE_TROUBLE] = ROW(SMTP_DEFER, 451, "4.3.0", "cannot look up the name, try again"),
+    };
+    return answers[existence(resolved)];
+}

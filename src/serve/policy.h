@@ -1,0 +1,28 @@
+/* policy.h - who may send: the rules as pure functions of what is known (CONTRACT.md). */
+#ifndef SERVE_POLICY_H
+#define SERVE_POLICY_H
+
+#include "proto/smtp_server.h"
+#include "serve/resolve.h"
+#include "store/store.h"
+
+/* What a session is, as far as rules care. */
+struct policy_peer {
+    bool trusted; /* in relay.trusted */
+    bool authenticated;
+};
+
+/* At MAIL, before anybody is asked: whether the store takes mail at all. */
+bool policy_store_takes_mail(enum store_health, struct smtp_answer *refusal_out);
+/* Whether the sender must be looked up: a trusted peer may not use a name of ours that nobody has.
+ */
+bool policy_asks_for_sender(const struct config *, const struct policy_peer *,
+                            const struct address *sender);
+struct smtp_answer policy_sender(const struct resolved *);
+/* At RCPT, before anybody is asked: foreign domains (there is no relay yet). */
+bool policy_takes_domain(const struct config *, const struct address *recipient,
+                         struct smtp_answer *refusal_out);
+struct smtp_answer policy_recipient(enum resolve_verdict);
+struct smtp_answer policy_verify(const struct resolved *);
+
+#endif

@@ -1,0 +1,313 @@
+/* pop3_conn.c - a POP3 session on a loop: carries out what proto/pop3_server asks for. */
+#include "serve/auth.h"
+#include "serve/conn.h"
+#include "serve/pop3_maildrop.h"
+
+#include <stdlib.h>
+
+struct pop3_conn {
+    struct conn conn;
+    struct pop3_server *machine;
+    struct login *login;
+    struct pop3_maildrop *maildrop;
+    uint32_t request; /* the open one */
+    uint32_t message; /* of POP3_READ */
+    uint64_t offset;
+    bool content_output; /* what the machine says next is message content: for the log */
+};
+
+static struct pop3_conn *pop3_of(struct conn *c)
+{
+    return OWNER_OF(c, struct pop3_conn, conn);
+}
+
+static void answer(struct pop3_conn *p, struct pop3_answer a)
+{
+    pop3_server_answer(p->machine, p->request, a, loop_now_ms(p->conn.home->loop));
+}
+
+static void answer_verdict(struct pop3_conn *p, enum pop3_verdict verdict)
+{
+    answer(p, (struct pop3_answer){ .verdict = verdict });
+}
+
+/* --- Login: password, delay, lock, count --- */
+
+static void maildrop_opened(void *owner, enum pop3_verdict verdict)
+{
+    struct pop3_conn *p = owner;
+    if (verdict == POP3_ACCEPT)
+        answer(p, (struct pop3_answer){ .verdict = POP3_ACCEPT,
+                                        .count = pop3_maildrop_count(p->maildrop),
+                                        .octets = pop3_maildrop_octets(p->maildrop) });
+    else
+        pop3_maildrop_close(&p->maildrop), answer_verdict(p, verdict);
+    conn_resume(&p->conn);
+}
+
+static const struct pop3_maildrop_events maildrop_events;
+
+/* Opens the mailbox, or answers why not; true when the answer is still to come. */
+static bool open_mailbox(struct pop3_conn *p, mailbox_id mailbox)
+{
+    const struct config *config = p->conn.settings->config;
+    struct server *server = p->conn.home->server;
+    struct loop *loop = p->conn.home->loop;
+    enum pop3_verdict verdict = POP3_LOGIN_DELAYED;
+    if (!shared_login_too_soon(server->shared, mailbox, loop_now_ms(loop), config->login_delay_ms))
+        p->maildrop = pop3_maildrop_open(server->store, loop, mailbox, config->pop3_idle_ms,
+                                         &maildrop_events, p, &verdict);
+    if (p->maildrop)
+        return true;
+    answer_verdict(p, verdict);
+    return false;
+}
+
+static void log_login(struct pop3_conn *p, struct text name, const char *outcome)
+{
+    char peer[ENDPOINT_TEXT_MAX];
+    LOG_EVENT(conn_log(&p->conn), LOG_INFO, conn_session(&p->conn), "login", { "user", name },
+              { "outcome", text_of(outcome) }, { "peer", endpoint_print(&p->conn.peer, peer) });
+}
+
+static void login_done(struct login *login)
+{
+    struct pop3_conn *p = login->owner;
+    if (!p) {
+        login_free(&login);
+        return;
+    }
+    static const char *const outcomes[] = {
+        [AUTH_RIGHT] = "ok",
+        [AUTH_WRONG] = "wrong user or password",
+        [AUTH_TEMPORARY] = "try again later",
+    };
+    log_login(p, address_text(&login->address), outcomes[login->verdict]);
+    p->login = NULL;
+    bool waits = false;
+    if (login->verdict == AUTH_RIGHT)
+        waits = open_mailbox(p, login->mailbox);
+    else
+        answer_verdict(p, login->verdict == AUTH_WRONG ? POP3_WRONG : POP3_TEMPORARY);
+    login_free(&login);
+    if (!waits)
+        conn_resume(&p->conn);
+}
+
+static void log_in(struct pop3_conn *p, const struct pop3_step *step)
+{
+    struct server *server = p->conn.home->server;
+    mailbox_id mailbox;
+    if (auth_is_known(server->auth, p->conn.settings, step->user, step->password, &mailbox)) {
+        log_login(p, step->user, "ok");
+        open_mailbox(p, mailbox);
+        return;
+    }
+    p->login = auth_login(server->auth, p->conn.settings, p->conn.home->loop, step->user,
+                          step->password, login_done, p);
+    if (!p->login)
+        answer_verdict(p, POP3_TEMPORARY);
+}
+
+/* AUTH is framing only until the service comes; it is not offered, so nobody is asked. */
+static void refuse_auth(struct pop3_conn *p, const struct pop3_step *step)
+{
+    (void)step;
+    answer_verdict(p, POP3_TEMPORARY);
+}
+
+/* --- The maildrop --- */
+
+static void list(struct pop3_conn *p, const struct pop3_step *step)
+{
+    (void)step;
+    if (!pop3_maildrop_list(p->maildrop))
+        answer_verdict(p, POP3_TEMPORARY);
+}
+
+static void maildrop_listed(void *owner, enum pop3_verdict verdict)
+{
+    struct pop3_conn *p = owner;
+    answer(p, (struct pop3_answer){ .verdict = verdict,
+                                    .count = pop3_maildrop_count(p->maildrop),
+                                    .messages = pop3_maildrop_messages(p->maildrop) });
+    conn_resume(&p->conn);
+}
+
+/* Answers unless a lane must be asked first: then true. */
+static bool read_content(struct pop3_conn *p)
+{
+    struct bytes content = { 0 };
+    switch (pop3_maildrop_read(p->maildrop, p->message, p->offset, &content)) {
+    case CONTENT_HERE:
+        answer(p, (struct pop3_answer){ .verdict = POP3_ACCEPT, .content = content });
+        return false;
+    case CONTENT_WAIT:
+        return true;
+    case CONTENT_BUSY:
+        answer_verdict(p, POP3_TEMPORARY);
+        return false;
+    case CONTENT_END: /* shorter than its index says */
+    case CONTENT_DAMAGED:
+        break;
+    }
+    LOG_EVENT(conn_log(&p->conn), LOG_ERROR, conn_session(&p->conn), "damaged",
+              { "why", T("a stored message does not verify; run godwit check --store") });
+    answer_verdict(p, POP3_DAMAGED);
+    return false;
+}
+
+static void read_message(struct pop3_conn *p, const struct pop3_step *step)
+{
+    p->message = step->message;
+    p->offset = step->offset;
+    p->content_output = true;
+    read_content(p);
+}
+
+static void content_ready(void *owner)
+{
+    struct pop3_conn *p = owner;
+    if (!read_content(p))
+        conn_resume(&p->conn);
+}
+
+static void update(struct pop3_conn *p, const struct pop3_step *step)
+{
+    if (!pop3_maildrop_update(p->maildrop, step->deleted, step->deleted_count))
+        answer_verdict(p, POP3_TEMPORARY);
+}
+
+static void maildrop_updated(void *owner, enum pop3_verdict verdict)
+{
+    struct pop3_conn *p = owner;
+    answer_verdict(p, verdict);
+    conn_resume(&p->conn);
+}
+
+static const struct pop3_maildrop_events maildrop_events = {
+    maildrop_opened,
+    maildrop_listed,
+    maildrop_updated,
+    content_ready,
+};
+
+/* --- The pump's side --- */
+
+typedef void request_function(struct pop3_conn *, const struct pop3_step *);
+
+static request_function *const requests[] = {
+    [POP3_LOGIN] = log_in,      [POP3_AUTH_STEP] = refuse_auth, [POP3_LIST] = list,
+    [POP3_READ] = read_message, [POP3_UPDATE] = update,
+};
+
+static struct pop3_step take_step(struct pop3_conn *p, struct bytes *in, uint64_t now_ms)
+{
+    struct wire *wire = &p->conn.wire;
+    bool secret = wire_is_on(wire) && pop3_server_line_is_secret(p->machine);
+    const uint8_t *from = in->at;
+    struct pop3_step step = pop3_server_step(p->machine, in, now_ms);
+    if (in->at > from) {
+        wire_add(wire, LOG_CLIENT, secret ? WIRE_SECRET : WIRE_WORDS,
+                 (struct bytes){ from, (size_t)(in->at - from) });
+        p->content_output = false;
+    }
+    return step;
+}
+
+static enum conn_wait pop3_run(struct conn *c, struct bytes *in, uint64_t now_ms)
+{
+    struct pop3_conn *p = pop3_of(c);
+    if (p->maildrop && !pop3_maildrop_touch(p->maildrop, now_ms))
+        return CONN_DROP;
+    for (;;) {
+        wire_add_output(&c->wire, p->content_output ? WIRE_BODY : WIRE_WORDS,
+                        pop3_server_output(p->machine)); /* what the last answer gave */
+        struct pop3_step step = take_step(p, in, now_ms);
+        wire_add_output(&c->wire, p->content_output ? WIRE_BODY : WIRE_WORDS,
+                        pop3_server_output(p->machine));
+        switch (step.kind) {
+        case POP3_NEED_INPUT:
+            return CONN_NEED_INPUT;
+        case POP3_NEED_DRAIN:
+            return CONN_NEED_DRAIN;
+        case POP3_NEED_ANSWER:
+            return CONN_NEED_ANSWER;
+        case POP3_CLOSE:
+            return CONN_DONE;
+        case POP3_START_TLS: /* never offered before the service is built */
+            return CONN_DROP;
+        default:
+            p->request = step.request;
+            requests[step.kind](p, &step);
+        }
+    }
+}
+
+static struct bytes pop3_output(const struct conn *c)
+{
+    return pop3_server_output(OWNER_OF(c, const struct pop3_conn, conn)->machine);
+}
+
+static void pop3_drained(struct conn *c, size_t count)
+{
+    pop3_server_drained(pop3_of(c)->machine, count);
+}
+
+static uint64_t pop3_deadline(const struct conn *c)
+{
+    return pop3_server_deadline_ms(OWNER_OF(c, const struct pop3_conn, conn)->machine);
+}
+
+static void pop3_input_ended(struct conn *c)
+{
+    pop3_server_input_ended(pop3_of(c)->machine);
+}
+
+static void pop3_shut_down(struct conn *c)
+{
+    pop3_server_shut_down(pop3_of(c)->machine, "the server is shutting down");
+}
+
+static void pop3_reconfigure(struct conn *c, const struct settings *settings)
+{
+    pop3_server_reconfigure(pop3_of(c)->machine, &settings->pop3);
+}
+
+static void pop3_gone(struct conn *c)
+{
+    struct pop3_conn *p = pop3_of(c);
+    if (p->login)
+        p->login->owner = NULL;
+    pop3_server_free(&p->machine);
+    pop3_maildrop_close(&p->maildrop);
+    free(p);
+}
+
+static const struct conn_type pop3_type = {
+    .protocol = "pop3",
+    .run = pop3_run,
+    .output = pop3_output,
+    .drained = pop3_drained,
+    .deadline_ms = pop3_deadline,
+    .input_ended = pop3_input_ended,
+    .shut_down = pop3_shut_down,
+    .reconfigure = pop3_reconfigure,
+    .gone = pop3_gone,
+};
+
+struct conn *pop3_conn_new(struct served_port *port, const struct endpoint *peer)
+{
+    const struct settings *settings = port->home->settings;
+    struct pop3_conn *p = calloc(1, sizeof *p);
+    if (!p)
+        return NULL;
+    conn_init(&p->conn, &pop3_type, port, peer);
+    struct pop3_server_peer known = { .cleartext = settings_allow_cleartext(settings, peer) };
+    p->machine = pop3_server_new(&settings->pop3, &known, loop_now_ms(port->home->loop));
+    if (!p->machine) {
+        free(p);
+        return NULL;
+    }
+    return &p->conn;
+}

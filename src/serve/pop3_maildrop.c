@@ -1,0 +1,258 @@
+/* pop3_maildrop.c - the maildrop of one POP3 session. */
+#include "serve/pop3_maildrop.h"
+
+#include "base/check.h"
+
+#include <stdlib.h>
+
+struct part;
+
+struct pop3_maildrop {
+    struct store *store;
+    struct loop *home;
+    const struct pop3_maildrop_events *events;
+    void *owner; /* NULL: the session has gone */
+    mailbox_id mailbox;
+    uint64_t token;
+    struct maildrop_read read; /* counting, then listing */
+    bool reading;
+    uint32_t count;
+    uint64_t octets;
+    uint32_t uid_next;
+    struct pop3_message *messages;
+    struct content *content; /* of message `open` */
+    uint32_t open;
+
+    uint32_t *uids; /* of UPDATE */
+    struct part *parts;
+    size_t part_count, parts_left;
+    bool part_failed;
+};
+
+/* A unit's share of an UPDATE. */
+struct part {
+    struct pop3_maildrop *maildrop;
+    struct expunge expunge;
+    struct commit commit;
+};
+
+static void maildrop_free(struct pop3_maildrop *m)
+{
+    if (m->content)
+        content_close(&m->content);
+    maildrop_unlock(m->store, m->mailbox, m->token);
+    maildrop_read_clear(&m->read);
+    free(m->messages);
+    free(m->uids);
+    free(m->parts);
+    free(m);
+}
+
+static bool is_busy(const struct pop3_maildrop *m)
+{
+    return m->reading || m->parts_left > 0;
+}
+
+void pop3_maildrop_close(struct pop3_maildrop **maildrop)
+{
+    struct pop3_maildrop *m = *maildrop;
+    *maildrop = NULL;
+    if (!m)
+        return;
+    m->owner = NULL;
+    if (m->content)
+        content_close(&m->content);
+    if (!is_busy(m))
+        maildrop_free(m);
+}
+
+/* What a completion does first: false when the session has gone and the maildrop with it. */
+static bool goes_on(struct pop3_maildrop *m)
+{
+    if (m->owner)
+        return true;
+    if (!is_busy(m))
+        maildrop_free(m);
+    return false;
+}
+
+/* --- Opening: lock, then count --- */
+
+static void counted(struct maildrop_read *read)
+{
+    struct pop3_maildrop *m = OWNER_OF(read, struct pop3_maildrop, read);
+    m->reading = false;
+    if (!goes_on(m))
+        return;
+    m->count = read->count;
+    m->octets = read->octets;
+    m->uid_next = read->uid_next;
+    m->events->opened(m->owner, read->ok ? POP3_ACCEPT : POP3_TEMPORARY);
+}
+
+static bool start_read(struct pop3_maildrop *m, bool list, void (*done)(struct maildrop_read *))
+{
+    m->read = (struct maildrop_read){
+        .mailbox = m->mailbox,
+        .list = list,
+        .uid_below = list ? m->uid_next : 0,
+        .home = m->home,
+        .done = done,
+    };
+    m->reading = maildrop_read_start(m->store, &m->read);
+    return m->reading;
+}
+
+struct pop3_maildrop *pop3_maildrop_open(struct store *store, struct loop *home, mailbox_id mailbox,
+                                         uint64_t idle_ms,
+                                         const struct pop3_maildrop_events *events, void *owner,
+                                         enum pop3_verdict *verdict_out)
+{
+    uint64_t now_ms = loop_now_ms(home);
+    uint64_t stale_before_ms = idle_ms && now_ms > idle_ms ? now_ms - idle_ms : 0;
+    struct pop3_maildrop *m = calloc(1, sizeof *m);
+    *verdict_out = POP3_TEMPORARY;
+    if (!m)
+        return NULL;
+    *m = (struct pop3_maildrop){ .store = store, .home = home, .events = events, .owner = owner };
+    m->mailbox = mailbox;
+    m->token = maildrop_lock(store, mailbox, now_ms, stale_before_ms);
+    if (m->token == 0) {
+        *verdict_out = POP3_IN_USE;
+        free(m);
+        return NULL;
+    }
+    if (!start_read(m, false, counted)) {
+        maildrop_free(m);
+        return NULL;
+    }
+    return m;
+}
+
+bool pop3_maildrop_touch(struct pop3_maildrop *m, uint64_t now_ms)
+{
+    return maildrop_touch(m->store, m->mailbox, m->token, now_ms);
+}
+
+uint32_t pop3_maildrop_count(const struct pop3_maildrop *m)
+{
+    return m->count;
+}
+
+uint64_t pop3_maildrop_octets(const struct pop3_maildrop *m)
+{
+    return m->octets;
+}
+
+/* --- Listing --- */
+
+/* The list must be what the login has counted; the lock keeps others from changing it. */
+static enum pop3_verdict take_list(struct pop3_maildrop *m)
+{
+    const struct maildrop_read *read = &m->read;
+    if (!read->ok || read->count != m->count)
+        return POP3_TEMPORARY;
+    m->messages = calloc(m->count ? m->count : 1, sizeof *m->messages);
+    if (!m->messages)
+        return POP3_TEMPORARY;
+    for (uint32_t i = 0; i < m->count; i++)
+        m->messages[i] = (struct pop3_message){
+            .octets = read->entries[i].octets,
+            .uidl_message = read->entries[i].message,
+            .uidl_placement = read->entries[i].uid,
+            .dot_lines = read->entries[i].dot_lines,
+        };
+    return POP3_ACCEPT;
+}
+
+static void listed(struct maildrop_read *read)
+{
+    struct pop3_maildrop *m = OWNER_OF(read, struct pop3_maildrop, read);
+    m->reading = false;
+    if (goes_on(m))
+        m->events->listed(m->owner, take_list(m));
+}
+
+bool pop3_maildrop_list(struct pop3_maildrop *m)
+{
+    maildrop_read_clear(&m->read);
+    return start_read(m, true, listed);
+}
+
+const struct pop3_message *pop3_maildrop_messages(const struct pop3_maildrop *m)
+{
+    return m->messages;
+}
+
+/* --- Reading --- */
+
+static void content_is_ready(void *owner)
+{
+    struct pop3_maildrop *m = owner;
+    if (m->owner)
+        m->events->content_ready(m->owner);
+}
+
+enum content_state pop3_maildrop_read(struct pop3_maildrop *m, uint32_t message, uint64_t offset,
+                                      struct bytes *out)
+{
+    CHECK(message < m->count);
+    const struct maildrop_entry *entry = &m->read.entries[message];
+    if (offset < entry->prefix.len) {
+        *out = bytes_of_text(text_skip(entry->prefix, offset));
+        return CONTENT_HERE;
+    }
+    if (m->content && m->open != message)
+        content_close(&m->content);
+    if (!m->content)
+        m->content = content_open(m->store, m->home, entry);
+    if (!m->content)
+        return CONTENT_BUSY;
+    m->open = message;
+    return content_read(m->content, offset - entry->prefix.len, out, content_is_ready, m);
+}
+
+/* --- Updating --- */
+
+static void part_done(struct commit *commit)
+{
+    struct part *part = OWNER_OF(commit, struct part, commit);
+    struct pop3_maildrop *m = part->maildrop;
+    m->parts_left--;
+    m->part_failed |= commit->verdict != STORE_STORED;
+    if (m->parts_left == 0 && goes_on(m))
+        m->events->updated(m->owner, m->part_failed ? POP3_TEMPORARY : POP3_ACCEPT);
+}
+
+static void submit_part(struct pop3_maildrop *m, struct part *part, const uint32_t *uids,
+                        size_t count)
+{
+    part->maildrop = m;
+    part->expunge = (struct expunge){ m->mailbox, m->token, uids, count };
+    part->commit.expunge = &part->expunge;
+    part->commit.home = m->home;
+    part->commit.done = part_done;
+    store_submit(m->store, &part->commit);
+}
+
+bool pop3_maildrop_update(struct pop3_maildrop *m, const uint32_t *deleted, uint32_t count)
+{
+    CHECK(count > 0);
+    m->part_count = (count + STORE_CHANGES_MAX - 1) / STORE_CHANGES_MAX;
+    m->uids = calloc(count, sizeof *m->uids);
+    m->parts = calloc(m->part_count, sizeof *m->parts);
+    if (!m->uids || !m->parts)
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        CHECK(deleted[i] < m->count);
+        m->uids[i] = m->read.entries[deleted[i]].uid;
+    }
+    m->parts_left = m->part_count;
+    for (size_t i = 0; i < m->part_count; i++) {
+        size_t from = i * STORE_CHANGES_MAX;
+        size_t left = count - from;
+        submit_part(m, &m->parts[i], m->uids + from,
+                    left < STORE_CHANGES_MAX ? left : STORE_CHANGES_MAX);
+    }
+    return true;
+}

@@ -1,0 +1,30 @@
+/* ports.h - the listening sockets, from before privileges are dropped until the loops have them. */
+#ifndef SERVE_PORTS_H
+#define SERVE_PORTS_H
+
+#include "serve/server.h"
+
+struct bound_port {
+    int socket;
+    enum role role;
+    struct endpoint endpoint;
+    bool handed_over; /* by the service manager: one socket, for loop 0 */
+};
+
+struct bound_ports {
+    struct bound_port *ports; /* `loops` sockets for each listener, in order */
+    size_t count;
+    unsigned loops;
+};
+
+/* Binds every listener whose service is built, once for each loop, or takes what the service
+ * manager hands over.  Says on standard error what is not bound and why. */
+bool ports_bind(const struct config *, unsigned loops, struct bound_ports *out, struct error *);
+/* Gives the sockets to the loops, which begin to accept.  Sockets that were not given stay open
+ * only until ports_clear(). */
+bool ports_start(struct bound_ports *, struct server *, struct error *);
+void ports_clear(struct bound_ports *);
+/* One line for each listener, for people who try godwit out. */
+void ports_print(const struct bound_ports *);
+
+#endif

@@ -1,0 +1,49 @@
+/* resolve.h - from an address to the mailboxes that it means.
+ *
+ * The rules of CONTRACT.md, "Who may send", in one place: user or alias, then without "+detail",
+ * then the domain's catch-all; postmaster and abuse of every local domain always lead somewhere.
+ * Blocks on the directory: for a lane.
+ */
+#ifndef SERVE_RESOLVE_H
+#define SERVE_RESOLVE_H
+
+#include "config/config.h"
+#include "mail/address.h"
+#include "store/accounts.h"
+
+enum resolve_verdict {
+    RESOLVED,
+    RESOLVE_UNKNOWN, /* the domain is ours, the address is nobody's */
+    RESOLVE_FOREIGN, /* the domain is not ours */
+    RESOLVE_NOBODY,  /* postmaster of a domain without any user: try again when there is one */
+    RESOLVE_TROUBLE, /* the directory could not be asked, memory is short, or aliases run wild */
+};
+
+struct resolved_target {
+    mailbox_id mailbox;
+    struct text account; /* the user's address, as added */
+    struct text
+        delivered_to; /* what Delivered-To says: the address that led here, or the account's */
+};
+
+struct resolved {
+    enum resolve_verdict verdict;
+    bool exists; /* a user or an alias has this name, perhaps with +detail: it may also send and be
+                    verified; a catch-all alone makes no name exist */
+    struct resolved_target *targets; /* each mailbox once, in the arena */
+    size_t count;
+    struct error error; /* with RESOLVE_TROUBLE */
+};
+
+/* Who receives mail for this address. */
+struct resolved resolve_recipient(struct directory *, const struct config *, const struct address *,
+                                  struct arena *);
+/* The targets of an alias as written, or the user's own address: what EXPN shows. */
+enum resolve_verdict resolve_expand(struct directory *, const struct config *,
+                                    const struct address *, struct arena *, struct text **out,
+                                    size_t *count_out, struct error *);
+
+/* <Postmaster> without a domain is postmaster@ the first configured domain (RFC 5321 4.5.1). */
+void resolve_complete(const struct config *, struct address *);
+
+#endif

@@ -1,0 +1,81 @@
+/* server.h - one server: what its loops, sessions and lanes have in common.
+ *
+ * Private to serve/ and to the command that runs it.  A process may hold several servers.
+ *
+ *   who            owns                                   may be touched by
+ *   server         store, people, auth, shared, log       set before the loops start, then constant
+ *   server_loop    its sessions, listeners, cache         its own thread
+ *   settings       immutable                              a loop reads the one it was last given
+ */
+#ifndef SERVE_SERVER_H
+#define SERVE_SERVER_H
+
+#include "run/log.h"
+#include "run/stream.h"
+#include "serve/people.h"
+#include "serve/settings.h"
+#include "serve/shared.h"
+#include "store/store.h"
+
+struct auth;
+struct control;
+struct server;
+
+enum { SERVER_LOOPS_MAX = 64, SERVER_LISTENERS_MAX = 64 };
+
+/* A listening socket of one loop, and the role that it serves. */
+struct served_port {
+    struct server_loop *home;
+    enum role role;
+    struct listener *listener;
+};
+
+struct server_loop {
+    struct server *server;
+    unsigned index;
+    struct loop *loop;
+    const struct settings *settings;
+    struct address_cache *cache;
+    struct list conns;
+    bool stopping;
+    struct served_port ports[SERVER_LISTENERS_MAX];
+    size_t port_count;
+    struct lane *thread; /* runs loop_run(); loop 0 runs on the thread that serves */
+    struct job thread_job;
+    struct post stop_post;
+    struct timer stop_timer; /* when waiting for messages in flight ends */
+    struct post settings_post, settings_taken;
+    const struct settings *next_settings;
+};
+
+struct server {
+    struct settings *settings; /* the newest; loop 0 replaces it */
+    struct shared *shared;
+    struct store *store;
+    struct people *people;
+    struct auth *auth;
+    struct log *log;
+    struct lane *chores; /* reading configuration and certificates again */
+    struct control *control;
+    struct reload *reload; /* the one that is under way, or NULL */
+    struct server_loop *loops;
+    unsigned loop_count;
+    atomic_flag failed;
+    struct post fail_post;
+    int exit_code;
+};
+
+/* Runs until SIGTERM or SIGINT: binds, becomes the user, opens the store, serves.  Returns the exit
+ * code of CONTRACT.md.  `loops`: how many event loops, 0: one for each processor. */
+int server_run(const char *config_file, unsigned loops);
+
+/* Loop 0.  Begins to stop: nothing new is accepted, messages in flight are finished. */
+void server_stop(struct server *);
+/* Any thread.  The store cannot go on (STORE.md 14): stops, with an exit code that asks for a
+ * restart. */
+void server_fail(struct server *);
+
+/* A word to the log from the server itself rather than a session. */
+void server_note(struct server *, enum log_level, const char *event, const char *words);
+
+#endif

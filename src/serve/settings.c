@@ -1,0 +1,78 @@
+/* settings.c - a configuration in the form that sessions use. */
+#include "serve/settings.h"
+
+#include "store/store.h"
+
+#include <stdlib.h>
+
+static uint32_t at_most(uint64_t value, uint64_t max)
+{
+    return (uint32_t)(value < max ? value : max);
+}
+
+static struct smtp_server_config smtp_of(const struct config *c, bool submission)
+{
+    return (struct smtp_server_config){
+        .hostname = c->hostname,
+        .message_octets_max = c->message_octets,
+        /* RCPTMAX is announced, so it may not be more than one unit of the store can hold. */
+        .recipients_max = at_most(c->recipients, STORE_PLACEMENTS_MAX),
+        .transactions_max = c->transactions,
+        .errors_max = c->errors,
+        .line_octets_max = at_most(c->line_octets, UINT32_MAX),
+        .hops_max = c->hops,
+        .command_ms = c->smtp_command_ms,
+        .message_ms = c->smtp_message_ms,
+        .submission = submission,
+    };
+}
+
+bool settings_new(struct config *config, struct settings **out, struct error *error)
+{
+    struct settings *s = calloc(1, sizeof *s);
+    if (!s) {
+        config_free(&config);
+        return error_set(error, ERROR_TEMPORARY, "memory is short");
+    }
+    s->config = config;
+    s->smtp = smtp_of(config, false);
+    s->submission = smtp_of(config, true);
+    s->pop3 = (struct pop3_server_config){
+        .hostname = config->hostname,
+        .implementation = T("godwit-" GODWIT_VERSION),
+        .line_octets_max = at_most(config->line_octets, UINT32_MAX),
+        .errors_max = config->errors,
+        .logins_max = config->logins,
+        .login_delay_s = at_most(config->login_delay_ms / 1000, UINT32_MAX),
+        .idle_ms = config->pop3_idle_ms,
+    };
+    *out = s;
+    return true;
+}
+
+void settings_free(struct settings **s)
+{
+    if (!*s)
+        return;
+    config_free(&(*s)->config);
+    free(*s);
+    *s = NULL;
+}
+
+bool settings_allow_cleartext(const struct settings *s, const struct endpoint *peer)
+{
+    switch (s->config->cleartext) {
+    case CLEARTEXT_ALWAYS:
+        return true;
+    case CLEARTEXT_LOOPBACK:
+        return endpoint_is_loopback(peer);
+    case CLEARTEXT_NEVER:
+        break;
+    }
+    return false;
+}
+
+bool role_is_served(enum role role)
+{
+    return role == ROLE_SMTP || role == ROLE_POP3;
+}

@@ -1,0 +1,40 @@
+/* wire.h - the protocol log of one session: every line, both ways, with secrets masked.
+ *
+ * Costs nothing while the protocol log is off.  Lines longer than WIRE_LINE_MAX are logged in
+ * pieces.
+ */
+#ifndef SERVE_WIRE_H
+#define SERVE_WIRE_H
+
+#include "config/config.h"
+#include "run/log.h"
+
+enum { WIRE_LINE_MAX = 2048 };
+
+enum wire_kind {
+    WIRE_WORDS,  /* commands and replies */
+    WIRE_BODY,   /* message content: only with log protocol = all */
+    WIRE_SECRET, /* the whole line is ***  */
+};
+
+struct wire {
+    struct log *log;
+    struct text session;
+    enum protocol_log level;
+    struct buffer lines[2]; /* what has no line end yet, by enum log_from */
+    size_t logged;          /* octets of the session's output that were logged already */
+};
+
+void wire_init(struct wire *, struct log *, struct text session, enum protocol_log);
+void wire_clear(struct wire *);
+static inline bool wire_is_on(const struct wire *w)
+{
+    return w->level != PROTOCOL_LOG_OFF;
+}
+void wire_add(struct wire *, enum log_from, enum wire_kind, struct bytes);
+/* Logs what is new in the session's output. */
+void wire_add_output(struct wire *, enum wire_kind, struct bytes output);
+/* `count` octets left the front of the output. */
+void wire_drained(struct wire *, size_t count);
+
+#endif
