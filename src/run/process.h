@@ -18,6 +18,9 @@ bool process_become(const struct process_user *, struct error *);
 /* Raises the descriptor limit to its hard limit; returns what is then allowed. */
 uint64_t process_raise_descriptors(void);
 
+/* How many processors we may run on; at least 1. */
+unsigned process_processors(void);
+
 /* The service manager (sd_notify protocol, no library): does nothing without NOTIFY_SOCKET. */
 void process_notify(const char *state);
 /* Sockets handed over (LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES): how many; the first is number 3.

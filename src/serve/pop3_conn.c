@@ -234,6 +234,7 @@ static enum conn_wait pop3_run(struct conn *c, struct bytes *in, uint64_t now_ms
         case POP3_NEED_ANSWER:
             return CONN_NEED_ANSWER;
         case POP3_CLOSE:
+            pop3_maildrop_close(&p->maildrop); /* the next login is free before it is told so */
             return CONN_DONE;
         case POP3_START_TLS: /* never offered before the service is built */
             return CONN_DROP;

@@ -67,8 +67,7 @@ static bool bind_listener(struct bound_ports *ports, const struct config_listene
     for (unsigned i = 0; i < ports->loops; i++) {
         struct bound_port port = { .role = l->role, .endpoint = l->endpoint };
         bool in_use, no_family;
-        if (i > 0)
-            options.join_port = true;
+        options.join = i > 0;
         if (!listener_bind(&l->endpoint, &options, &port.socket, &in_use, &no_family, error))
             return no_family && l->optional;
         if (!add(ports, &port))

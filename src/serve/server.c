@@ -252,7 +252,7 @@ static bool open_control(struct server *server, const struct config *config, str
     char path[4096];
     int socket;
     snprintf(path, sizeof path, "%s/control.sock", config->data.at);
-    return listener_bind_local(path, 0600, &socket, error) &&
+    return listener_bind_local(path, &socket, error) &&
            control_start(server, socket, &server->control, error);
 }
 
