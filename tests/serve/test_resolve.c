@@ -27,8 +27,8 @@ static void add_user(struct world *w, const char *name, mailbox_id mailbox)
     struct error error;
     assert_int_equal(address_parse(text_of(name), ADDRESS_UTF8, &address), ADDRESS_OK);
     address_key(&address, &key);
-    assert_true(account_add(w->directory, address_key_text(&key), address_text(&address), mailbox,
-                            &verifier, 1000, &error));
+    struct account account = { address_text(&address), mailbox, 1000 };
+    assert_true(account_add(w->directory, address_key_text(&key), &account, &verifier, &error));
 }
 
 static void add_alias(struct world *w, const char *name, const char *target)
