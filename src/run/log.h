@@ -6,7 +6,7 @@
  *
  * Text: "TIME SESSION event key=value ..." (values quoted when they hold a space), protocol lines
  * "TIME SESSION -> 250 OK" (-> from the server, <- from the client).  JSON: one object a line with
- * time, session, event, and the fields; protocol lines have "from": "server" or "client" and
+ * time, session, level, event, and the fields; protocol lines have "from": "server" or "client" and
  * "line".  TIME is RFC 3339 UTC with milliseconds.  Any thread may log.
  */
 #ifndef RUN_LOG_H
@@ -26,33 +26,42 @@ struct log_options {
     unsigned rings; /* one for each loop, and one more for everybody else */
 };
 
-/* A named value; borrowed for the call. */
+/* A named value, and several; borrowed for the call. */
 struct log_field {
     const char *name;
     struct text value;
 };
+struct log_fields {
+    const struct log_field *at;
+    size_t count;
+};
 
-/* Opens the file (append, 0640).  No thread yet: lines are kept in the rings. */
+/* Opens the file (append, 0640).  No thread yet: lines are kept in the rings.  Standard error gets
+ * "<N>" prefixes only when it is the stream that JOURNAL_STREAM names. */
 bool log_new(const struct log_options *, struct log **out, struct error *);
 /* Starts the writer; before it, lines wait. */
 bool log_start(struct log *, struct error *);
 /* Writes what is left, stops the writer, frees. */
 void log_free(struct log **);
-/* Opens the file anew by its name (after rotation), and changes file or format.  On failure the
- * old file stays in use. */
+/* Opens the file anew by its name (after rotation), and changes file or format; `rings` stays as it
+ * is.  What is in the rings goes to the new file.  On failure the old file stays in use. */
 bool log_reopen(struct log *, const struct log_options *, struct error *);
 
 /* Ties the calling thread to a ring of its own, 0 .. rings-1; others share the last one. */
 void log_use_ring(struct log *, unsigned ring);
 
 void log_event(struct log *, enum log_level, struct text session, const char *event,
-               const struct log_field *fields, size_t count);
+               struct log_fields);
 /* One line of a session, without its line end. */
 void log_protocol(struct log *, struct text session, enum log_from, struct text line);
 
+#define LOG_NO_FIELDS ((struct log_fields){ NULL, 0 })
+#define LOG_FIELDS(...)                                                                            \
+    ((struct log_fields){ (const struct log_field[]){ __VA_ARGS__ },                               \
+                          sizeof((const struct log_field[]){ __VA_ARGS__ }) /                      \
+                              sizeof(struct log_field) })
 /* LOG_EVENT(log, LOG_INFO, session, "accepted", { "id", id }, { "size", size }) */
 #define LOG_EVENT(log, level, session, event, ...)                                                 \
-    log_event(log, level, session, event, (const struct log_field[]){ __VA_ARGS__ },               \
-              sizeof((const struct log_field[]){ __VA_ARGS__ }) / sizeof(struct log_field))
+    log_event(log, level, session, event, LOG_FIELDS(__VA_ARGS__))
 
 #endif
