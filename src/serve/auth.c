@@ -128,29 +128,31 @@ static void verifier_found(struct lookup *lookup)
     }
 }
 
-struct login *auth_login(struct auth *a, const struct settings *settings, struct loop *home,
-                         struct text name, struct text password, void (*done)(struct login *),
-                         void *owner)
+static bool ask_for_verifier(struct login *l, const struct settings *settings)
+{
+    struct lookup *lookup = lookup_new(LOOKUP_VERIFIER, &l->address);
+    l->lookup = lookup;
+    if (!lookup)
+        return false;
+    lookup->settings = settings;
+    lookup->home = l->home;
+    lookup->done = verifier_found;
+    lookup->owner = l;
+    return people_ask(l->auth->people, lookup);
+}
+
+struct login *auth_login(struct auth *a, const struct login_ask *ask)
 {
     struct login *l = calloc(1, sizeof *l);
     if (!l)
         return NULL;
     l->auth = a;
-    l->home = home;
-    l->done = done;
-    l->owner = owner;
+    l->home = ask->home;
+    l->done = ask->done;
+    l->owner = ask->owner;
     buffer_init(&l->password, PASSWORD_MAX);
-    l->readable = read_name(settings->config, name, &l->address);
-    l->lookup = lookup_new(LOOKUP_VERIFIER, &l->address);
-    if (!l->lookup || !buffer_text(&l->password, password)) {
-        login_free(&l);
-        return NULL;
-    }
-    l->lookup->settings = settings;
-    l->lookup->home = home;
-    l->lookup->done = verifier_found;
-    l->lookup->owner = l;
-    if (!people_ask(a->people, l->lookup))
+    l->readable = read_name(ask->settings->config, ask->name, &l->address);
+    if (!buffer_text(&l->password, ask->password) || !ask_for_verifier(l, ask->settings))
         login_free(&l);
     return l;
 }

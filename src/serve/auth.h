@@ -20,14 +20,27 @@ enum auth_verdict {
     AUTH_TEMPORARY, /* the lane is full, or the directory cannot be asked */
 };
 
+struct login;
+
+/* Who asks for what; borrowed for the call. */
+struct login_ask {
+    const struct settings *settings;
+    struct loop *home;
+    struct text name; /* as given: an address in any case, or the local part alone when
+                         one domain is configured */
+    struct text password;
+    void (*done)(struct login *); /* on home; the callee frees it with login_free() */
+    void *owner;                  /* the asker */
+};
+
 struct login {
-    void (*done)(struct login *); /* on the loop; the callee frees it with login_free() */
-    void *owner;                  /* the asker's; it may set it to NULL and go */
+    void *owner; /* the asker may set it to NULL and go */
     enum auth_verdict verdict;
     mailbox_id mailbox;     /* with AUTH_RIGHT */
     struct address address; /* who it is, as far as the name could be read */
 
-    bool readable; /* private from here: the name was an address of ours */
+    void (*done)(struct login *); /* private from here */
+    bool readable;                /* the name was an address of ours */
     struct auth *auth;
     struct loop *home;
     struct buffer password;
@@ -36,10 +49,9 @@ struct login {
     struct job job;
 };
 
-/* Begins a login under the name as given: an address in any case, or the local part alone when one
- * domain is configured.  `done` comes later, never within the call.  NULL: memory is short. */
-struct login *auth_login(struct auth *, const struct settings *, struct loop *, struct text name,
-                         struct text password, void (*done)(struct login *), void *owner);
+/* Begins a login; `done` comes later, never within the call.  NULL: memory is short or the lane is
+ * full, a temporary failure. */
+struct login *auth_login(struct auth *, const struct login_ask *);
 /* Wipes the password. */
 void login_free(struct login **);
 

@@ -96,8 +96,7 @@ static void lookup_run(struct job *job)
         l->resolved = resolve_recipient(p->directory, config, &l->address, &l->arena);
         break;
     case LOOKUP_EXPAND:
-        l->resolved.verdict = resolve_expand(p->directory, config, &l->address, &l->arena,
-                                             &l->lines, &l->line_count, &l->resolved.error);
+        l->expansion = resolve_expand(p->directory, config, &l->address, &l->arena);
         break;
     case LOOKUP_VERIFIER:
         find_verifier(p, l);

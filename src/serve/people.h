@@ -30,9 +30,8 @@ struct lookup {
     uint32_t request;              /* the asker's */
 
     /* The answer */
-    struct resolved resolved; /* ADDRESS; for the others only verdict and error */
-    struct text *lines;       /* EXPAND */
-    size_t line_count;
+    struct resolved resolved; /* ADDRESS; VERIFIER: verdict and error */
+    struct expansion expansion; /* EXPAND */
     struct verifier verifier; /* VERIFIER, when found */
     mailbox_id mailbox;
     bool found;

@@ -75,7 +75,7 @@ struct smtp_answer policy_recipient(enum resolve_verdict verdict)
     return answers[verdict];
 }
 
-struct smtp_answer policy_verify(const struct resolved *resolved)
+struct smtp_answer policy_expand(enum resolve_verdict verdict)
 {
     static const struct smtp_answer answers[] = {
         [RESOLVED] = { SMTP_ACCEPT, 250, "2.1.5", { NULL, 0 } },
@@ -85,5 +85,10 @@ struct smtp_answer policy_verify(const struct resolved *resolved)
             ROW(SMTP_DEFER, 451, "4.3.0", "this domain has no users yet, try again later"),
         [RESOLVE_TROUBLE] = ROW(SMTP_DEFER, 451, "4.3.0", "cannot look up the name, try again"),
     };
-    return answers[existence(resolved)];
+    return answers[verdict];
+}
+
+struct smtp_answer policy_verify(const struct resolved *resolved)
+{
+    return policy_expand(existence(resolved));
 }

@@ -24,5 +24,6 @@ bool policy_takes_domain(const struct config *, const struct address *recipient,
                          struct smtp_answer *refusal_out);
 struct smtp_answer policy_recipient(enum resolve_verdict);
 struct smtp_answer policy_verify(const struct resolved *);
+struct smtp_answer policy_expand(enum resolve_verdict);
 
 #endif

@@ -53,10 +53,17 @@ static bool open_mailbox(struct pop3_conn *p, mailbox_id mailbox)
     const struct config *config = p->conn.settings->config;
     struct server *server = p->conn.home->server;
     struct loop *loop = p->conn.home->loop;
+    struct pop3_maildrop_options options = {
+        .store = server->store,
+        .home = loop,
+        .mailbox = mailbox,
+        .idle_ms = config->pop3_idle_ms,
+        .events = &maildrop_events,
+        .owner = p,
+    };
     enum pop3_verdict verdict = POP3_LOGIN_DELAYED;
     if (!shared_login_too_soon(server->shared, mailbox, loop_now_ms(loop), config->login_delay_ms))
-        p->maildrop = pop3_maildrop_open(server->store, loop, mailbox, config->pop3_idle_ms,
-                                         &maildrop_events, p, &verdict);
+        p->maildrop = pop3_maildrop_open(&options, &verdict);
     if (p->maildrop)
         return true;
     answer_verdict(p, verdict);
@@ -103,8 +110,15 @@ static void log_in(struct pop3_conn *p, const struct pop3_step *step)
         open_mailbox(p, mailbox);
         return;
     }
-    p->login = auth_login(server->auth, p->conn.settings, p->conn.home->loop, step->user,
-                          step->password, login_done, p);
+    struct login_ask ask = {
+        .settings = p->conn.settings,
+        .home = p->conn.home->loop,
+        .name = step->user,
+        .password = step->password,
+        .done = login_done,
+        .owner = p,
+    };
+    p->login = auth_login(server->auth, &ask);
     if (!p->login)
         answer_verdict(p, POP3_TEMPORARY);
 }

@@ -103,20 +103,21 @@ static bool start_read(struct pop3_maildrop *m, bool list, void (*done)(struct m
     return m->reading;
 }
 
-struct pop3_maildrop *pop3_maildrop_open(struct store *store, struct loop *home, mailbox_id mailbox,
-                                         uint64_t idle_ms,
-                                         const struct pop3_maildrop_events *events, void *owner,
+struct pop3_maildrop *pop3_maildrop_open(const struct pop3_maildrop_options *o,
                                          enum pop3_verdict *verdict_out)
 {
-    uint64_t now_ms = loop_now_ms(home);
-    uint64_t stale_before_ms = idle_ms && now_ms > idle_ms ? now_ms - idle_ms : 0;
+    uint64_t now_ms = loop_now_ms(o->home);
+    uint64_t stale_before_ms = o->idle_ms && now_ms > o->idle_ms ? now_ms - o->idle_ms : 0;
     struct pop3_maildrop *m = calloc(1, sizeof *m);
     *verdict_out = POP3_TEMPORARY;
     if (!m)
         return NULL;
-    *m = (struct pop3_maildrop){ .store = store, .home = home, .events = events, .owner = owner };
-    m->mailbox = mailbox;
-    m->token = maildrop_lock(store, mailbox, now_ms, stale_before_ms);
+    m->store = o->store;
+    m->home = o->home;
+    m->events = o->events;
+    m->owner = o->owner;
+    m->mailbox = o->mailbox;
+    m->token = maildrop_lock(m->store, m->mailbox, now_ms, stale_before_ms);
     if (m->token == 0) {
         *verdict_out = POP3_IN_USE;
         free(m);

@@ -20,11 +20,18 @@ struct pop3_maildrop_events {
     void (*content_ready)(void *owner);
 };
 
-/* Takes the lock; *verdict_out tells why not (NULL returned): POP3_IN_USE or POP3_TEMPORARY.
- * `idle_ms`: a holder that was silent for longer is taken over; 0: never. */
-struct pop3_maildrop *pop3_maildrop_open(struct store *, struct loop *, mailbox_id,
-                                         uint64_t idle_ms, const struct pop3_maildrop_events *,
-                                         void *owner, enum pop3_verdict *verdict_out);
+struct pop3_maildrop_options {
+    struct store *store;
+    struct loop *home;
+    mailbox_id mailbox;
+    uint64_t idle_ms; /* a holder that was silent for longer is taken over; 0: never */
+    const struct pop3_maildrop_events *events;
+    void *owner;
+};
+
+/* Takes the lock; *verdict_out tells why not (NULL returned): POP3_IN_USE or POP3_TEMPORARY. */
+struct pop3_maildrop *pop3_maildrop_open(const struct pop3_maildrop_options *,
+                                         enum pop3_verdict *verdict_out);
 /* Lets go; frees now or when what is under way is done. */
 void pop3_maildrop_close(struct pop3_maildrop **);
 /* The session is alive.  False: another has taken the maildrop over; end this session. */

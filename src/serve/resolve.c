@@ -194,28 +194,29 @@ struct resolved resolve_recipient(struct directory *directory, const struct conf
     return w->out;
 }
 
-enum resolve_verdict resolve_expand(struct directory *directory, const struct config *config,
-                                    const struct address *address, struct arena *arena,
-                                    struct text **out, size_t *count_out, struct error *error)
+struct expansion resolve_expand(struct directory *directory, const struct config *config,
+                                const struct address *address, struct arena *arena)
 {
+    struct expansion out = { .verdict = RESOLVE_FOREIGN };
     const struct config_domain *domain = domain_of(config, address);
     struct address_key key;
     struct directory_entry entry;
     if (!domain)
-        return RESOLVE_FOREIGN;
+        return out;
     address_key(address, &key);
-    if (!find(directory, domain, &key, arena, &entry, error))
-        return RESOLVE_TROUBLE;
-    if (!exists(&entry))
-        return RESOLVE_UNKNOWN;
-    *out = entry.targets;
-    *count_out = entry.target_count;
-    if (entry.target_count == 0) {
-        *out = arena_take(arena, sizeof **out);
-        if (!*out)
-            return RESOLVE_TROUBLE;
-        **out = entry.user.address;
-        *count_out = 1;
+    out.verdict = RESOLVE_TROUBLE;
+    if (!find(directory, domain, &key, arena, &entry, &out.error))
+        return out;
+    out.verdict = exists(&entry) ? RESOLVED : RESOLVE_UNKNOWN;
+    out.lines = entry.targets;
+    out.count = entry.target_count;
+    if (entry.is_user && entry.target_count == 0) {
+        out.lines = arena_take(arena, sizeof *out.lines);
+        out.count = out.lines ? 1 : 0;
+        if (out.lines)
+            *out.lines = entry.user.address;
+        else
+            out.verdict = RESOLVE_TROUBLE;
     }
-    return RESOLVED;
+    return out;
 }

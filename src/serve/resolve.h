@@ -38,10 +38,15 @@ struct resolved {
 /* Who receives mail for this address. */
 struct resolved resolve_recipient(struct directory *, const struct config *, const struct address *,
                                   struct arena *);
-/* The targets of an alias as written, or the user's own address: what EXPN shows. */
-enum resolve_verdict resolve_expand(struct directory *, const struct config *,
-                                    const struct address *, struct arena *, struct text **out,
-                                    size_t *count_out, struct error *);
+/* What EXPN shows: the targets of an alias as written, or the user's own address. */
+struct expansion {
+    enum resolve_verdict verdict;
+    struct text *lines; /* in the arena */
+    size_t count;
+    struct error error; /* with RESOLVE_TROUBLE */
+};
+struct expansion resolve_expand(struct directory *, const struct config *, const struct address *,
+                                struct arena *);
 
 /* <Postmaster> without a domain is postmaster@ the first configured domain (RFC 5321 4.5.1). */
 void resolve_complete(const struct config *, struct address *);

@@ -249,11 +249,11 @@ static void expand(struct smtp_conn *s, const struct smtp_step *step)
 
 static void name_expanded(struct smtp_conn *s, const struct lookup *l)
 {
-    struct smtp_answer a = policy_verify(&l->resolved);
+    struct smtp_answer a = policy_expand(l->expansion.verdict);
     struct buffer lines;
     buffer_init(&lines, 200 * 1024);
-    for (size_t i = 0; a.verdict == SMTP_ACCEPT && i < l->line_count; i++)
-        buffer_printf(&lines, "%s<%.*s>", i ? "\n" : "", TEXT_ARGS(l->lines[i]));
+    for (size_t i = 0; a.verdict == SMTP_ACCEPT && i < l->expansion.count; i++)
+        buffer_printf(&lines, "%s<%.*s>", i ? "\n" : "", TEXT_ARGS(l->expansion.lines[i]));
     if (lines.failed)
         a = out_of_memory;
     else if (a.verdict == SMTP_ACCEPT)

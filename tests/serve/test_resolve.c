@@ -146,21 +146,20 @@ static void test_expansion(void **state)
     struct world *w = *state;
     struct arena arena;
     struct address address;
-    struct text *lines;
-    size_t count;
-    struct error error;
     arena_init(&arena, 1024 * 1024);
     address_parse(T("everybody@a.test"), 0, &address);
-    assert_int_equal(
-        resolve_expand(w->directory, w->config, &address, &arena, &lines, &count, &error),
-        RESOLVED);
-    assert_int_equal(count, 2);
-    assert_true(text_equal(lines[0], T("team@a.test")));
-    assert_true(text_equal(lines[1], T("dave@b.test")));
+    struct expansion e = resolve_expand(w->directory, w->config, &address, &arena);
+    assert_int_equal(e.verdict, RESOLVED);
+    assert_int_equal(e.count, 2);
+    assert_true(text_equal(e.lines[0], T("team@a.test")));
+    assert_true(text_equal(e.lines[1], T("dave@b.test")));
+    address_parse(T("carol+x@a.test"), 0, &address);
+    e = resolve_expand(w->directory, w->config, &address, &arena);
+    assert_int_equal(e.count, 1);
+    assert_true(text_equal(e.lines[0], T("carol@a.test")));
     address_parse(T("nobody@a.test"), 0, &address);
-    assert_int_equal(
-        resolve_expand(w->directory, w->config, &address, &arena, &lines, &count, &error),
-        RESOLVE_UNKNOWN);
+    assert_int_equal(resolve_expand(w->directory, w->config, &address, &arena).verdict,
+                     RESOLVE_UNKNOWN);
     arena_reset(&arena);
 }
 
