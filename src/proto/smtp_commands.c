@@ -142,10 +142,15 @@ static const struct reply done = REPLY_ROW(250, "2.0.0", "ok");
 /* What follows a BDAT without a size cannot be told from commands, and may be a message that says
  * what its author likes.  RFC 3030 2 wants RSET after a BDAT that failed: until then only commands
  * that do nothing are obeyed, and anything else ends the session. */
-static struct outcome lose_track(struct smtp_server *s)
+void smtp_lose_track(struct smtp_server *s)
 {
     smtp_transaction_end(s);
     s->lost = true;
+}
+
+static struct outcome lose_track(struct smtp_server *s)
+{
+    smtp_lose_track(s);
     return say(REPLY(501, "5.5.4", "syntax: BDAT octets [LAST]"));
 }
 

@@ -227,18 +227,30 @@ static struct text without_end(const uint8_t *at, size_t octets)
     return line;
 }
 
-static struct outcome line_too_long(struct smtp_server *s)
+/* The line that begins here is too long: it is thrown away. */
+static void skip_line(struct smtp_server *s, const uint8_t *at)
 {
-    s->skipping_line = false;
+    struct text verb = { (const char *)at, strlen("BDAT") };
+    s->skipping = text_equal_nocase(verb, T("BDAT")) ? SKIPPING_BDAT : SKIPPING_LINE;
+}
+
+static struct outcome end_skipped_line(struct smtp_server *s)
+{
+    bool chunk = s->skipping == SKIPPING_BDAT;
+    s->skipping = SKIPPING_NOTHING;
     if (s->phase == PHASE_RESPONSE)
         return smtp_end_exchange(s, SASL_FRAME_TOO_LONG);
+    if (chunk)
+        smtp_lose_track(s);
     return (struct outcome){ .reply = REPLY(500, "5.5.2", "the line is too long") };
 }
 
 static struct outcome run_line(struct smtp_server *s, const uint8_t *at, size_t octets)
 {
-    if (s->skipping_line || octets > line_max(s))
-        return line_too_long(s);
+    if (s->skipping == SKIPPING_NOTHING && octets > line_max(s))
+        skip_line(s, at);
+    if (s->skipping != SKIPPING_NOTHING)
+        return end_skipped_line(s);
     struct text line = without_end(at, octets);
     return s->phase == PHASE_RESPONSE ? smtp_run_response(s, line) : smtp_run_command(s, line);
 }
@@ -256,10 +268,10 @@ static bool need_line(struct smtp_server *s, struct bytes *in, struct smtp_step 
         smtp_close(s);
         return false;
     }
-    if (s->skipping_line || in->len >= line_max(s)) {
-        s->skipping_line = true;
+    if (s->skipping == SKIPPING_NOTHING && in->len >= line_max(s))
+        skip_line(s, in->at);
+    if (s->skipping != SKIPPING_NOTHING)
         take_all(in);
-    }
     *step_out = smtp_wait(SMTP_NEED_INPUT);
     return true;
 }

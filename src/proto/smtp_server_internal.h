@@ -85,7 +85,7 @@ struct smtp_server {
     bool authenticated;
     bool tls;
     bool input_ended;
-    bool skipping_line;         /* the line being read is too long and thrown away */
+    enum { SKIPPING_NOTHING, SKIPPING_LINE, SKIPPING_BDAT } skipping; /* a line that is too long */
     bool lost;                  /* where commands begin is uncertain: see smtp_commands.c */
     enum reply_charset charset; /* of the answer to the open request */
     char *hello;                /* owned; NULL: not said */
@@ -131,6 +131,8 @@ struct smtp_step smtp_wait(enum smtp_step_kind);
 
 /* Carries out one command line, given without its end. */
 struct outcome smtp_run_command(struct smtp_server *, struct text line);
+/* A chunk may follow whose size is not known. */
+void smtp_lose_track(struct smtp_server *);
 /* One line of an AUTH exchange. */
 struct outcome smtp_run_response(struct smtp_server *, struct text line);
 /* The exchange is over for this reason. */
