@@ -71,6 +71,7 @@ static bool build(const char *file, char *text, size_t len, const struct config_
     *out = &o->config;
     if (gethostname(machine, sizeof machine - 1) != 0)
         machine[0] = 0;
+    o->config.file = T("");
     struct draft d = { .config = &o->config,
                        .arena = &o->arena,
                        .file = file ? text_of(file) : T("no configuration file"),
@@ -81,8 +82,8 @@ static bool build(const char *file, char *text, size_t len, const struct config_
     d.folder = folder_of(text_of(path));
     ok = ok && draft_init(&d);
     if (ok && file)
-        ok = (arena_text(&o->arena, d.file, &o->config.file) || draft_no_memory(&d)) &&
-             parse_text(&d, text, len) && draft_finish(&d);
+        ok = draft_text(&d, d.file, &o->config.file) && parse_text(&d, text, len) &&
+             draft_finish(&d);
     else if (ok)
         ok = draft_without_file(&d);
     draft_clear(&d);
@@ -131,18 +132,55 @@ static bool slurp(const char *file, struct buffer *to, struct error *e)
     return true;
 }
 
+static const char *standard_file(void)
+{
+    return access(STANDARD_FILE, F_OK) == 0 ? STANDARD_FILE : NULL;
+}
+
 bool config_load(const char *file, const struct config_notices *notices, struct config **out,
                  struct error *e)
 {
     struct buffer text;
     *out = NULL;
-    if (!file && access(STANDARD_FILE, F_OK) == 0)
-        file = STANDARD_FILE;
+    if (!file)
+        file = standard_file();
     if (!file)
         return build(NULL, NULL, 0, notices, out, e);
     buffer_init(&text, CONFIG_FILE_MAX + 8192);
     bool ok = slurp(file, &text, e) && config_read(file, buffer_as_text(&text), notices, out, e);
     buffer_clear(&text);
+    return ok;
+}
+
+/* The first line that sets data, or nothing. */
+static struct text data_line(struct text rest)
+{
+    while (rest.len) {
+        struct text line, words;
+        text_cut(&rest, '\n', &line);
+        words = text_trim(line);
+        if (text_take_nocase(&words, T("data")) && text_starts(text_trim(words), T("=")))
+            return line;
+    }
+    return T("");
+}
+
+bool config_load_data(const char *file, struct config **out, struct error *e)
+{
+    struct buffer text, only;
+    *out = NULL;
+    if (!file)
+        file = standard_file();
+    if (!file)
+        return build(NULL, NULL, 0, NULL, out, e);
+    buffer_init(&text, CONFIG_FILE_MAX + 8192);
+    buffer_init(&only, CONFIG_FILE_MAX + 8192);
+    bool ok = slurp(file, &text, e);
+    buffer_text(&only, data_line(buffer_as_text(&text)));
+    buffer_text(&only, T("\ndomain localhost { }\n"));
+    ok = ok && !only.failed && config_read(file, buffer_as_text(&only), NULL, out, e);
+    buffer_clear(&text);
+    buffer_clear(&only);
     return ok;
 }
 

@@ -2,7 +2,8 @@
  *
  * CONTRACT.md is the schema.  Everything is parsed and checked here, from the first version; what a
  * service that does not exist yet will want is there already.  A config is immutable after
- * config_load() and owns all that its texts point to.
+ * config_load() and owns all that its texts point to; each has a zero behind it, so that a path can
+ * be handed to the system as it is.
  */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
@@ -108,6 +109,9 @@ bool config_load(const char *file, const struct config_notices *, struct config 
 /* The same from text in memory, as if it had been read from the file of this name. */
 bool config_read(const char *file, struct text, const struct config_notices *, struct config **out,
                  struct error *);
+/* For a file with a mistake, to find the server that would tell it too: a config of which only
+ * `data` is the file's, as far as it can be recognised.  `file` as for config_load(). */
+bool config_load_data(const char *file, struct config **out, struct error *);
 void config_free(struct config **);
 
 /* The local domain with this canonical name, or NULL. */

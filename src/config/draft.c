@@ -52,6 +52,26 @@ bool draft_no_memory(struct draft *d)
     return error_set(d->error, ERROR_TEMPORARY, "%.*s: memory is short", TEXT_ARGS(d->file));
 }
 
+bool draft_bad_name(struct draft *d, const char *kind, struct text value,
+                    enum address_verdict verdict)
+{
+    if (verdict == ADDRESS_NO_MEMORY)
+        return draft_no_memory(d);
+    return draft_problem(d, "\"%s\" is no %s: %s", shown(value).words, kind,
+                         address_problem(verdict));
+}
+
+bool draft_text(struct draft *d, struct text t, struct text *copy_out)
+{
+    char *at = arena_take(d->arena, t.len + 1);
+    if (!at)
+        return draft_no_memory(d);
+    if (t.len)
+        memcpy(at, t.at, t.len);
+    *copy_out = (struct text){ at, t.len };
+    return true;
+}
+
 void draft_notice(struct draft *d, const char *format, ...)
 {
     char words[ERROR_WORDS_MAX];
@@ -168,9 +188,8 @@ static bool add_title(struct draft *d, const char *section, struct text title)
         if (strcmp(titles[i].section, section) == 0 && text_equal(titles[i].title, title))
             return draft_problem(d, "%s \"%.*s\" is given twice, on lines %u and %u", section,
                                  TEXT_ARGS(title), titles[i].line, d->line);
-    if (!arena_text(d->arena, title, &item.title) || !buffer_append(&d->titles, &item, sizeof item))
-        return draft_no_memory(d);
-    return true;
+    return draft_text(d, title, &item.title) &&
+           (buffer_append(&d->titles, &item, sizeof item) || draft_no_memory(d));
 }
 
 /* A title that is a domain name, canonical and owned. */
@@ -179,10 +198,8 @@ static bool domain_title(struct draft *d, const char *section, struct text title
     char name[ADDRESS_DOMAIN_MAX + 1] = "";
     enum address_verdict verdict = title.len ? address_parse_domain(title, name) : ADDRESS_SYNTAX;
     if (verdict != ADDRESS_OK)
-        return draft_problem(d, "%s \"%s\" is no domain name: %s", section, shown(title).words,
-                             address_problem(verdict));
-    return add_title(d, section, text_of(name)) &&
-           (arena_text(d->arena, text_of(name), out) || draft_no_memory(d));
+        return draft_bad_name(d, "domain name", title, verdict);
+    return add_title(d, section, text_of(name)) && draft_text(d, text_of(name), out);
 }
 
 /* Appends a zeroed item and returns it; it stays in place until the next one. */

@@ -72,6 +72,10 @@ void draft_clear(struct draft *);
 /* Remembers the problem, with file, line and setting in front, unless there is one already; returns
  * false. */
 bool draft_problem(struct draft *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The problem of an address or a domain name: "WHAT "VALUE" is no KIND: ...". */
+bool draft_bad_name(struct draft *, const char *kind, struct text value, enum address_verdict);
+/* A copy that lives as long as the configuration, with a zero behind it. */
+bool draft_text(struct draft *, struct text, struct text *copy_out);
 /* Memory is short: temporary, not the file's fault. */
 bool draft_no_memory(struct draft *);
 void draft_notice(struct draft *, const char *format, ...) __attribute__((format(printf, 2, 3)));

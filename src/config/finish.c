@@ -99,7 +99,7 @@ static bool finish_hostname(struct draft *d)
                      shown(d->machine).words);
         memcpy(name, "localhost", sizeof "localhost");
     }
-    return arena_text(d->arena, text_of(name), &d->config->hostname) || draft_no_memory(d);
+    return draft_text(d, text_of(name), &d->config->hostname);
 }
 
 static bool is_local(struct draft *d, struct text address)

@@ -14,6 +14,7 @@
 #include "config/nearest.h"
 
 #include <confuse.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -216,7 +217,13 @@ bool parse_text(struct draft *d, char *text, size_t len)
     if (!cfg)
         return draft_no_memory(d);
     cfg_set_error_function(cfg, complaint);
+    errno = 0;
     int result = cfg_parse_buf(cfg, text);
+    /* The library refuses an empty name without a word. */
+    if (result != CFG_SUCCESS && errno == EINVAL) {
+        d->line = (unsigned)cfg->line;
+        draft_problem(d, "a name is missing");
+    }
     cfg_free(cfg);
     if (result == CFG_SUCCESS || d->failed)
         return !d->failed;

@@ -21,8 +21,8 @@ static bool store_text(struct draft *d, const struct setting *s, struct text val
 {
     struct text kept;
     CHECK(s->size == sizeof kept);
-    if (!arena_text(d->arena, value, &kept))
-        return draft_no_memory(d);
+    if (!draft_text(d, value, &kept))
+        return false;
     memcpy(field(s, target), &kept, sizeof kept);
     return true;
 }
@@ -82,8 +82,7 @@ bool value_domain(struct draft *d, const struct setting *s, struct text value, v
     if (value.len)
         verdict = address_parse_domain(value, name);
     if (verdict != ADDRESS_OK)
-        return draft_problem(d, "\"%s\" is no domain name: %s", shown(value).words,
-                             address_problem(verdict));
+        return draft_bad_name(d, "domain name", value, verdict);
     return store_text(d, s, text_of(name), target);
 }
 
@@ -94,8 +93,7 @@ bool value_address(struct draft *d, const struct setting *s, struct text value, 
         return store_text(d, s, value, target);
     enum address_verdict verdict = address_parse(value, ADDRESS_UTF8, &address);
     if (verdict != ADDRESS_OK)
-        return draft_problem(d, "\"%s\" is no mail address: %s", shown(value).words,
-                             address_problem(verdict));
+        return draft_bad_name(d, "mail address", value, verdict);
     return store_text(d, s, address_text(&address), target);
 }
 
