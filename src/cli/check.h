@@ -1,0 +1,31 @@
+/* check.h - godwit check: what its parts share.  Private to the command. */
+#ifndef CLI_CHECK_H
+#define CLI_CHECK_H
+
+#include "cli/cli.h"
+
+enum check_level {
+    CHECK_FINE,
+    CHECK_WARN,   /* it will work, but somebody should look */
+    CHECK_WRONG,  /* it will not work */
+    CHECK_CONFIG, /* it will not work because of the configuration */
+};
+
+struct check {
+    struct cli *cli;
+    struct check_count {
+        size_t fine, warnings, wrong, config;
+    } count;
+};
+
+/* Prints one line: "ok|warn|error AREA: text". */
+void check_say(struct check *, enum check_level, const char *area, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* The machine: account, data folder, ports, certificates, limits.  Nothing is made or changed. */
+void check_machine(struct check *);
+/* Who gets mail: domains, users, aliases, and mailboxes without a user.  Root has become DATA's
+ * owner before. */
+void check_people(struct check *);
+
+#endif

@@ -1,0 +1,32 @@
+/* input.h - what the command line reads: passwords and other people's files. */
+#ifndef CLI_INPUT_H
+#define CLI_INPUT_H
+
+#include "cli/cli.h"
+
+enum { PASSWORD_MAX = 1024 };
+
+/* A password; wipe it with secret_wipe(). */
+struct password {
+    size_t len;
+    char at[PASSWORD_MAX];
+};
+
+/* Reads one line of standard input with --password-stdin, otherwise asks twice on the terminal,
+ * which shows nothing.  ERROR_USAGE without either, or for a password that cannot be (empty, with
+ * CR or NUL, too long); ERROR_REFUSED when the two differ. */
+bool input_password(const struct cli *, struct password *out, struct error *);
+
+/* A line of an aliases file (/etc/aliases of sendmail and others): one target of a name.  Texts are
+ * as written, without quotes, and live as long as the file's text. */
+struct alias_line {
+    unsigned line; /* of the target, from 1 */
+    struct text name;
+    struct text target;
+    const char *problem; /* NULL: usable.  Then name and target may be empty */
+};
+/* Calls `each` for every target, and for every line that is wrong.  Pure. */
+void input_aliases(struct text file, void (*each)(void *owner, const struct alias_line *),
+                   void *owner);
+
+#endif

@@ -1,0 +1,22 @@
+/* out.h - listings: JSON Lines and times. */
+#ifndef CLI_OUT_H
+#define CLI_OUT_H
+
+#include "store/ids.h"
+
+#include <jansson.h>
+
+enum { OUT_TIME_MAX = 32, OUT_MAILBOX_MAX = 17 };
+
+/* Prints the object on a line of its own and gives it back.  False: memory was short (a NULL object
+ * says that too) and nothing was printed. */
+bool out_json(json_t *object);
+/* A JSON string; NULL when memory is short or it is not UTF-8. */
+json_t *out_text(struct text);
+/* RFC 3339, UTC, seconds. */
+const char *out_time(int64_t wall_ms, char out[OUT_TIME_MAX]);
+/* Mailboxes have no name but their number: 16 hexadecimal digits. */
+const char *out_mailbox(mailbox_id, char out[OUT_MAILBOX_MAX]);
+bool out_parse_mailbox(struct text, mailbox_id *out);
+
+#endif

@@ -1,0 +1,20 @@
+/* remote.h - the running server, asked through DATA/control.sock (serve/control.h). */
+#ifndef CLI_REMOTE_H
+#define CLI_REMOTE_H
+
+#include "cli/cli.h"
+
+#include <jansson.h>
+
+enum remote_state {
+    REMOTE_DONE,
+    REMOTE_REFUSED, /* *error says what the server said, or that it did not answer */
+    REMOTE_NOBODY,  /* no server runs */
+};
+/* Sends the request, which is given back, and waits for the answer. */
+enum remote_state remote_ask(const char *data, json_t *request, struct error *);
+
+/* Whether a server runs on this DATA and hears us. */
+bool remote_is_there(const char *data);
+
+#endif
