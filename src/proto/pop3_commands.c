@@ -35,18 +35,16 @@ static run_command on_auth, on_capa, on_dele, on_lang, on_list, on_noop, on_pass
 
 enum { LOGIN = POP3_HAVE_LOGIN, PASSWORDS = POP3_MAY_LOG_IN };
 
-static const struct pop3_command stls = {
-    TEXT("STLS"), on_stls, NO_ARGUMENT, POP3_MAY_TLS, LOGIN | POP3_HAVE_TLS | POP3_HAVE_UTF8, false,
-};
-
 static const struct pop3_command commands[] = {
-    /* verb        function  arguments          needs                        refuses  list */
+    /* verb, function, arguments, needs, refuses, whether the list must be there */
     { TEXT("CAPA"), on_capa, NO_ARGUMENT, 0, 0, false },
     { TEXT("LANG"), on_lang, TRIMMED_TEXT, 0, 0, false },
     { TEXT("QUIT"), on_quit, NO_ARGUMENT, 0, 0, false },
     { TEXT("USER"), on_user, TRIMMED_TEXT, PASSWORDS, LOGIN, false },
     { TEXT("PASS"), on_pass, RAW_TEXT, PASSWORDS | POP3_HAVE_USER, LOGIN, false },
     { TEXT("AUTH"), on_auth, TRIMMED_TEXT, PASSWORDS | POP3_MAY_AUTH, LOGIN, false },
+    { TEXT("STLS"), on_stls, NO_ARGUMENT, POP3_MAY_TLS, LOGIN | POP3_HAVE_TLS | POP3_HAVE_UTF8,
+      false },
     { TEXT("UTF8"), on_utf8, NO_ARGUMENT, 0, LOGIN, false },
     { TEXT("STAT"), on_stat, NO_ARGUMENT, LOGIN, 0, false },
     { TEXT("LIST"), on_list, MAYBE_MESSAGE, LOGIN, 0, true },
@@ -85,21 +83,19 @@ static const char *refusal(const struct pop3_server *s, const struct pop3_comman
     return NULL;
 }
 
-bool pop3_may_start_tls(const struct pop3_server *s)
-{
-    return refusal(s, &stls) == NULL;
-}
-
 /* --- Reading a command --- */
 
 static const struct pop3_command *find(struct text verb)
 {
-    if (text_equal_nocase(verb, stls.verb))
-        return &stls;
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (text_equal_nocase(verb, commands[i].verb))
             return &commands[i];
     return NULL;
+}
+
+bool pop3_may_start_tls(const struct pop3_server *s)
+{
+    return refusal(s, find(T("STLS"))) == NULL;
 }
 
 /* Whether the number names a message that is there; otherwise *no_out says what is wrong. */

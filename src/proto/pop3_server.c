@@ -363,7 +363,7 @@ static bool advance(struct pop3_server *s, struct bytes *in, uint64_t now_ms,
         return step_out->kind == POP3_NEED_DRAIN || open_request(s, step_out);
     case POP3_IN_TLS:
         /* RFC 2595 4: what came with STLS was not said under TLS and never counts. */
-        *in = (struct bytes){ 0 };
+        *in = (struct bytes){ in->at + in->len, 0 };
         s->phase = POP3_IN_HANDSHAKE;
         return do_next(step_out, POP3_START_TLS);
     case POP3_IN_HANDSHAKE:

@@ -16,9 +16,8 @@ enum pop3_step_kind {
 
     /* Requests */
     POP3_LOGIN,     /* .user, .password: check them, lock the maildrop, count it */
-    POP3_AUTH_STEP, /* .mechanism (first step only), .words decoded, .initial; ACCEPT as for LOGIN
-                     */
-    POP3_LIST,      /* list the maildrop as it was at login: asked at most once in a session */
+    POP3_AUTH_STEP, /* .mechanism (first step only), .words decoded, .initial; then as LOGIN */
+    POP3_LIST,      /* list the maildrop as it was at login: asked until it succeeds once */
     POP3_READ,      /* .message (0-based index), .offset: content from there on, at least 1 octet */
     POP3_UPDATE,    /* delete .deleted[0 .. .deleted_count-1] (0-based, ascending), then unlock */
 
