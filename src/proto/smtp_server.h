@@ -41,7 +41,7 @@ enum smtp_step_kind {
     SMTP_FORGET,          /* the transaction is over without a message (RSET, HELO, a refused
                              OPEN_MESSAGE, ...), or the AUTH exchange is (cancelled, malformed) */
     SMTP_START_TLS,       /* write the output, throw the rest of the input away, handshake */
-    SMTP_CLOSE,           /* write the output, then hang up */
+    SMTP_CLOSE,           /* write the output, then hang up; every later step says it again */
 };
 
 enum smtp_body { SMTP_BODY_7BIT, SMTP_BODY_8BITMIME, SMTP_BODY_BINARYMIME };
@@ -154,8 +154,8 @@ uint64_t smtp_server_deadline_ms(const struct smtp_server *);
 struct text smtp_server_hello(const struct smtp_server *); /* as said; empty before */
 bool smtp_server_is_esmtp(const struct smtp_server *);
 bool smtp_server_is_authenticated(const struct smtp_server *);
+/* The envelope of the open transaction, from MAIL on; valid until it ends, NULL and 0 without. */
 const struct smtp_mail *smtp_server_mail(const struct smtp_server *);
-/* The accepted envelope of the open transaction; valid until it ends. */
 const struct address *smtp_server_sender(const struct smtp_server *);
 uint32_t smtp_server_recipient_count(const struct smtp_server *);
 
