@@ -9,8 +9,8 @@
 
 /* The room that base64_decode() needs at most for this text; base64_encode() adds
  * BASE64_ENCODED(len) octets. */
-#define BASE64_DECODED_MAX(len) ((len) / 4 * 3)
-#define BASE64_ENCODED(len)     (((len) + 2) / 3 * 4)
+#define BASE64_DECODED_MAX(len) ((size_t)(len) / 4 * 3)
+#define BASE64_ENCODED(len)     (((size_t)(len) + 2) / 3 * 4)
 
 /* Appends the encoded octets; false, and no change, when the buffer has no room. */
 bool base64_encode(struct buffer *, struct bytes);

@@ -22,7 +22,7 @@ enum have {
 
 enum command_flags {
     NO_ARGUMENTS = 1, /* anything behind the verb is a mistake */
-    ANY_OCTETS = 2,   /* UTF-8 may stand in the arguments (RFC 6531) */
+    ANY_OCTETS = 2,   /* octets over 0x7F are the handler's to judge (RFC 6531) */
     HARMLESS = 4,     /* allowed even when it is unclear where commands begin */
 };
 

@@ -171,12 +171,11 @@ void smtp_set_deadline(struct smtp_server *s)
 {
     const struct transaction *tx = s->tx;
     uint64_t command = smtp_deadline_after(s, s->config->command_ms);
+    bool in_content = s->phase == PHASE_DATA || s->phase == PHASE_CHUNK;
     if (s->phase == PHASE_WASTE)
         s->deadline_ms = smtp_deadline_after(s, s->config->message_ms);
-    else if (s->phase == PHASE_DATA || s->phase == PHASE_CHUNK)
-        s->deadline_ms = tx->deadline_ms;
-    else if (tx && tx->message_open && tx->deadline_ms < command)
-        s->deadline_ms = tx->deadline_ms; /* between two chunks */
+    else if (tx && tx->message_open && (in_content || tx->deadline_ms < command))
+        s->deadline_ms = tx->deadline_ms; /* between two chunks both hold */
     else
         s->deadline_ms = command;
 }
