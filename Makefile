@@ -35,9 +35,11 @@ help:
 all: build/debug/.built
 
 # Configured once; what is in the file afterwards is Meson's business.
+# A set-up that was interrupted is done again.
+build/%/build.ninja: AGAIN = $(if $(wildcard build/$*/meson-private/coredata.dat),--reconfigure)
 build/%/build.ninja:
 	@tools/deps build $(if $(CC_$*),test)
-	$(if $(CC_$*),CC=$(CC_$*)) meson setup build/$* $(SETUP_$*)
+	$(if $(CC_$*),CC=$(CC_$*)) meson setup $(AGAIN) build/$* $(SETUP_$*)
 
 # Never a file: Ninja knows what is to be done.
 build/%/.built: build/%/build.ninja FORCE

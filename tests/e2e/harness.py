@@ -1,0 +1,326 @@
+"""harness - a godwit of one's own, seen from outside.
+
+Each Server is a world: a folder of its own under the system's temporary one and a loopback address
+of its own, 127.x.y.z, made of this process's id, so that suites may run side by side.  Nothing here
+sleeps: the server says READY=1 and we wait for that; its end is waited for, and looked at.
+
+A suite is a file with functions marked @case, and `harness.main()` at its end.  It prints one line
+a case, "ok NAME", "FAIL NAME: why" or "skip NAME: why", and the counts.
+
+    GODWIT=PROGRAM python3 SUITE.py [CASE...]       KEEP=1 leaves the folders of failed cases
+"""
+
+import getpass
+import itertools
+import os
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+from wire import Pop, Smtp
+
+TIMEOUT = 30
+TROUBLE = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|godwit: bug:")
+ROLES = {"smtp": 0, "submission": 1, "submissions": 2, "pop3": 3, "pop3s": 4}
+
+
+class Failure(Exception):
+    """What a case claims does not hold."""
+
+
+class Skip(Exception):
+    """The case cannot be run here; the words say why."""
+
+
+def check(condition, words):
+    if not condition:
+        raise Failure(words)
+
+
+def equal(found, wanted, what):
+    """Compares values; of long octet strings the words show the place where they part."""
+    if found == wanted:
+        return
+    if isinstance(found, bytes) and isinstance(wanted, bytes):
+        at = len(os.path.commonprefix([found, wanted]))
+        what += f" ({len(found)} octets, wanted {len(wanted)}, apart at {at})"
+        found, wanted = found[max(0, at - 20):at + 40], wanted[max(0, at - 20):at + 40]
+    raise Failure(f"{what}: {found!r}, wanted {wanted!r}")
+
+
+def need(program):
+    """The path of a program that a case calls; the case is skipped where there is none."""
+    path = shutil.which(program)
+    if not path:
+        raise Skip(f"no {program}")
+    return path
+
+
+def godwit():
+    path = os.environ.get("GODWIT", "build/debug/src/godwit")
+    if not os.access(path, os.X_OK):
+        raise Skip(f"no program {path}")
+    return os.path.abspath(path)
+
+
+def own_address():
+    """An address of the loopback network that no other living process takes."""
+    pid = os.getpid()
+    return f"127.{64 + (pid >> 16)}.{pid >> 8 & 255}.{pid & 255}"
+
+
+class World:
+    """A folder with a configuration in it, and the commands run on it."""
+
+    counter = itertools.count()
+
+    def __init__(self, domains=("example.test",), roles=("smtp", "pop3"), **sections):
+        """`sections`: the body of a section by its name, e.g. relay="trusted = {}"."""
+        self.program = godwit()
+        self.folder = tempfile.mkdtemp(prefix="godwit-")
+        self.address = own_address()
+        first_port = 10000 + 10 * next(World.counter)
+        self.ports = {role: first_port + ROLES[role] for role in roles}
+        self.config = os.path.join(self.folder, "godwit.conf")
+        self.log_name = os.path.join(self.folder, "log")
+        self.sections = {"log": 'protocol = "commands"', **sections}
+        self.domains = list(domains)
+        self.write_config()
+
+    def write_config(self):
+        lines = ['hostname = "mx.example.test"', 'data = "data"', f'user = "{getpass.getuser()}"']
+        lines += [f'listen {role} {{ address = "{self.address}:{port}" }}'
+                  for role, port in self.ports.items()]
+        lines += [d if "{" in d else f'domain "{d}" {{}}' for d in self.domains]
+        lines += [f"{name} {{ {body} }}" for name, body in self.sections.items() if body]
+        with open(self.config, "w", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")
+
+    def run(self, *words, text=None, code=0):
+        """Runs a command on this world; checks its exit code and returns what it printed."""
+        done = subprocess.run([self.program, *words, "-c", self.config], input=text, text=True,
+                              cwd=self.folder, capture_output=True, timeout=TIMEOUT, check=False)
+        check(done.returncode == code, f"godwit {' '.join(words)}: exit {done.returncode}, wanted "
+              f"{code}: {done.stdout}{done.stderr}")
+        check(not TROUBLE.search(done.stderr), f"godwit {' '.join(words)}: {done.stderr}")
+        return done.stdout
+
+    def add_user(self, address, password="secret"):
+        self.run("user", "add", "--password-stdin", address, text=password + "\n")
+
+    def log(self):
+        if not os.path.exists(self.log_name):
+            return ""
+        with open(self.log_name, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def remove(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Server(World):
+    """A running server: `with Server() as server: ...`.  Leaving stops it and looks at its end."""
+
+    def __init__(self, *arguments, users=(), **sections):
+        super().__init__(*arguments, **sections)
+        self.process = None
+        self.wires = []
+        for user in users:
+            self.add_user(user)
+
+    def __enter__(self):
+        try:
+            self.start()
+        except BaseException:
+            self.end(kill=True)
+            raise
+        return self
+
+    def __exit__(self, kind, error, trace):
+        for wire in self.wires:
+            wire.close()
+        try:
+            if self.process:
+                self.end(kill=kind is not None)
+        finally:
+            if error:
+                error.log = self.log()[-4000:]
+            if error and os.environ.get("KEEP"):
+                print(f"# kept: {self.folder}")
+            else:
+                self.remove()
+
+    def start(self, *wrap):
+        """Starts the server, maybe under another program, and waits until it says it is ready."""
+        name = os.path.join(self.folder, "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.bind(name)
+            try:
+                with open(self.log_name, "ab") as log:
+                    self.process = subprocess.Popen(
+                        [*wrap, self.program, "serve", "-c", self.config], cwd=self.folder,
+                        stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                        env=dict(os.environ, NOTIFY_SOCKET=name))
+                self.wait_ready(notify)
+            finally:
+                os.unlink(name)
+
+    def wait_ready(self, notify):
+        """Whatever comes first: the word, or the end of the process."""
+        ended = os.pidfd_open(self.process.pid)
+        deadline = time.monotonic() + TIMEOUT
+        try:
+            while True:
+                ready, _, _ = select.select([notify, ended], [], [],
+                                            max(0, deadline - time.monotonic()))
+                if notify in ready and b"READY=1" in notify.recv(4096).split(b"\n"):
+                    return
+                check(ready, "the server did not become ready")
+                check(ended not in ready or notify in ready,
+                      f"the server ended with {self.process.poll()}: {self.log()[-2000:]}")
+        finally:
+            os.close(ended)
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def wait(self):
+        """The exit code of a server that is on its way out."""
+        try:
+            return self.process.wait(TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise Failure(f"the server did not end within {TIMEOUT} s") from None
+
+    def end(self, kill=False):
+        """Stops the server; without `kill` it must end well and have nothing to report."""
+        process, self.process = self.process, None
+        if not process:
+            return
+        process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
+        self.process = process
+        code = self.wait()
+        self.process = None
+        if not kill:
+            check(code == 0, f"the server ended with {code}: {self.log()[-2000:]}")
+            check(not TROUBLE.search(self.log()), f"the server reports: {self.log()[-4000:]}")
+
+    def restart(self, kill=False):
+        self.end(kill)
+        self.start()
+
+    def connect(self, role="smtp", source=None):
+        """A bare connection, nothing read from it yet."""
+        where = (self.address, self.ports[role])
+        sock = socket.create_connection(where, TIMEOUT, (source, 0) if source else None)
+        wire = (Pop if role.startswith("pop3") else Smtp)(sock)
+        self.wires.append(wire)
+        return wire
+
+    def smtp(self, hello="EHLO client.test", source=None):
+        """A session that has been greeted."""
+        wire = self.connect("smtp", source)
+        wire.expect(wire.reply(), "220")
+        if hello:
+            wire.say(hello, "250")
+        return wire
+
+    def pop(self, user, password="secret"):
+        """A session that is logged in."""
+        wire = self.connect("pop3")
+        wire.expect(wire.line(), "+OK")
+        wire.say(f"USER {user}", "+OK")
+        wire.say(f"PASS {password}", "+OK")
+        return wire
+
+    def deliver(self, content, sender="someone@elsewhere.test", to=("bob@example.test",)):
+        """Sends content by DATA, dots doubled here; returns the message's id."""
+        wire = self.smtp()
+        wire.say(f"MAIL FROM:<{sender}>", "250")
+        for recipient in to:
+            wire.say(f"RCPT TO:<{recipient}>", "250")
+        reply = wire.data(content)
+        wire.expect(reply, "250 2.0.0 accepted as ")
+        wire.say("QUIT", "221")
+        wire.close()
+        return reply.split()[-1]
+
+    def messages(self, user, password="secret"):
+        """All messages of a maildrop, octet for octet."""
+        wire = self.pop(user, password)
+        count = int(wire.say("STAT", "+OK").split()[1])
+        found = [wire.retr(number) for number in range(1, count + 1)]
+        wire.say("QUIT", "+OK")
+        wire.close()
+        return found
+
+    def only_message(self, user):
+        found = self.messages(user)
+        equal(len(found), 1, f"messages of {user}")
+        return found[0]
+
+
+TRACE = re.compile(rb"Return-Path: <[^\r\n]*>\r\nDelivered-To: [^\r\n]*\r\n"
+                   rb"Received: [^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*")
+
+
+def content_of(message):
+    """A stored message without the trace fields that the server put on top."""
+    trace = TRACE.match(message)
+    check(trace, f"no trace fields on top of {message[:300]!r}")
+    return message[trace.end():]
+
+
+CASES = []
+
+
+def case(function):
+    """Marks a function as a case; its name becomes the case's."""
+    CASES.append((function.__name__.replace("_", "-"), function))
+    return function
+
+
+def add_case(name, function):
+    CASES.append((name, function))
+
+
+class Tally:
+    """One line a case, and the counts."""
+
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+
+    def run(self, name, function):
+        try:
+            function()
+        except Skip as why:
+            self.skipped += 1
+            print(f"skip {name}: {why}", flush=True)
+        except Exception as error:  # whatever a case runs into, the others go on
+            self.failed += 1
+            words = str(error).replace("\n", " ")[:500] or type(error).__name__
+            print(f"FAIL {name}: {words}")
+            for line in traceback.format_exc().splitlines() + getattr(
+                    error, "log", "").splitlines()[-30:]:
+                print(f"    {line}", flush=True)
+        else:
+            self.passed += 1
+            print(f"ok {name}", flush=True)
+
+
+def main():
+    tally = Tally()
+    wanted = sys.argv[1:]
+    for name, function in CASES:
+        if not wanted or name in wanted:
+            tally.run(name, function)
+    print(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped")
+    sys.exit(1 if tally.failed or not tally.passed + tally.skipped else 0)
