@@ -69,10 +69,23 @@ def split_parameters(signature):
     return [] if parts in ([""], ["void"]) else parts
 
 
+def table_lines(lines):
+    """How many of a function's lines are rows of constant tables: data, not code."""
+    count, inside = 0, False
+    for line in lines:
+        if not inside:
+            inside = re.match(r"    static const\b(?!.*;$)", line) is not None
+        if inside:
+            count += 1
+            inside = not line.startswith("    };")
+    return count
+
+
 def c_functions(files):
     """Every function defined in these C files, as universal-ctags sees them."""
     if not files:
         return []
+    texts = {}
     text = run("ctags", "--languages=C", "--langmap=C:.c.h", "--kinds-C=f", "--fields=neS",
                "-f", "-", "--sort=no", *files)
     found = []
@@ -81,7 +94,8 @@ def c_functions(files):
         field = dict(part.split(":", 1) for part in rest.split("\t") if ":" in part)
         if "end" in field:
             line, end = int(field["line"]), int(field["end"])
-            found.append(Function(file, name, line, end - line + 1,
+            lines = texts.setdefault(file, read(file).split("\n"))[line - 1:end]
+            found.append(Function(file, name, line, len(lines) - table_lines(lines),
                                   split_parameters(field.get("signature", "()"))))
     return found
 
