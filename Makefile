@@ -92,7 +92,7 @@ test-peers: all
 format:
 	@tools/sources | xargs clang-format -i
 
-tidy: build/clang/.built
+tidy: build/clang/build.ninja
 	@tools/tidy build/clang
 
 clean:

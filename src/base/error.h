@@ -32,6 +32,10 @@ bool error_set(struct error *e, enum error_kind kind, const char *format, ...)
 /* The same, with ": " and the system's text for the errno value `number` behind the words. */
 bool error_system(struct error *e, enum error_kind kind, int number, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+#ifdef __clang_analyzer__ /* which cannot know that both always return false */
+#define error_set(...)    (error_set(__VA_ARGS__), false)
+#define error_system(...) (error_system(__VA_ARGS__), false)
+#endif
 struct text error_text(const struct error *);
 
 #endif
