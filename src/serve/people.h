@@ -30,9 +30,9 @@ struct lookup {
     uint32_t request;              /* the asker's */
 
     /* The answer */
-    struct resolved resolved; /* ADDRESS; VERIFIER: verdict and error */
+    struct resolved resolved;   /* ADDRESS; VERIFIER: verdict and error */
     struct expansion expansion; /* EXPAND */
-    struct verifier verifier; /* VERIFIER, when found */
+    struct verifier verifier;   /* VERIFIER, when found */
     mailbox_id mailbox;
     bool found;
     uint64_t generation; /* of the directory, when it was asked */
