@@ -106,7 +106,8 @@ enum cli_exit cli_alias_del(struct cli *cli)
 struct listing {
     bool json, failed;
     size_t count;
-    struct text only; /* the key of the one alias that is wanted; empty: all */
+    struct text only;       /* the key of the one alias that is wanted; empty: all */
+    struct address_key key; /* of the alias that is being read */
     struct buffer address, targets;
     json_t *array;
 };
@@ -129,26 +130,20 @@ static void print_alias(struct listing *l)
     buffer_clear(&l->targets);
 }
 
-static bool is_wanted(const struct listing *l, const struct alias *alias)
-{
-    struct address address;
-    struct address_key key;
-    if (l->only.len == 0)
-        return true;
-    if (address_parse(alias->address, ADDRESS_UTF8, &address) != ADDRESS_OK)
-        return false;
-    address_key(&address, &key);
-    return text_equal(address_key_text(&key), l->only);
-}
-
+/* The same name may have been written in different case: what it is called is in its key. */
 static void list_target(void *owner, const struct alias *alias)
 {
     struct listing *l = owner;
-    if (!is_wanted(l, alias))
+    struct address address;
+    struct address_key key = { 0 };
+    if (address_parse(alias->address, ADDRESS_UTF8, &address) == ADDRESS_OK)
+        address_key(&address, &key);
+    if (l->only.len && !text_equal(address_key_text(&key), l->only))
         return;
-    if (!text_equal(buffer_as_text(&l->address), alias->address)) {
+    if (l->address.len == 0 || !text_equal(address_key_text(&key), address_key_text(&l->key))) {
         print_alias(l);
         buffer_text(&l->address, alias->address);
+        l->key = key;
         l->array = json_array();
     }
     if (l->targets.len)

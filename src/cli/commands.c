@@ -33,7 +33,7 @@ static const struct command commands[] = {
     { "user", "passwd", cli_user_passwd, CLI_FILE | CLI_PASSWORD, 1, 1, "ADDRESS",
       "give a user a new password" },
     { "user", "del", cli_user_del, CLI_FILE | CLI_PURGE, 1, 1, "ADDRESS",
-      "remove a user; his mail is kept unless --purge" },
+      "remove a user; the mail is kept unless --purge" },
     { "user", "list", cli_user_list, CLI_FILE | CLI_JSON, 0, 1, "[DOMAIN]",
       "the users, one address a line" },
     { "alias", "add", cli_alias_add, CLI_FILE, 2, ANY, "ADDRESS TARGET...",
@@ -65,7 +65,7 @@ static const struct option options[] = {
     { "--json", CLI_JSON, NULL, "print JSON Lines: one object a line" },
     { "--password-stdin", CLI_PASSWORD, NULL, "read the password as a line from standard input" },
     { "--purge", CLI_PURGE, NULL, "remove the user's mail as well, for good" },
-    { "--adopt", CLI_ADOPT, "ID", "give him this mailbox, which a removed user left" },
+    { "--adopt", CLI_ADOPT, "ID", "take over this mailbox, which a removed user left" },
     { "--domain", CLI_DOMAIN, "DOMAIN", "the domain of names that are written without one" },
     { "--store", CLI_STORE, NULL, "verify everything that is stored" },
     { "--rebuild", CLI_REBUILD, NULL, "make the index anew from the journal" },
@@ -114,7 +114,8 @@ static enum cli_exit print_command(const struct command *c)
     printf("\n%s\n", c->help);
     for (size_t i = 0; i < OPTIONS; i++)
         if (c->options & options[i].bit)
-            printf("  %-16s %s\n", options[i].name, options[i].help);
+            printf("  %s %-*s %s\n", options[i].name, 16 - (int)strlen(options[i].name),
+                   options[i].value ? options[i].value : "", options[i].help);
     return CLI_DONE;
 }
 

@@ -72,7 +72,7 @@ static bool is_free(struct directory *d, const struct address *address, struct e
     if (!people_user(d, address, &mailbox, e))
         return e->kind == ERROR_REFUSED;
     return error_set(e, ERROR_REFUSED,
-                     "%.*s is there already; godwit user passwd changes his "
+                     "%.*s is there already; godwit user passwd changes the "
                      "password",
                      TEXT_ARGS(address_text(address)));
 }

@@ -18,7 +18,7 @@ enum cli_exit cli_version(struct cli *cli)
     printf("libuv %s\n", uv_version_string());
     printf("SQLite %s\n", sqlite3_libversion());
     printf("%s\n", OpenSSL_version(OPENSSL_VERSION));
-    printf("%s\n", confuse_version);
+    printf("libConfuse %s\n", confuse_version);
     printf("Jansson %s\n", jansson_version_str());
     printf("libidn2 %s\n", idn2_check_version(NULL));
     printf("xxHash %u.%u.%u\n", xxhash / 10000, xxhash / 100 % 100, xxhash % 100);
