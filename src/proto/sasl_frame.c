@@ -20,9 +20,11 @@ static enum sasl_frame_verdict decode(struct sasl_frame *f, struct text words)
     buffer_init(&f->words, BASE64_DECODED_MAX(SASL_LINE_MAX));
     if (words.len == 0)
         return SASL_FRAME_OK;
+    if (words.len % 4 != 0)
+        return SASL_FRAME_MALFORMED;
     /* Reserved once: growth by realloc would leave a copy of the secret behind. */
     uint8_t *to = buffer_reserve(&f->words, BASE64_DECODED_MAX(words.len));
-    if (words.len >= 4 && !to)
+    if (!to)
         return SASL_FRAME_MEMORY;
     if (!base64_decode(words, to, &f->words.len))
         return SASL_FRAME_MALFORMED;
