@@ -70,7 +70,8 @@ static bool take_line(struct wire *w, struct text *line)
 static bool is_bdat(struct text line, uint64_t *size, bool *last)
 {
     struct text verb, number, word;
-    if (!text_word(&line, &verb) || !text_equal_nocase(verb, T("BDAT")))
+    text_cut(&line, ' ', &verb);
+    if (!text_equal_nocase(verb, T("BDAT")))
         return false;
     CHECK(text_word(&line, &number));
     CHECK(text_to_u64(number, size));

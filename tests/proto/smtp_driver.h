@@ -4,8 +4,8 @@
  *   RCPT   nosuch@ 550, slow@ 451, rude@ 550 with words that try to be a reply of their own
  *   DATA   from full@ 452, from banned@ 554
  *   end    from late@ 451, from spam@ 554, from gone@ no reply; others "accepted as M1", M2, ...
- *   VRFY   bob, jose (in UTF-8), slow          EXPN   staff, crowd (1000), horde (too many), slow
- *   AUTH   PLAIN and LOGIN, bob with the password secret; slow 454
+ *   VRFY   bob, jose (in UTF-8), slow          EXPN   staff, friends (in UTF-8), horde (too many),
+ * slow AUTH   PLAIN and LOGIN, bob with the password secret; slow 454
  */
 #ifndef TESTS_SMTP_DRIVER_H
 #define TESTS_SMTP_DRIVER_H

@@ -188,6 +188,27 @@ static void test_expand_a_thousand(void **state)
     smtp_server_free(&s);
 }
 
+/* Challenges may be longer than other reply lines; what no buffer holds is 454. */
+static void test_long_challenge(void **state)
+{
+    (void)state;
+    static char words[256 * 1024];
+    struct smtp_server *s = smtp_server_new(&config, &peer, 0);
+    agree(s, "EHLO x\r\n", 0);
+    struct smtp_step step = feed(s, "AUTH PLAIN\r\n", 0);
+    struct smtp_answer a = { .verdict = SMTP_CONTINUE, .words = { words, 9000 } };
+    smtp_server_answer(s, step.request, a, 0);
+    assert_int_equal(smtp_server_output(s).len, strlen("334 ") + 12000 + 2);
+    drain(s);
+    step = feed(s, "\r\n", 0);
+    a.words.len = sizeof words;
+    smtp_server_answer(s, step.request, a, 0);
+    assert_true(says(s, "454 4.7.0"));
+    assert_int_equal(feed(s, "NOOP\r\n", 0).kind, SMTP_NEED_INPUT);
+    assert_true(says(s, "250 2.0.0"));
+    smtp_server_free(&s);
+}
+
 /* Whatever the request was, nothing is said, and what was open is given up. */
 static void test_vanish(void **state)
 {
@@ -246,6 +267,7 @@ int main(void)
         cmocka_unit_test(test_deadlines),
         cmocka_unit_test(test_output_is_bounded),
         cmocka_unit_test(test_expand_a_thousand),
+        cmocka_unit_test(test_long_challenge),
         cmocka_unit_test(test_vanish),
         cmocka_unit_test(test_shut_down_waits_for_the_answer),
         cmocka_unit_test(test_reload),
