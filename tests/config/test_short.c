@@ -1,0 +1,81 @@
+/* test_short.c - a configuration is read with every allocation of ours failing in turn. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka wants those four first */
+#include <cmocka.h>
+
+#include "config/config.h"
+
+#include <stdlib.h>
+
+/* The allocation that fails, counted down; 0: none.  Calls from inside the library are not ours
+ * and stay whole. */
+static size_t countdown;
+
+static bool fails(void)
+{
+    return countdown && --countdown == 0;
+}
+
+void *__real_malloc(size_t);
+void *__real_calloc(size_t, size_t);
+void *__real_realloc(void *, size_t);
+void *__wrap_malloc(size_t);
+void *__wrap_calloc(size_t, size_t);
+void *__wrap_realloc(void *, size_t);
+
+void *__wrap_malloc(size_t size)
+{
+    return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return fails() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *old, size_t size)
+{
+    return fails() ? NULL : __real_realloc(old, size);
+}
+
+static const char text[] = "hostname = mx.example.org\n"
+                           "listen smtp { } listen pop3 { address = '127.0.0.1:110' }\n"
+                           "domain a.example { catch_all = x@b.example } domain b.example { }\n"
+                           "tls { certificate = a key = b host c { certificate = d key = e } }\n"
+                           "relay { route d { host = e } retry = { 1m, 2m } }\n"
+                           "dns { resolvers = { ::1 } } log { file = log }\n";
+
+static void test_every_allocation_fails(void **state)
+{
+    (void)state;
+    size_t refused = 0;
+    for (;;) {
+        struct config *config;
+        struct error error = { 0 };
+        countdown = refused + 1;
+        bool ok = config_read("/f", (struct text){ text, sizeof text - 1 }, NULL, &config, &error);
+        bool all_came = countdown > 0;
+        countdown = 0;
+        if (ok && all_came) {
+            config_free(&config);
+            break;
+        }
+        /* What could not be kept is never left out. */
+        assert_false(ok);
+        assert_null(config);
+        assert_int_equal(error.kind, ERROR_TEMPORARY);
+        refused++;
+    }
+    assert_true(refused > 5);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_allocation_fails),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
