@@ -1,7 +1,7 @@
 /* pop3_conn.c - a POP3 session on a loop: carries out what proto/pop3_server asks for. */
 #include "serve/auth.h"
 #include "serve/conn.h"
-#include "serve/pop3_maildrop.h"
+#include "serve/pop3_drop.h"
 
 #include <stdlib.h>
 
@@ -9,11 +9,12 @@ struct pop3_conn {
     struct conn conn;
     struct pop3_server *machine;
     struct login *login;
-    struct pop3_maildrop *maildrop;
+    struct pop3_drop *maildrop;
     uint32_t request; /* the open one */
     uint32_t message; /* of POP3_READ */
     uint64_t offset;
     bool content_output; /* what the machine says next is message content: for the log */
+    bool status_line;    /* ... behind the line that begins the reply to RETR or TOP */
 };
 
 static struct pop3_conn *pop3_of(struct conn *c)
@@ -38,14 +39,14 @@ static void maildrop_opened(void *owner, enum pop3_verdict verdict)
     struct pop3_conn *p = owner;
     if (verdict == POP3_ACCEPT)
         answer(p, (struct pop3_answer){ .verdict = POP3_ACCEPT,
-                                        .count = pop3_maildrop_count(p->maildrop),
-                                        .octets = pop3_maildrop_octets(p->maildrop) });
+                                        .count = pop3_drop_count(p->maildrop),
+                                        .octets = pop3_drop_octets(p->maildrop) });
     else
-        pop3_maildrop_close(&p->maildrop), answer_verdict(p, verdict);
+        pop3_drop_close(&p->maildrop), answer_verdict(p, verdict);
     conn_resume(&p->conn);
 }
 
-static const struct pop3_maildrop_events maildrop_events;
+static const struct pop3_drop_events maildrop_events;
 
 /* Opens the mailbox, or answers why not; true when the answer is still to come. */
 static bool open_mailbox(struct pop3_conn *p, mailbox_id mailbox)
@@ -53,7 +54,7 @@ static bool open_mailbox(struct pop3_conn *p, mailbox_id mailbox)
     const struct config *config = p->conn.settings->config;
     struct server *server = p->conn.home->server;
     struct loop *loop = p->conn.home->loop;
-    struct pop3_maildrop_options options = {
+    struct pop3_drop_options options = {
         .store = server->store,
         .home = loop,
         .mailbox = mailbox,
@@ -63,7 +64,7 @@ static bool open_mailbox(struct pop3_conn *p, mailbox_id mailbox)
     };
     enum pop3_verdict verdict = POP3_LOGIN_DELAYED;
     if (!shared_login_too_soon(server->shared, mailbox, loop_now_ms(loop), config->login_delay_ms))
-        p->maildrop = pop3_maildrop_open(&options, &verdict);
+        p->maildrop = pop3_drop_open(&options, &verdict);
     if (p->maildrop)
         return true;
     answer_verdict(p, verdict);
@@ -135,7 +136,7 @@ static void refuse_auth(struct pop3_conn *p, const struct pop3_step *step)
 static void list(struct pop3_conn *p, const struct pop3_step *step)
 {
     (void)step;
-    if (!pop3_maildrop_list(p->maildrop))
+    if (!pop3_drop_list(p->maildrop))
         answer_verdict(p, POP3_TEMPORARY);
 }
 
@@ -143,8 +144,8 @@ static void maildrop_listed(void *owner, enum pop3_verdict verdict)
 {
     struct pop3_conn *p = owner;
     answer(p, (struct pop3_answer){ .verdict = verdict,
-                                    .count = pop3_maildrop_count(p->maildrop),
-                                    .messages = pop3_maildrop_messages(p->maildrop) });
+                                    .count = pop3_drop_count(p->maildrop),
+                                    .messages = pop3_drop_messages(p->maildrop) });
     conn_resume(&p->conn);
 }
 
@@ -152,7 +153,7 @@ static void maildrop_listed(void *owner, enum pop3_verdict verdict)
 static bool read_content(struct pop3_conn *p)
 {
     struct bytes content = { 0 };
-    switch (pop3_maildrop_read(p->maildrop, p->message, p->offset, &content)) {
+    switch (pop3_drop_read(p->maildrop, p->message, p->offset, &content)) {
     case CONTENT_HERE:
         answer(p, (struct pop3_answer){ .verdict = POP3_ACCEPT, .content = content });
         return false;
@@ -176,6 +177,7 @@ static void read_message(struct pop3_conn *p, const struct pop3_step *step)
     p->message = step->message;
     p->offset = step->offset;
     p->content_output = true;
+    p->status_line |= step->offset == 0;
     read_content(p);
 }
 
@@ -188,7 +190,7 @@ static void content_ready(void *owner)
 
 static void update(struct pop3_conn *p, const struct pop3_step *step)
 {
-    if (!pop3_maildrop_update(p->maildrop, step->deleted, step->deleted_count))
+    if (!pop3_drop_update(p->maildrop, step->deleted, step->deleted_count))
         answer_verdict(p, POP3_TEMPORARY);
 }
 
@@ -199,7 +201,7 @@ static void maildrop_updated(void *owner, enum pop3_verdict verdict)
     conn_resume(&p->conn);
 }
 
-static const struct pop3_maildrop_events maildrop_events = {
+static const struct pop3_drop_events maildrop_events = {
     maildrop_opened,
     maildrop_listed,
     maildrop_updated,
@@ -229,17 +231,30 @@ static struct pop3_step take_step(struct pop3_conn *p, struct bytes *in, uint64_
     return step;
 }
 
+static void log_output(struct pop3_conn *p)
+{
+    struct wire *wire = &p->conn.wire;
+    struct bytes output = pop3_server_output(p->machine);
+    if (p->status_line && output.len > wire->logged) {
+        struct text fresh = text_skip(text_of_bytes(output), wire->logged);
+        size_t line = text_find(fresh, '\n') + 1;
+        if (line > fresh.len)
+            line = fresh.len;
+        wire_add_output(wire, WIRE_WORDS, (struct bytes){ output.at, wire->logged + line });
+        p->status_line = false;
+    }
+    wire_add_output(wire, p->content_output ? WIRE_BODY : WIRE_WORDS, output);
+}
+
 static enum conn_wait pop3_run(struct conn *c, struct bytes *in, uint64_t now_ms)
 {
     struct pop3_conn *p = pop3_of(c);
-    if (p->maildrop && !pop3_maildrop_touch(p->maildrop, now_ms))
+    if (p->maildrop && !pop3_drop_touch(p->maildrop, now_ms))
         return CONN_DROP;
     for (;;) {
-        wire_add_output(&c->wire, p->content_output ? WIRE_BODY : WIRE_WORDS,
-                        pop3_server_output(p->machine)); /* what the last answer gave */
+        log_output(p); /* of answers */
         struct pop3_step step = take_step(p, in, now_ms);
-        wire_add_output(&c->wire, p->content_output ? WIRE_BODY : WIRE_WORDS,
-                        pop3_server_output(p->machine));
+        log_output(p);
         switch (step.kind) {
         case POP3_NEED_INPUT:
             return CONN_NEED_INPUT;
@@ -248,7 +263,7 @@ static enum conn_wait pop3_run(struct conn *c, struct bytes *in, uint64_t now_ms
         case POP3_NEED_ANSWER:
             return CONN_NEED_ANSWER;
         case POP3_CLOSE:
-            pop3_maildrop_close(&p->maildrop); /* the next login is free before it is told so */
+            pop3_drop_close(&p->maildrop); /* the next login is free before it is told so */
             return CONN_DONE;
         case POP3_START_TLS: /* never offered before the service is built */
             return CONN_DROP;
@@ -295,7 +310,7 @@ static void pop3_gone(struct conn *c)
     if (p->login)
         p->login->owner = NULL;
     pop3_server_free(&p->machine);
-    pop3_maildrop_close(&p->maildrop);
+    pop3_drop_close(&p->maildrop);
     free(p);
 }
 

@@ -414,7 +414,9 @@ static enum conn_wait smtp_run(struct conn *c, struct bytes *in, uint64_t now_ms
 {
     struct smtp_conn *s = smtp_of(c);
     while (!s->body_waits) {
+        wire_add_output(&c->wire, WIRE_WORDS, smtp_server_output(s->machine)); /* of answers */
         struct smtp_step step = take_step(s, in, now_ms);
+        wire_add_output(&c->wire, WIRE_WORDS, smtp_server_output(s->machine));
         switch (step.kind) {
         case SMTP_NEED_INPUT:
             return CONN_NEED_INPUT;
@@ -433,7 +435,6 @@ static enum conn_wait smtp_run(struct conn *c, struct bytes *in, uint64_t now_ms
         default:
             requests[step.kind](s, &step);
         }
-        wire_add_output(&c->wire, WIRE_WORDS, smtp_server_output(s->machine));
     }
     return CONN_NEED_ANSWER;
 }

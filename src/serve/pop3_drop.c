@@ -1,5 +1,5 @@
-/* pop3_maildrop.c - the maildrop of one POP3 session. */
-#include "serve/pop3_maildrop.h"
+/* pop3_drop.c - the maildrop of one POP3 session. */
+#include "serve/pop3_drop.h"
 
 #include "base/check.h"
 
@@ -7,10 +7,10 @@
 
 struct part;
 
-struct pop3_maildrop {
+struct pop3_drop {
     struct store *store;
     struct loop *home;
-    const struct pop3_maildrop_events *events;
+    const struct pop3_drop_events *events;
     void *owner; /* NULL: the session has gone */
     mailbox_id mailbox;
     uint64_t token;
@@ -31,12 +31,12 @@ struct pop3_maildrop {
 
 /* A unit's share of an UPDATE. */
 struct part {
-    struct pop3_maildrop *maildrop;
+    struct pop3_drop *maildrop;
     struct expunge expunge;
     struct commit commit;
 };
 
-static void maildrop_free(struct pop3_maildrop *m)
+static void maildrop_free(struct pop3_drop *m)
 {
     if (m->content)
         content_close(&m->content);
@@ -48,14 +48,14 @@ static void maildrop_free(struct pop3_maildrop *m)
     free(m);
 }
 
-static bool is_busy(const struct pop3_maildrop *m)
+static bool is_busy(const struct pop3_drop *m)
 {
     return m->reading || m->parts_left > 0;
 }
 
-void pop3_maildrop_close(struct pop3_maildrop **maildrop)
+void pop3_drop_close(struct pop3_drop **maildrop)
 {
-    struct pop3_maildrop *m = *maildrop;
+    struct pop3_drop *m = *maildrop;
     *maildrop = NULL;
     if (!m)
         return;
@@ -67,7 +67,7 @@ void pop3_maildrop_close(struct pop3_maildrop **maildrop)
 }
 
 /* What a completion does first: false when the session has gone and the maildrop with it. */
-static bool goes_on(struct pop3_maildrop *m)
+static bool goes_on(struct pop3_drop *m)
 {
     if (m->owner)
         return true;
@@ -80,7 +80,7 @@ static bool goes_on(struct pop3_maildrop *m)
 
 static void counted(struct maildrop_read *read)
 {
-    struct pop3_maildrop *m = OWNER_OF(read, struct pop3_maildrop, read);
+    struct pop3_drop *m = OWNER_OF(read, struct pop3_drop, read);
     m->reading = false;
     if (!goes_on(m))
         return;
@@ -90,7 +90,7 @@ static void counted(struct maildrop_read *read)
     m->events->opened(m->owner, read->ok ? POP3_ACCEPT : POP3_TEMPORARY);
 }
 
-static bool start_read(struct pop3_maildrop *m, bool list, void (*done)(struct maildrop_read *))
+static bool start_read(struct pop3_drop *m, bool list, void (*done)(struct maildrop_read *))
 {
     m->read = (struct maildrop_read){
         .mailbox = m->mailbox,
@@ -103,12 +103,11 @@ static bool start_read(struct pop3_maildrop *m, bool list, void (*done)(struct m
     return m->reading;
 }
 
-struct pop3_maildrop *pop3_maildrop_open(const struct pop3_maildrop_options *o,
-                                         enum pop3_verdict *verdict_out)
+struct pop3_drop *pop3_drop_open(const struct pop3_drop_options *o, enum pop3_verdict *verdict_out)
 {
     uint64_t now_ms = loop_now_ms(o->home);
     uint64_t stale_before_ms = o->idle_ms && now_ms > o->idle_ms ? now_ms - o->idle_ms : 0;
-    struct pop3_maildrop *m = calloc(1, sizeof *m);
+    struct pop3_drop *m = calloc(1, sizeof *m);
     *verdict_out = POP3_TEMPORARY;
     if (!m)
         return NULL;
@@ -130,17 +129,17 @@ struct pop3_maildrop *pop3_maildrop_open(const struct pop3_maildrop_options *o,
     return m;
 }
 
-bool pop3_maildrop_touch(struct pop3_maildrop *m, uint64_t now_ms)
+bool pop3_drop_touch(struct pop3_drop *m, uint64_t now_ms)
 {
     return maildrop_touch(m->store, m->mailbox, m->token, now_ms);
 }
 
-uint32_t pop3_maildrop_count(const struct pop3_maildrop *m)
+uint32_t pop3_drop_count(const struct pop3_drop *m)
 {
     return m->count;
 }
 
-uint64_t pop3_maildrop_octets(const struct pop3_maildrop *m)
+uint64_t pop3_drop_octets(const struct pop3_drop *m)
 {
     return m->octets;
 }
@@ -148,7 +147,7 @@ uint64_t pop3_maildrop_octets(const struct pop3_maildrop *m)
 /* --- Listing --- */
 
 /* The list must be what the login has counted; the lock keeps others from changing it. */
-static enum pop3_verdict take_list(struct pop3_maildrop *m)
+static enum pop3_verdict take_list(struct pop3_drop *m)
 {
     const struct maildrop_read *read = &m->read;
     if (!read->ok || read->count != m->count)
@@ -168,19 +167,19 @@ static enum pop3_verdict take_list(struct pop3_maildrop *m)
 
 static void listed(struct maildrop_read *read)
 {
-    struct pop3_maildrop *m = OWNER_OF(read, struct pop3_maildrop, read);
+    struct pop3_drop *m = OWNER_OF(read, struct pop3_drop, read);
     m->reading = false;
     if (goes_on(m))
         m->events->listed(m->owner, take_list(m));
 }
 
-bool pop3_maildrop_list(struct pop3_maildrop *m)
+bool pop3_drop_list(struct pop3_drop *m)
 {
     maildrop_read_clear(&m->read);
     return start_read(m, true, listed);
 }
 
-const struct pop3_message *pop3_maildrop_messages(const struct pop3_maildrop *m)
+const struct pop3_message *pop3_drop_messages(const struct pop3_drop *m)
 {
     return m->messages;
 }
@@ -189,13 +188,13 @@ const struct pop3_message *pop3_maildrop_messages(const struct pop3_maildrop *m)
 
 static void content_is_ready(void *owner)
 {
-    struct pop3_maildrop *m = owner;
+    struct pop3_drop *m = owner;
     if (m->owner)
         m->events->content_ready(m->owner);
 }
 
-enum content_state pop3_maildrop_read(struct pop3_maildrop *m, uint32_t message, uint64_t offset,
-                                      struct bytes *out)
+enum content_state pop3_drop_read(struct pop3_drop *m, uint32_t message, uint64_t offset,
+                                  struct bytes *out)
 {
     CHECK(message < m->count);
     const struct maildrop_entry *entry = &m->read.entries[message];
@@ -218,15 +217,14 @@ enum content_state pop3_maildrop_read(struct pop3_maildrop *m, uint32_t message,
 static void part_done(struct commit *commit)
 {
     struct part *part = OWNER_OF(commit, struct part, commit);
-    struct pop3_maildrop *m = part->maildrop;
+    struct pop3_drop *m = part->maildrop;
     m->parts_left--;
     m->part_failed |= commit->verdict != STORE_STORED;
     if (m->parts_left == 0 && goes_on(m))
         m->events->updated(m->owner, m->part_failed ? POP3_TEMPORARY : POP3_ACCEPT);
 }
 
-static void submit_part(struct pop3_maildrop *m, struct part *part, const uint32_t *uids,
-                        size_t count)
+static void submit_part(struct pop3_drop *m, struct part *part, const uint32_t *uids, size_t count)
 {
     part->maildrop = m;
     part->expunge = (struct expunge){ m->mailbox, m->token, uids, count };
@@ -236,7 +234,7 @@ static void submit_part(struct pop3_maildrop *m, struct part *part, const uint32
     store_submit(m->store, &part->commit);
 }
 
-bool pop3_maildrop_update(struct pop3_maildrop *m, const uint32_t *deleted, uint32_t count)
+bool pop3_drop_update(struct pop3_drop *m, const uint32_t *deleted, uint32_t count)
 {
     CHECK(count > 0);
     m->part_count = (count + STORE_CHANGES_MAX - 1) / STORE_CHANGES_MAX;
