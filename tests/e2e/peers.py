@@ -12,10 +12,11 @@ PEERS = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abs
 
 def smtp_source(server, *options):
     """Postfix's load generator, to its end."""
-    program = os.path.join(PEERS, "usr", "sbin", "smtp-source")
+    program = os.path.join(PEERS, "root", "usr", "sbin", "smtp-source")
     if not os.path.exists(program):
         raise Skip("no smtp-source: tools/peers unpacks it")
-    libraries = os.path.join(PEERS, "usr", "lib", "postfix")
+    with open(os.path.join(PEERS, "libraries"), encoding="utf-8") as file:
+        libraries = ":".join(file.read().split())
     done = subprocess.run(
         [program, *options, "-M", "client.test", "-f", "a@elsewhere.test", "-t", BOB,
          f"inet:{server.address}:{server.ports['smtp']}"], capture_output=True, text=True,
