@@ -209,6 +209,8 @@ class Server(World):
         self.process = process
         code = self.wait()
         self.process = None
+        while self.wires:
+            self.wires.pop().close()
         if not kill:
             check(code == 0, f"the server ended with {code}: {self.log()[-2000:]}")
             check(not TROUBLE.search(self.log()), f"the server reports: {self.log()[-4000:]}")

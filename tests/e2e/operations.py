@@ -1,0 +1,308 @@
+"""operations - what the machine and its administrator do to a running server.
+
+Stops, reloads, a second server, handed-over sockets, privileges, a disk that is full or fails.
+"""
+
+import os
+import pwd
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+from harness import Failure, Server, Skip, case, check, content_of, equal, main, need
+from wire import Broken
+
+BOB = "bob@example.test"
+
+
+def until(holds, what, seconds=20):
+    """Waits for something that the server does on its own; asks again and again, briefly."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            raise Failure(f"not within {seconds} s: {what}")
+        time.sleep(0.02)
+
+
+def refused_start(server, words):
+    """Starting this one must end with 1 and these words."""
+    done = subprocess.run([server.program, "serve", "-c", server.config], cwd=server.folder,
+                          capture_output=True, text=True, timeout=30, check=False)
+    equal(done.returncode, 1, f"exit code, {done.stderr!r}")
+    check(words in done.stderr, f"{words!r} is not in {done.stderr!r}")
+
+
+@case
+def a_second_server_on_the_same_data_is_refused():
+    with Server(users=[BOB]) as first:
+        second = Server()
+        second.write_config()
+        with open(second.config, encoding="utf-8") as file:
+            text = file.read().replace('"data"', f'"{first.folder}/data"')
+        with open(second.config, "w", encoding="utf-8") as file:
+            file.write(text)
+        refused_start(second, "lock")
+        second.remove()
+        first.deliver(b"x\r\n")
+
+
+@case
+def a_port_in_use_is_refused():
+    with Server(users=[BOB]) as first:
+        second = Server()
+        second.ports = first.ports
+        second.write_config()
+        refused_start(second, f"{first.address}:{first.ports['smtp']}")
+        second.remove()
+        first.deliver(b"x\r\n")
+
+
+@case
+def sighup_keeps_sessions_and_takes_what_is_new():
+    with Server(users=[BOB]) as server:
+        wire, pop = server.smtp(), server.pop(BOB)
+        wire.say("MAIL FROM:<a@b.test>", "250")
+        server.domains.append("new.test")
+        server.write_config()
+        server.add_user("bob@new.test")
+        server.signal(signal.SIGHUP)
+        until(lambda: server.smtp().say("MAIL FROM:<a@b.test>", "250")
+              and server.wires[-1].say("RCPT TO:<bob@new.test>")[:3] == "250", "the new domain")
+        wire.say(f"RCPT TO:<{BOB}>", "250")
+        wire.expect(wire.data(b"x\r\n"), "250")
+        pop.say("QUIT", "+OK")
+        server.only_message(BOB)
+
+
+@case
+def sighup_opens_the_log_anew():
+    with Server(users=[BOB], log='protocol = "commands" file = "godwit.log"') as server:
+        name = os.path.join(server.folder, "godwit.log")
+        server.smtp("EHLO before.test")
+        until(lambda: os.path.exists(name), "a log file")
+        os.rename(name, name + ".1")
+        server.signal(signal.SIGHUP)
+        until(lambda: os.path.exists(name), "a new log file")
+        server.smtp("EHLO after.test")
+        server.end()
+        with open(name, encoding="utf-8") as file:
+            text = file.read()
+        check("after.test" in text and "before.test" not in text, f"{text!r}")
+
+
+@case
+def a_bad_file_changes_nothing():
+    with Server(users=[BOB]) as server:
+        server.sections["limts"] = "x = 1"
+        server.write_config()
+        server.signal(signal.SIGHUP)
+        until(lambda: "limts" in server.log(), "the reason in the log")
+        server.deliver(b"x\r\n")
+        equal(server.run("reload", code=78), "", "output")
+        del server.sections["limts"]
+        server.write_config()
+        server.run("reload")
+
+
+ACTIVATE = """
+import os, socket, sys
+names, address = sys.argv[1].split(":"), sys.argv[2]
+for number, port in enumerate(map(int, sys.argv[3].split(":"))):
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((address, port))
+    sock.listen(100)
+    os.dup2(sock.fileno(), 100 + number)
+for number in range(len(names)):
+    os.dup2(100 + number, 3 + number, inheritable=True)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(names)),
+                  LISTEN_FDNAMES=":".join(names))
+os.execv(sys.argv[4], sys.argv[4:])
+"""
+
+
+@case
+def sockets_that_the_service_manager_hands_over():
+    """The configuration has other ports for them: they must not be needed."""
+    with Server(users=[BOB]) as server:
+        server.end()
+        ports = dict(server.ports)
+        server.ports = {role: port + 5 for role, port in ports.items()}
+        server.start(sys.executable, "-c", ACTIVATE, ":".join(server.ports), server.address,
+                     ":".join(map(str, server.ports.values())))
+        server.deliver(b"x\r\n")
+        server.only_message(BOB)
+        server.ports = ports
+        try:
+            server.connect()
+        except ConnectionRefusedError:
+            return
+        raise Broken("the port of the file was opened too")
+
+
+@case
+def ipv6():
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6) as probe:
+            port = probe.getsockname()[1]
+    except OSError:
+        raise Skip("no IPv6") from None
+    with Server(users=[BOB]) as server:
+        server.end()
+        server.address, server.ports["smtp"] = "[::1]", port
+        server.ports["pop3"] = port
+        with open(server.config, encoding="utf-8") as file:
+            text = re.sub(r"listen smtp.*", f'listen smtp {{ address = "[::1]:{port}" }}',
+                          file.read())
+        with open(server.config, "w", encoding="utf-8") as file:
+            file.write(text)
+        server.start()
+        server.address = "::1"
+        server.deliver(b"x\r\n")
+        server.end()
+        shown = server.run("mailbox", "show", BOB, "1")
+        check("[IPv6:::1]" in shown, f"no IPv6 literal in {shown!r}")
+
+
+@case
+def root_is_given_up():
+    """Bound as root, run as somebody else, with DATA his own and nothing to go back with."""
+    if os.getuid() != 0:
+        raise Skip("not root")
+    nobody = pwd.getpwnam("nobody")
+    server = Server()
+    os.chmod(server.folder, 0o755)
+    with open(server.config, encoding="utf-8") as file:
+        text = re.sub(r'(?m)^user .*', 'user = "nobody"', file.read())
+    with open(server.config, "w", encoding="utf-8") as file:
+        file.write(text)
+    server.add_user(BOB)
+    with server:
+        with open(f"/proc/{server.process.pid}/status", encoding="ascii") as file:
+            status = file.read()
+        equal(re.search(r"Uid:\s+(.*)", status)[1].split(), [str(nobody.pw_uid)] * 4, "uids")
+        equal(re.search(r"Groups:\s*(.*)", status)[1].split(), [str(nobody.pw_gid)], "groups")
+        equal(re.search(r"CapEff:\s+(.*)", status)[1], "0" * 16, "capabilities")
+        equal(re.search(r"NoNewPrivs:\s+(.*)", status)[1], "1", "no_new_privs")
+        data = os.stat(os.path.join(server.folder, "data"))
+        equal((data.st_uid, data.st_mode & 0o777), (nobody.pw_uid, 0o700), "DATA")
+        server.deliver(b"x\r\n")
+        server.only_message(BOB)
+
+
+@case
+def descriptors_run_out():
+    """With 100 descriptors 150 clients come: the rest wait, nobody is lost, and it goes on."""
+    prlimit = need("prlimit")
+    with Server(users=[BOB]) as server:
+        server.end()
+        server.start(prlimit, "--nofile=100:100")
+        wires = [server.connect() for _ in range(150)]
+        wires[0].expect(wires[0].reply(), "220")
+        for wire in wires[:120]:
+            wire.close()
+        last = wires[-1]
+        check(last.reply()[:3] in ("220", "421"), "the last client was forgotten")
+        for wire in wires[120:]:
+            wire.close()
+        server.deliver(b"x\r\n")
+        server.only_message(BOB)
+
+
+def preloaded(server):
+    """Starts the server on a disk that fails while a file is there; returns the file's name."""
+    shim = os.path.join(os.path.dirname(os.path.dirname(server.program)), "tests", "e2e",
+                        "fail_sync.so")
+    if not os.path.exists(shim):
+        raise Skip(f"no {shim}")
+    name = os.path.join(server.folder, "fail")
+    server.end()
+    server.start(need("env"), f"LD_PRELOAD={shim}", f"FAIL_SYNC={name}",
+                 "ASAN_OPTIONS=verify_asan_link_order=0")
+    return name
+
+
+@case
+def a_sync_that_fails_once():
+    """451 and nothing stored; the next message is stored."""
+    with Server(users=[BOB]) as server:
+        server.deliver(b"before\r\n")
+        name = preloaded(server)
+        wire = server.smtp()
+        wire.envelope()
+        with open(name, "w", encoding="ascii"):
+            pass
+        wire.expect(wire.data(b"refused\r\n"), "451 4.3.0 ")
+        wire.envelope()
+        wire.expect(wire.data(b"after\r\n"), "250")
+        server.restart()
+        equal([content_of(m) for m in server.messages(BOB)], [b"before\r\n", b"after\r\n"],
+              "contents")
+
+
+@case
+def a_disk_that_is_gone():
+    """No answer that could be wrong: the session ends without one, and the server for a restart."""
+    with Server(users=[BOB]) as server:
+        server.deliver(b"before\r\n")
+        name = preloaded(server)
+        wire = server.smtp()
+        wire.envelope()
+        wire.say("DATA", "354")
+        with open(name, "w", encoding="ascii") as file:
+            file.write("for ever")
+        wire.send(b"unknown\r\n.\r\n")
+        found = wire.all_until_end()
+        check(found[:3] in (b"", b"451"), f"answered {found!r}")
+        check(server.wait() != 0, "the server ended as if all were well")
+        server.process = None
+        os.unlink(name)
+        server.start()
+        contents = [content_of(m) for m in server.messages(BOB)]
+        check(contents in ([b"before\r\n"], [b"before\r\n", b"unknown\r\n"]), f"{contents}")
+        server.deliver(b"after\r\n")
+
+
+@case
+def a_disk_that_is_full():
+    """452 at MAIL while the reserve is touched; with room again the server goes on by itself."""
+    mount = need("mount")
+    with Server(users=[BOB]) as server:
+        server.end()
+        data = os.path.join(server.folder, "data")
+        if subprocess.run([mount, "-t", "tmpfs", "-o", "size=8G,mode=700", "tmpfs", data],
+                          capture_output=True, check=False).returncode:
+            raise Skip("mount is not allowed")
+        try:
+            server.add_user(BOB)
+            server.start()
+            server.deliver(b"before\r\n")
+            resize = [mount, "-o", "remount,size=200M", data]
+            subprocess.run(resize, check=True)
+
+            def mail_is(code):
+                wire = server.smtp()
+                reply = wire.say("MAIL FROM:<a@b.test>")
+                wire.close()
+                return reply.startswith(code)
+
+            until(lambda: mail_is("452 4.3.1 "), "452 at MAIL")
+            equal(len(server.messages(BOB)), 1, "messages while the disk is full")
+            resize[2] = "remount,size=8G"
+            subprocess.run(resize, check=True)
+            until(lambda: mail_is("250 "), "250 at MAIL")
+            server.deliver(b"after\r\n")
+            equal([content_of(m) for m in server.messages(BOB)], [b"before\r\n", b"after\r\n"],
+                  "contents")
+            server.end()
+        finally:
+            server.end(kill=True)
+            subprocess.run([shutil.which("umount"), data], check=True)
+
+
+if __name__ == "__main__":
+    main()
