@@ -359,11 +359,12 @@ def a_removed_user_leaves_mail_that_nobody_inherits():
 
 def purging(running):
     def run():
-        with Server(users=[ALICE, BOB]) as server:
+        with Server(users=[ALICE, BOB, "empty@example.test"]) as server:
             server.deliver(b"Subject: gone\r\n\r\n", to=[ALICE, BOB])
             if not running:
                 server.end()
             server.run("user", "del", "--purge", BOB)
+            server.run("user", "del", "--purge", "empty@example.test")
             equal([(r["address"], r["messages"]) for r in mailbox_rows(server)], [(ALICE, 1)],
                   "mailboxes left")
             server.run("check", "--store")
