@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -145,6 +146,10 @@ static void check_listener(struct check *c, const struct config_listener *l, boo
     else if (number == EACCES)
         check_say(c, CHECK_WARN, "listen",
                   "%s %s: only root, or a service with CAP_NET_BIND_SERVICE, may listen there",
+                  role, words);
+    else if (number == EADDRINUSE && getenv("INVOCATION_ID"))
+        /* Run by systemd, which may hold the socket that it will hand to the server. */
+        check_say(c, CHECK_WARN, "listen", "%s %s: in use, if not by the service manager itself",
                   role, words);
     else
         check_say(c, CHECK_WRONG, "listen", "%s %s: %s", role, words, strerror(number));
