@@ -1,7 +1,8 @@
 /* spool.h - a body while it arrives.
  *
- * Up to 1 MB it is held in memory out of the store's budget (STORE.md 26); beyond, it goes to a
- * file of its own, written by a lane while it arrives (STORE.md 10).  On one loop only.
+ * Up to 1 MB it is held in memory out of the store's budget (STORE.md 26); beyond, or when the
+ * budget is used up, it goes to a file of its own, written by a lane while it arrives (STORE.md
+ * 10).  On one loop only.
  */
 #ifndef STORE_SPOOL_H
 #define STORE_SPOOL_H
@@ -25,5 +26,11 @@ enum spool_state spool_append(struct spool *, struct bytes);
 uint64_t spool_octets(const struct spool *);
 /* What is true of all that was appended. */
 const struct content_facts *spool_facts(const struct spool *);
+
+/* For a body that has been counted on its way here, by the decoder: as spool_append(), but looks at
+ * nothing.  Its facts must be added once all of it is there, before the commit, and nothing may be
+ * appended afterwards.  What was appended before it ended with a line end. */
+enum spool_state spool_append_counted(struct spool *, struct bytes);
+void spool_add_facts(struct spool *, const struct content_facts *);
 
 #endif

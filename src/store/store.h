@@ -1,9 +1,12 @@
 /* store.h - the mail store as the rest may know it.
  *
  * It speaks of messages, placements, mailboxes and accounts; never of files, offsets or SQL, so
- * that another backend can stand behind these headers (STORE.md 1): store.h    opening, health,
- * commit      spool.h     a body while it arrives content.h  reading a message maildrop.h  one
- * mailbox: lock, count, list accounts.h who there is (the directory)
+ * that another backend can stand behind these headers (STORE.md 1).  This one opens, tells the
+ * health, and commits; spool.h is a body while it arrives, content.h reads a message, maildrop.h is
+ * one mailbox (lock, count, list), accounts.h is who there is.
+ *
+ * Before the first handle is opened, main() sets what SQLite has for the whole process:
+ * sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0), and umask(077).
  *
  * A unit is one request to commit: all or nothing, whatever it holds.  Ids come from the caller, so
  * that repeating a unit after STORE_UNKNOWN is harmless; uids come back in it.  Nothing counts
@@ -34,7 +37,9 @@ struct store_options {
  * segment. Blocks: for start-up.  Starts the store's lanes. ERROR_REFUSED when another process
  * holds the lock. */
 bool store_open(const struct store_options *, struct store **out, struct error *);
-/* Waits for what was submitted, closes the index cleanly, gives up the lock. */
+/* Waits until what was submitted is answered (the answers are posted: their loops must still be
+ * there), closes the index cleanly, gives up the lock.  Every spool, content and maildrop read must
+ * have been closed before. */
 void store_close(struct store **);
 
 /* Any thread; one atomic step. */
@@ -95,8 +100,9 @@ struct commit {
     enum store_verdict verdict;
     struct error error; /* when not stored: for the log */
 
-    struct job job;   /* private */
-    struct list link; /* private */
+    struct store *store; /* private */
+    struct job job;      /* private */
+    struct list link;    /* private */
 };
 
 /* Any loop.  Everything that the commit points to must stay as it is until `done`. */

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUSY_MS = 2000, PATH_OCTETS_MAX = 4096, TARGETS_FIRST_ROOM = 4, UUID_OCTETS = 16 };
+enum { BUSY_MS = 2000, PATH_OCTETS_MAX = 4096, TARGETS_FIRST_ROOM = 4 };
 
 enum statement {
     DATA_VERSION,
@@ -279,21 +279,22 @@ bool account_remove(struct directory *d, struct text key, mailbox_id *mailbox_ou
     return end(d, ok, error);
 }
 
-bool directory_claim(struct directory *d, const uint8_t *store_uuid, struct error *error)
+bool directory_claim(struct directory *d, const uint8_t *uuid, uint8_t held_out[DIRECTORY_UUID],
+                     struct error *error)
 {
     sqlite3_stmt *claim = d->db.statements[CLAIM], *read = d->db.statements[READ_CLAIM];
     if (!begin(d, error))
         return false;
-    bind_blob(claim, 1, store_uuid, UUID_OCTETS);
-    bool row = false, ours = false;
-    bool ok =
-        database_finish(&d->db, claim, error) && database_step(&d->db, read, &row, error) && row;
+    bind_blob(claim, 1, uuid, DIRECTORY_UUID);
+    bool row = false;
+    bool ok = database_finish(&d->db, claim, error) && database_step(&d->db, read, &row, error);
+    struct text held = row ? column_text(read, 0) : (struct text){ NULL, 0 };
+    if (ok && held.len != DIRECTORY_UUID)
+        ok = error_set(error, ERROR_DAMAGED, "directory.db does not say to which store it belongs");
     if (ok)
-        ours = text_equal(column_text(read, 0),
-                          (struct text){ (const char *)store_uuid, UUID_OCTETS });
-    sqlite3_reset(read);
-    ok = ok && (ours || error_set(error, ERROR_DAMAGED,
-                                  "directory.db belongs to another store than the journal"));
+        memcpy(held_out, held.at, DIRECTORY_UUID);
+    if (row)
+        sqlite3_reset(read);
     return end(d, ok, error);
 }
 

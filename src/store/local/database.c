@@ -5,9 +5,12 @@
 
 #include <stdio.h>
 
+/* A statement that was prepared and now contradicts the tables (SQLITE_ERROR), or a row that is
+ * there although it cannot be: the file is not what this program wrote. */
 static bool is_damage(int code)
 {
-    return code == SQLITE_CORRUPT || code == SQLITE_NOTADB || code == SQLITE_FORMAT;
+    return code == SQLITE_CORRUPT || code == SQLITE_NOTADB || code == SQLITE_FORMAT ||
+           code == SQLITE_ERROR || code == SQLITE_CONSTRAINT || code == SQLITE_MISMATCH;
 }
 
 bool database_failed(const struct database *d, struct error *error)

@@ -4,8 +4,11 @@
 
 #include "store/accounts.h"
 
-/* Ties the directory to the store with this UUID (16 octets), for good.  ERROR_DAMAGED when it
- * belongs to another one already: accounts would name mailboxes that are not theirs. */
-bool directory_claim(struct directory *, const uint8_t *store_uuid, struct error *);
+enum { DIRECTORY_UUID = 16 };
+
+/* Ties the directory to the store with this UUID, for good, unless it is tied already; tells to
+ * which one it is. */
+bool directory_claim(struct directory *, const uint8_t *uuid, uint8_t held_out[DIRECTORY_UUID],
+                     struct error *);
 
 #endif

@@ -131,6 +131,13 @@ enum header_state segment_header_decode(const uint8_t in[FILE_HEADER],
     return file_header_decode(in, magic_segment, uuid, &out->key);
 }
 
+bool segment_header_uuid(const uint8_t in[FILE_HEADER], uint8_t uuid_out[FORMAT_UUID])
+{
+    struct segment_header h;
+    memcpy(uuid_out, in + UUID_AT, FORMAT_UUID);
+    return segment_header_decode(in, uuid_out, &h) == HEADER_GOOD;
+}
+
 void large_header_encode(const struct large_header *h, const uint8_t uuid[FORMAT_UUID],
                          uint8_t out[FILE_HEADER])
 {

@@ -12,8 +12,9 @@
 
 enum { LINE_OCTETS_MAX = 256 * 1024 };
 
-/* In this order.  Each gives columns that its printer knows; purged mailboxes are gone. */
-enum section { MAILBOXES, PLACEMENTS, TOMBSTONES, SECTIONS };
+/* In the order of their first words, so that the whole is sorted as text.  Each gives columns that
+ * its printer knows; purged mailboxes are gone. */
+enum section { TOMBSTONES, MAILBOXES, PLACEMENTS, SECTIONS };
 
 static const char *const section_sql[SECTIONS] = {
     [MAILBOXES] = "SELECT id, uid_validity, uid_next, modseq, count, octets, opened_ms, address"

@@ -1,0 +1,48 @@
+/* batch.h - commits on their way to the disk together: what goes in, and what their units say.
+ *
+ * Everything that a commit leaves open is assigned here, once and for good, before anything is
+ * written (STORE.md 4): uids, versions, uidvalidities.  For the commit lane.
+ */
+#ifndef STORE_LOCAL_BATCH_H
+#define STORE_LOCAL_BATCH_H
+
+#include "store/local/index.h"
+#include "store/local/locks.h"
+#include "store/store.h"
+
+enum {
+    BATCH_PARTS_MAX = 1024,  /* slices of memory in one write: IOV_MAX */
+    BATCH_CHANGES_MAX = 500, /* of bulk, so that new mail never waits long (STORE.md 15) */
+};
+
+struct batch {
+    uint64_t number; /* 1, 2, ... since the start */
+    size_t count;
+    struct commit *commits[JOURNAL_BATCH_UNITS_MAX];
+    struct unit units[JOURNAL_BATCH_UNITS_MAX];
+    size_t changes_at[JOURNAL_BATCH_UNITS_MAX]; /* where its changes begin in `changes` */
+    struct buffer changes;
+    struct iovec parts[BATCH_PARTS_MAX];
+    size_t part_count, parts_wanted;
+    uint64_t octets; /* at the most */
+    size_t bulk_changes;
+    struct list refused; /* commits that were not taken, with their errors */
+};
+
+void batch_init(struct batch *);
+void batch_clear(struct batch *);
+/* Empties it for the next commits. */
+void batch_begin(struct batch *);
+
+enum batch_answer {
+    BATCH_TAKEN,
+    BATCH_FULL,    /* not in this batch; nothing happened */
+    BATCH_REFUSED, /* in `refused` now, with its error */
+    BATCH_DAMAGED, /* the same, and the index must be made anew */
+};
+enum batch_answer batch_take(struct batch *, struct index *, struct lock_table *, struct commit *);
+void batch_refuse(struct batch *, struct commit *, const struct error *);
+/* After the last was taken: the units are ready to be written. */
+void batch_seal(struct batch *);
+
+#endif

@@ -1,0 +1,79 @@
+/* replay.c - the journal into an index, in large transactions.  Never decides what an error means.
+ */
+#include "store/local/replay.h"
+
+enum {
+    UNITS_A_TIME = 20 * 1000,
+    ROWS_A_TIME = 50 * 1000,
+    LOG_MAX = 64 * 1024 * 1024, /* octets of write-ahead log before it is cut */
+};
+
+static bool keep(struct replay *r, struct error *error)
+{
+    bool complete;
+    if (!index_keep(r->index, &r->at, error))
+        return false;
+    r->is_open = false;
+    r->waiting = 0;
+    return index_wal_octets(r->index) < LOG_MAX ||
+           index_checkpoint(r->index, INDEX_TRUNCATE, &complete, error);
+}
+
+static bool is_behind(const struct replay *r, const struct journal_position *at)
+{
+    return r->until && at->sequence > r->until->sequence;
+}
+
+/* Only whole batches are kept: the position stands behind one. */
+static bool replay_unit(void *replay, const struct unit *unit, const struct journal_position *at,
+                        struct error *error)
+{
+    struct replay *r = replay;
+    if (is_behind(r, at))
+        return true;
+    bool is_next = at->sequence != r->at.sequence;
+    if (r->is_open && is_next &&
+        (r->waiting >= UNITS_A_TIME || index_held(r->index) >= ROWS_A_TIME) && !keep(r, error))
+        return false;
+    if (!r->is_open) {
+        if (!index_begin(r->index, error))
+            return false;
+        r->is_open = true;
+    }
+    r->at = *at;
+    r->units++;
+    r->waiting++;
+    return index_apply(r->index, unit, error);
+}
+
+static void replay_notice(void *replay, bool is_trouble, const char *words)
+{
+    const struct replay *r = replay;
+    if (r->notice)
+        r->notice(r->owner, is_trouble, words);
+}
+
+struct journal_events replay_events(struct replay *r)
+{
+    return (struct journal_events){ replay_unit, replay_notice, r };
+}
+
+bool replay_end(struct replay *r, bool ok, struct error *error)
+{
+    if (!r->is_open)
+        return ok;
+    ok = ok && keep(r, error);
+    if (!ok)
+        index_undo(r->index);
+    r->is_open = false;
+    return ok;
+}
+
+bool replay_rest(struct replay *r, struct journal *journal, struct error *error)
+{
+    struct journal_events events = replay_events(r);
+    if (!index_position(r->index, &r->at, error))
+        return false;
+    struct journal_position from = r->at;
+    return replay_end(r, journal_replay(journal, &from, &events, error), error);
+}

@@ -1,0 +1,96 @@
+"""faults - a disk that fails: the answers are those of STORE.md 13 and 14, and nothing is lost."""
+
+import os
+import threading
+
+from harness import Server, case, check, equal, main
+
+MESSAGE = b"Subject: x\r\n\r\nbody\r\n"
+
+
+class FaultyServer(Server):
+    """A server whose disk does what the file `fault` says (fault.c)."""
+
+    def start(self, *wrap):
+        library = os.path.join(os.path.dirname(self.program), "..", "tests", "e2e", "libfault.so")
+        self.fault_file = os.path.join(self.folder, "fault")
+        super().start("env", f"LD_PRELOAD={os.path.abspath(library)}",
+                      f"GODWIT_FAULT={self.fault_file}", *wrap)
+
+    def fault(self, word):
+        with open(self.fault_file + ".new", "w", encoding="ascii") as file:
+            file.write(word)
+        os.rename(self.fault_file + ".new", self.fault_file)
+
+    def fault_happened(self):
+        return not os.path.exists(self.fault_file)
+
+
+def try_to_send(server, content):
+    wire = server.smtp()
+    wire.envelope()
+    reply = wire.data(content)
+    wire.close()
+    return reply
+
+
+def refused_once(word):
+    """One message meets the fault and is refused; those before and behind it are there."""
+    with FaultyServer(users=["bob@example.test"]) as server:
+        server.deliver(b"before\r\n")
+        server.fault(word)
+        reply = try_to_send(server, b"refused\r\n")
+        check(reply.startswith("451 4.3.0"), f"a failed {word} gives {reply!r}")
+        check(server.fault_happened(), f"no {word} failed")
+        server.deliver(b"behind\r\n")
+        server.restart()
+        server.deliver(b"later\r\n")
+        found = [message.rsplit(b"\r\n", 2)[1] for message in server.messages("bob@example.test")]
+        equal(found, [b"before", b"behind", b"later"], "messages")
+
+
+@case
+def a_failed_sync_is_451_and_the_server_goes_on():
+    refused_once("sync")
+
+
+@case
+def a_failed_write_is_451_and_the_server_goes_on():
+    refused_once("write")
+
+
+@case
+def a_short_write_is_451_and_the_server_goes_on():
+    refused_once("short")
+
+
+def until(server, wanted):
+    """Sends until MAIL answers this; returns how many messages were accepted on the way."""
+    accepted = 0
+    for _ in range(200):
+        wire = server.smtp()
+        reply = wire.say("MAIL FROM:<a@elsewhere.test>")
+        if reply.startswith("250"):
+            wire.say("RCPT TO:<bob@example.test>", "250")
+            accepted += wire.data(MESSAGE).startswith("250")
+        wire.close()
+        if reply.startswith(wanted):
+            return accepted
+        threading.Event().wait(0.05)  # the server looks at the disk once a second
+    check(False, f"MAIL never answers {wanted}, but {reply!r}")
+
+
+@case
+def a_full_disk_is_452_at_mail_and_passes():
+    with FaultyServer(users=["bob@example.test"]) as server:
+        server.fault("full")
+        accepted = until(server, "452 4.3.1")
+        equal(len(server.messages("bob@example.test")), accepted, "messages on a full disk")
+        os.unlink(server.fault_file)
+        accepted += until(server, "250")
+        server.restart()
+        equal(len(server.messages("bob@example.test")), accepted, "messages")
+
+
+if __name__ == "__main__":
+    main()
