@@ -555,10 +555,10 @@ def reload_takes_a_good_file_and_refuses_a_bad_one():
         with open(server.config, "a", encoding="utf-8") as file:
             file.write("nonsense = 1\n")
         expect(server, "reload", code=78, said='"nonsense" is unknown')
-        check("nonsense" in server.log(), "the log does not have the reason")
         server.smtp().say("NOOP", "250")
         server.write_config()
         server.end()
+        check('"nonsense" is unknown' in server.log().replace("\\", ""), "the reason is not logged")
         expect(server, "reload", code=1, said="no server runs on")
         server.start()
 
