@@ -1,64 +1,82 @@
-/* smtp_client.h - one outgoing SMTP session, free of I/O (RFC 5321, 1870, 2920, 3030, 3461, 6152,
- * 6531).
+/* smtp_client.h - one outgoing SMTP or LMTP session, free of I/O (RFC 5321, 1870, 2033, 2920, 3030,
+ * 3207, 3461, 6152, 6531, 9422).
  *
- * The same shape as smtp_server.h: step() says what the driver must do next, input that is not a
- * whole reply line stays with the driver.  One session carries any number of messages, one after
- * the other; each ends in a result for every recipient.
+ * The same shape as smtp_server.h: smtp_client_step() says what the driver must do next.  It may be
+ * called at any time; input that is not yet a whole reply line stays with the driver, who must be
+ * able to hold smtp_client_input_max() octets of it.
  *
- *   NEW -> greeting, EHLO (or HELO) -> SMTP_CLIENT_READY -> send() -> ... -> SMTP_CLIENT_SENT ->
- * READY
- *   ... -> quit() -> SMTP_CLIENT_CLOSE
+ *     new -> greeting, EHLO, STARTTLS ...   -> READY
+ *     READY -> smtp_client_send() -> ... SENT -> READY
+ *     READY -> smtp_client_quit() -> ...      -> CLOSE
  *
- * Pipelining: MAIL, all RCPT and DATA leave in one piece when the server offers it; with CHUNKING
- * the content goes as BDAT and is sent without transparency.  The final dot (or BDAT LAST) of a
- * message is sent only once SMTP_CLIENT_MAY_FINISH is answered, so that the driver can hold it back
- * until the results of the message before are durable (STORE.md 16).
+ * Any number of messages may go, one after the other.  Each that was given to smtp_client_send()
+ * comes back in exactly one SENT, in the order in which they were given, also when the session
+ * fails: then CLOSE follows the last of them.
+ *
+ * Pipelining (RFC 2920), where the server offers it: MAIL, all RCPT and DATA leave in one piece,
+ * and once the end of a message is on its way the next one may be given without waiting for the
+ * reply (smtp_client_may_send()), so that a busy session costs one round trip for each message.
+ * With CHUNKING the content goes as BDAT, without transparency, once a recipient was accepted.
+ *
+ * The end of a message (the final dot, the last BDAT) is sent only after SMTP_CLIENT_MAY_FINISH was
+ * answered: the driver holds it back until the results of the message before are durable
+ * (STORE.md 16).
+ *
+ * What becomes of a message is certain but for one case: a session that ends between the end of the
+ * message and its reply.  The server may have taken it or not (RFC 1047).  The result then has the
+ * code 0 and says AT_END_OF_DATA; it is temporary, so that the message is sent again, since two
+ * copies are better than none.
  */
 #ifndef PROTO_SMTP_CLIENT_H
 #define PROTO_SMTP_CLIENT_H
 
-#include "base/arena.h"
-#include "mail/address.h"
-#include "proto/dot.h"
+#include "base/text.h"
 
 enum smtp_client_step_kind {
-    /* Waits: write out smtp_client_output(), then bring what is named. */
+    /* Waits.  Write out smtp_client_output(), then bring what is named; input may always come. */
     SMTP_CLIENT_NEED_INPUT,
-    SMTP_CLIENT_NEED_DRAIN,
-    SMTP_CLIENT_NEED_ANSWER,
+    SMTP_CLIENT_NEED_DRAIN,  /* ... or write more of the output first */
+    SMTP_CLIENT_NEED_ANSWER, /* the last request is still open */
+    SMTP_CLIENT_READY,       /* nothing is under way: smtp_client_send(), smtp_client_quit(), or
+                                keep the session for later; input tells when the server ends it */
 
-    /* Requests: each wants exactly one answer. */
-    SMTP_CLIENT_READY,      /* the session is free: smtp_client_send() or smtp_client_quit() */
-    SMTP_CLIENT_READ_BODY,  /* .offset: content from there on: smtp_client_body() */
-    SMTP_CLIENT_MAY_FINISH, /* smtp_client_finish(): the final dot may go */
+    /* Requests: each wants exactly one answer, now or later. */
+    SMTP_CLIENT_READ_BODY,  /* .message, .offset: content from there on, by smtp_client_body() or
+                               smtp_client_body_failed() */
+    SMTP_CLIENT_MAY_FINISH, /* .message: smtp_client_finish() */
 
-    /* Orders */
+    /* Orders: carry out before the next call. */
     SMTP_CLIENT_START_TLS, /* write the output, throw the rest of the input away, handshake, then
-                              smtp_client_tls_started() */
-    SMTP_CLIENT_SENT,  /* the message has a result for every recipient; read them before the next
-                          call of step() */
-    SMTP_CLIENT_CLOSE, /* write the output, hang up; smtp_client_failure() says why, if not QUIT */
+                              smtp_client_tls_started() or smtp_client_input_ended() */
+    SMTP_CLIENT_SENT,      /* .message has a result for every recipient: smtp_client_result() */
+    SMTP_CLIENT_CLOSE,     /* write the output, hang up; smtp_client_failure() says why */
 };
+
+struct smtp_client_message;
 
 struct smtp_client_step {
     enum smtp_client_step_kind kind;
+    const struct smtp_client_message *message;
     uint64_t offset;
 };
 
 enum smtp_client_tls { SMTP_CLIENT_TLS_NEVER, SMTP_CLIENT_TLS_IF_OFFERED, SMTP_CLIENT_TLS_MUST };
 
+/* Borrowed by the session for its whole life. */
 struct smtp_client_config {
     struct text hostname; /* for EHLO */
     enum smtp_client_tls tls;
-    /* RFC 5321 4.5.3.2, each in ms: greeting 5 m, MAIL 5 m, RCPT 5 m, DATA 2 m, block 3 m, dot 10 m
+    bool secured; /* the connection began with TLS: STARTTLS is not wanted */
+    bool lmtp;    /* RFC 2033: LHLO, and one reply for each recipient behind the dot */
+    /* RFC 5321 4.5.3.2, each in ms, 0 for none: greeting 5 m, MAIL and RCPT 5 m, DATA 2 m, block
+     * 3 m, dot 10 m.  From one whole reply, or 64 KB of content, to the next: octets win no time.
      */
     uint64_t greeting_ms, command_ms, data_ms, block_ms, dot_ms;
-    bool lmtp; /* RFC 2033: LHLO, one reply for each recipient behind the dot */
 };
 
 enum smtp_client_notify {
     NOTIFY_DEFAULT = 0,
-    NOTIFY_NEVER = 1,
+    NOTIFY_NEVER = 1, /* alone */
     NOTIFY_SUCCESS = 2,
     NOTIFY_FAILURE = 4,
     NOTIFY_DELAY = 8
@@ -67,79 +85,112 @@ enum smtp_client_notify {
 struct smtp_client_recipient {
     struct text address; /* canonical */
     unsigned notify;
-    struct text orcpt; /* xtext as received, "" for none */
+    struct text orcpt; /* "rfc822;" and xtext as received, "" for none */
 };
 
-/* Borrowed until SMTP_CLIENT_SENT or SMTP_CLIENT_CLOSE. */
+/* Borrowed, with all that it points to, until its SENT has been given and step() is called again.
+ * The content is whole lines, each with CRLF and none with a CR or LF elsewhere; a CRLF that is
+ * missing at its end is added with DATA. */
 struct smtp_client_message {
     struct text sender; /* canonical, "" for <> */
     uint64_t octets;
-    bool eight_bit, utf8;   /* content or addresses need 8BITMIME, SMTPUTF8 */
-    bool dot_lines;         /* a line begins with a dot */
-    struct text ret, envid; /* RFC 3461, "" for none */
+    bool eight_bit, utf8;   /* needs 8BITMIME, SMTPUTF8, whether for content or addresses */
+    bool dot_lines;         /* a line begins with a dot: otherwise transparency costs nothing */
+    struct text ret, envid; /* RFC 3461: "FULL" or "HDRS", xtext as received; "" for none */
     const struct smtp_client_recipient *recipients;
-    uint32_t recipient_count;
+    uint32_t recipient_count; /* 1..; who has more than .recipients_max splits them */
 };
 
+/* Where in the session something was said or went wrong. */
 enum smtp_client_where {
-    AT_CONNECT,
+    AT_CONNECT, /* before there was a session; only the driver says so */
     AT_GREETING,
     AT_HELLO,
-    AT_STARTTLS,
-    AT_MAIL,
+    AT_STARTTLS, /* the handshake too */
+    AT_IDLE,     /* between two messages */
+    AT_MAIL,     /* nothing of the message was accepted yet */
     AT_RCPT,
-    AT_DATA,
+    AT_DATA, /* up to the last octet before the end */
     AT_END_OF_DATA,
-    AT_LOCAL
+    AT_LOCAL /* the server has no part in it: a want that it cannot satisfy, memory, content */
 };
 
 /* What became of one recipient, or why the session failed. */
 struct smtp_client_result {
     uint16_t code;   /* 0: no reply came; else 2xx, 4xx or 5xx */
-    char status[12]; /* enhanced, from the reply or made up from its class */
+    char status[12]; /* enhanced, as the peer gave it (RFC 3463) or made up from the class */
     enum smtp_client_where where;
-    struct text reply; /* all lines as the peer said them, separated by '\n', not escaped;
-                          or our own sentence when code is 0 */
-    bool permanent;    /* decided here, once: 5xx to this recipient, or a want that the peer
+    struct text reply; /* all lines as the peer said them, codes too, separated by '\n', whatever
+                          octets, at most 4 KB; our own sentence when the code is 0; "" when memory
+                          is short */
+    bool permanent;    /* decided here, once: 5xx to this recipient, or a want that the server
                           cannot satisfy (5.6.3, 5.6.7, 5.3.4) */
     bool delivered;
-    bool relayed_without_dsn; /* delivered to a peer that does not know DSN */
+    bool relayed_without_dsn; /* delivered to a server that does not offer DSN */
 };
 
-struct smtp_client;
+struct smtp_client; /* opaque */
+
+/* NULL when memory is short.  The connection is open, nothing was said. */
 struct smtp_client *smtp_client_new(const struct smtp_client_config *, uint64_t now_ms);
+/* Frees and clears, at any time; messages under way get no SENT. */
 void smtp_client_free(struct smtp_client **);
+/* The most input that a step can refuse to take. */
 size_t smtp_client_input_max(const struct smtp_client *);
+/* Advances by at most one step, taking what it uses from the front of *in. */
 struct smtp_client_step smtp_client_step(struct smtp_client *, struct bytes *in, uint64_t now_ms);
 
-/* Answers READY: the next message, or the end. */
-void smtp_client_send(struct smtp_client *, const struct smtp_client_message *, uint64_t now_ms);
+/* Whether a message may be given now: in READY, or behind a message whose end has been sent when
+ * the server offers PIPELINING; never more than LIMITS MAILMAX allows.  Worth a look at each wait.
+ */
+bool smtp_client_may_send(const struct smtp_client *);
+/* The next message, when smtp_client_may_send().  False: memory is short, and nothing happened. */
+bool smtp_client_send(struct smtp_client *, const struct smtp_client_message *, uint64_t now_ms);
+/* The end, in READY or when smtp_client_may_send(): QUIT, and CLOSE once it is answered, or not
+ * answered in ten seconds. */
 void smtp_client_quit(struct smtp_client *, uint64_t now_ms);
-/* Answers READ_BODY with 1..n octets; borrowed for the call.  smtp_client_body_failed(): the
- * content cannot be read; the session is cut so that the peer never sees an end of data. */
-void smtp_client_body(struct smtp_client *, struct bytes);
-void smtp_client_body_failed(struct smtp_client *);
-void smtp_client_finish(struct smtp_client *, uint64_t now_ms);
-void smtp_client_tls_started(struct smtp_client *, uint64_t now_ms);
-void smtp_client_input_ended(struct smtp_client *, uint64_t now_ms);
 
+/* Answers READ_BODY with 1..n octets, borrowed for the call.  What is beyond 64 KB, or beyond the
+ * present chunk, is not taken: the next request says where to go on. */
+void smtp_client_body(struct smtp_client *, struct bytes, uint64_t now_ms);
+/* Answers READ_BODY: the content cannot be read.  The session is cut, so that the server never sees
+ * an end of data; the message is tried again. */
+void smtp_client_body_failed(struct smtp_client *, uint64_t now_ms);
+/* Answers MAY_FINISH. */
+void smtp_client_finish(struct smtp_client *, uint64_t now_ms);
+
+/* The handshake is complete: all that the server said is forgotten (RFC 3207 4.2). */
+void smtp_client_tls_started(struct smtp_client *, uint64_t now_ms);
+/* No more input will come, or nothing more can be written: `why` is empty after an orderly end,
+ * else a sentence for the results, which is copied (its first 200 octets).  Replies that are
+ * already in the driver's hands are read first.  When writing breaks, read what is there to read
+ * before this: often the server said why. */
+void smtp_client_input_ended(struct smtp_client *, struct text why);
+
+/* Bytes to write, oldest first; valid until the next call. */
 struct bytes smtp_client_output(const struct smtp_client *);
 void smtp_client_drained(struct smtp_client *, size_t count);
+/* When to call step() even if nothing arrives; UINT64_MAX for never. */
 uint64_t smtp_client_deadline_ms(const struct smtp_client *);
 
-/* After SENT, and after CLOSE for a message under way: one for each recipient, in order. */
+/* After SENT, until the next step(): of one recipient of the message. */
 const struct smtp_client_result *smtp_client_result(const struct smtp_client *, uint32_t recipient);
-/* After CLOSE: why; NULL after an orderly QUIT. */
+/* After CLOSE: why; NULL after an orderly QUIT.  It speaks of this host: another one of the same
+ * domain may say otherwise, so try that first even when this is permanent (5xx to the greeting or
+ * to HELO).  A session that fails while its first reply to a message is outstanding has not sent
+ * that message: when the session was used before, a new one may be tried at once. */
 const struct smtp_client_result *smtp_client_failure(const struct smtp_client *);
-/* What the server said of itself. */
+
+/* What the server said of itself; complete in READY. */
 struct smtp_client_offers {
     bool esmtp, pipelining, size, eight_bit_mime, smtputf8, chunking, dsn, starttls, requiretls;
-    uint64_t size_max;       /* 0: not told */
-    uint32_t recipients_max; /* LIMITS RCPTMAX (RFC 9422); 0: not told */
-    uint32_t messages_max;   /* LIMITS MAILMAX */
-    struct text mechanisms;  /* of AUTH */
+    uint64_t size_max; /* 0: not told */
+    /* LIMITS (RFC 9422): MAILMAX, RCPTMAX, RCPTDOMAINMAX; 0: not told. */
+    uint32_t messages_max, recipients_max, domains_max;
+    struct text mechanisms; /* of AUTH */
 };
 const struct smtp_client_offers *smtp_client_offers(const struct smtp_client *);
+/* Whether what is said now goes through TLS. */
 bool smtp_client_used_tls(const struct smtp_client *);
 
 #endif
