@@ -9,7 +9,7 @@ struct pop3_conn {
     struct conn conn;
     struct pop3_server *machine;
     struct login *login;
-    struct pop3_drop *maildrop;
+    struct pop3_drop *drop;
     uint32_t request; /* the open one */
     uint32_t message; /* of POP3_READ */
     uint64_t offset;
@@ -34,15 +34,24 @@ static void answer_verdict(struct pop3_conn *p, enum pop3_verdict verdict)
 
 /* --- Login: password, delay, lock, count --- */
 
+/* Local trouble, which the peer is told only as "try again". */
+static void log_trouble(struct pop3_conn *p, enum pop3_verdict verdict, const char *what)
+{
+    if (verdict != POP3_ACCEPT)
+        LOG_EVENT(conn_log(&p->conn), LOG_WARNING, conn_session(&p->conn), "trouble",
+                  { "what", text_of(what) }, { "why", error_text(pop3_drop_error(p->drop)) });
+}
+
 static void maildrop_opened(void *owner, enum pop3_verdict verdict)
 {
     struct pop3_conn *p = owner;
+    log_trouble(p, verdict, "opening the maildrop");
     if (verdict == POP3_ACCEPT)
         answer(p, (struct pop3_answer){ .verdict = POP3_ACCEPT,
-                                        .count = pop3_drop_count(p->maildrop),
-                                        .octets = pop3_drop_octets(p->maildrop) });
+                                        .count = pop3_drop_count(p->drop),
+                                        .octets = pop3_drop_octets(p->drop) });
     else
-        pop3_drop_close(&p->maildrop), answer_verdict(p, verdict);
+        pop3_drop_close(&p->drop), answer_verdict(p, verdict);
     conn_resume(&p->conn);
 }
 
@@ -64,8 +73,8 @@ static bool open_mailbox(struct pop3_conn *p, mailbox_id mailbox)
     };
     enum pop3_verdict verdict = POP3_LOGIN_DELAYED;
     if (!shared_login_too_soon(server->shared, mailbox, loop_now_ms(loop), config->login_delay_ms))
-        p->maildrop = pop3_drop_open(&options, &verdict);
-    if (p->maildrop)
+        p->drop = pop3_drop_open(&options, &verdict);
+    if (p->drop)
         return true;
     answer_verdict(p, verdict);
     return false;
@@ -136,16 +145,17 @@ static void refuse_auth(struct pop3_conn *p, const struct pop3_step *step)
 static void list(struct pop3_conn *p, const struct pop3_step *step)
 {
     (void)step;
-    if (!pop3_drop_list(p->maildrop))
+    if (!pop3_drop_list(p->drop))
         answer_verdict(p, POP3_TEMPORARY);
 }
 
 static void maildrop_listed(void *owner, enum pop3_verdict verdict)
 {
     struct pop3_conn *p = owner;
+    log_trouble(p, verdict, "listing the maildrop");
     answer(p, (struct pop3_answer){ .verdict = verdict,
-                                    .count = pop3_drop_count(p->maildrop),
-                                    .messages = pop3_drop_messages(p->maildrop) });
+                                    .count = pop3_drop_count(p->drop),
+                                    .messages = pop3_drop_messages(p->drop) });
     conn_resume(&p->conn);
 }
 
@@ -153,7 +163,7 @@ static void maildrop_listed(void *owner, enum pop3_verdict verdict)
 static bool read_content(struct pop3_conn *p)
 {
     struct bytes content = { 0 };
-    switch (pop3_drop_read(p->maildrop, p->message, p->offset, &content)) {
+    switch (pop3_drop_read(p->drop, p->message, p->offset, &content)) {
     case CONTENT_HERE:
         answer(p, (struct pop3_answer){ .verdict = POP3_ACCEPT, .content = content });
         return false;
@@ -190,13 +200,14 @@ static void content_ready(void *owner)
 
 static void update(struct pop3_conn *p, const struct pop3_step *step)
 {
-    if (!pop3_drop_update(p->maildrop, step->deleted, step->deleted_count))
+    if (!pop3_drop_update(p->drop, step->deleted, step->deleted_count))
         answer_verdict(p, POP3_TEMPORARY);
 }
 
 static void maildrop_updated(void *owner, enum pop3_verdict verdict)
 {
     struct pop3_conn *p = owner;
+    log_trouble(p, verdict, "removing messages");
     answer_verdict(p, verdict);
     conn_resume(&p->conn);
 }
@@ -249,7 +260,7 @@ static void log_output(struct pop3_conn *p)
 static enum conn_wait pop3_run(struct conn *c, struct bytes *in, uint64_t now_ms)
 {
     struct pop3_conn *p = pop3_of(c);
-    if (p->maildrop && !pop3_drop_touch(p->maildrop, now_ms))
+    if (p->drop && !pop3_drop_touch(p->drop, now_ms))
         return CONN_DROP;
     for (;;) {
         log_output(p); /* of answers */
@@ -263,7 +274,7 @@ static enum conn_wait pop3_run(struct conn *c, struct bytes *in, uint64_t now_ms
         case POP3_NEED_ANSWER:
             return CONN_NEED_ANSWER;
         case POP3_CLOSE:
-            pop3_drop_close(&p->maildrop); /* the next login is free before it is told so */
+            pop3_drop_close(&p->drop); /* the next login is free before it is told so */
             return CONN_DONE;
         case POP3_START_TLS: /* never offered before the service is built */
             return CONN_DROP;
@@ -310,7 +321,7 @@ static void pop3_gone(struct conn *c)
     if (p->login)
         p->login->owner = NULL;
     pop3_server_free(&p->machine);
-    pop3_drop_close(&p->maildrop);
+    pop3_drop_close(&p->drop);
     free(p);
 }
 

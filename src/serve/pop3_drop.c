@@ -27,6 +27,7 @@ struct pop3_drop {
     struct part *parts;
     size_t part_count, parts_left;
     bool part_failed;
+    struct error error; /* of the first part that failed, or of listing */
 };
 
 /* A unit's share of an UPDATE. */
@@ -87,6 +88,8 @@ static void counted(struct maildrop_read *read)
     m->count = read->count;
     m->octets = read->octets;
     m->uid_next = read->uid_next;
+    if (!read->ok)
+        m->error = read->error;
     m->events->opened(m->owner, read->ok ? POP3_ACCEPT : POP3_TEMPORARY);
 }
 
@@ -134,6 +137,11 @@ bool pop3_drop_touch(struct pop3_drop *m, uint64_t now_ms)
     return maildrop_touch(m->store, m->mailbox, m->token, now_ms);
 }
 
+const struct error *pop3_drop_error(const struct pop3_drop *m)
+{
+    return &m->error;
+}
+
 uint32_t pop3_drop_count(const struct pop3_drop *m)
 {
     return m->count;
@@ -150,8 +158,15 @@ uint64_t pop3_drop_octets(const struct pop3_drop *m)
 static enum pop3_verdict take_list(struct pop3_drop *m)
 {
     const struct maildrop_read *read = &m->read;
-    if (!read->ok || read->count != m->count)
+    if (!read->ok) {
+        m->error = read->error;
         return POP3_TEMPORARY;
+    }
+    if (read->count != m->count) {
+        error_set(&m->error, ERROR_DAMAGED, "%u messages were counted and %u are listed", m->count,
+                  read->count);
+        return POP3_TEMPORARY;
+    }
     m->messages = calloc(m->count ? m->count : 1, sizeof *m->messages);
     if (!m->messages)
         return POP3_TEMPORARY;
@@ -219,7 +234,10 @@ static void part_done(struct commit *commit)
     struct part *part = OWNER_OF(commit, struct part, commit);
     struct pop3_drop *m = part->maildrop;
     m->parts_left--;
-    m->part_failed |= commit->verdict != STORE_STORED;
+    if (commit->verdict != STORE_STORED && !m->part_failed) {
+        m->part_failed = true;
+        m->error = commit->error;
+    }
     if (m->parts_left == 0 && goes_on(m))
         m->events->updated(m->owner, m->part_failed ? POP3_TEMPORARY : POP3_ACCEPT);
 }

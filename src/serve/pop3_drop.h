@@ -36,6 +36,8 @@ void pop3_drop_close(struct pop3_drop **);
 /* The session is alive.  False: another has taken the maildrop over; end this session. */
 bool pop3_drop_touch(struct pop3_drop *, uint64_t now_ms);
 
+/* After an event that was not POP3_ACCEPT: what went wrong, for the log. */
+const struct error *pop3_drop_error(const struct pop3_drop *);
 uint32_t pop3_drop_count(const struct pop3_drop *);
 uint64_t pop3_drop_octets(const struct pop3_drop *);
 

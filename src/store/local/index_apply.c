@@ -277,6 +277,7 @@ static void raise(struct applying *a, struct mailbox_row *row, const struct chan
         row->uid_next = change->uid + 1;
     if (change->modseq > row->modseq)
         row->modseq = change->modseq;
+    rows_raise_assigned(row); /* a replay applies what an earlier process has assigned */
     rows_changed(a->index, row);
 }
 

@@ -94,6 +94,8 @@ void rows_clear(struct index *);
 void rows_changed(struct index *, struct mailbox_row *);
 /* Its row has just been written to the file by another statement. */
 void rows_stated(struct mailbox_row *);
+/* What is assigned next is never below what was applied: at loading, and in a replay. */
+void rows_raise_assigned(struct mailbox_row *);
 /* Writes what differs. */
 bool rows_write(struct index *, struct error *);
 /* What was written or changed has been kept, or undone. */

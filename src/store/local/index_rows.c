@@ -94,6 +94,14 @@ static void forget(struct row_cache *rows, struct row_entry *entry)
 
 /* --- Loading --- */
 
+void rows_raise_assigned(struct mailbox_row *row)
+{
+    if (row->assign_uid < row->uid_next)
+        row->assign_uid = row->uid_next;
+    if (row->assign_after < row->modseq)
+        row->assign_after = row->modseq;
+}
+
 static bool load(struct index *index, struct row_entry *entry, struct error *error)
 {
     struct mailbox_row *row = &entry->row;
@@ -109,10 +117,7 @@ static bool load(struct index *index, struct row_entry *entry, struct error *err
     row->octets = entry->in_file ? column_number(get, 4) : 0;
     row->purged = entry->in_file && column_number(get, 5) != 0;
     sqlite3_reset(get);
-    if (row->assign_uid < row->uid_next)
-        row->assign_uid = row->uid_next;
-    if (row->assign_after < row->modseq)
-        row->assign_after = row->modseq;
+    rows_raise_assigned(row);
     entry->stale = false;
     return true;
 }
