@@ -1,0 +1,175 @@
+"""The machine as the benchmark sees it: places for data, processes and what they used."""
+
+import os
+import pathlib
+import platform
+import shutil
+import signal
+import statistics
+import subprocess
+import time
+
+TICKS = os.sysconf("SC_CLK_TCK")
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+class Trouble(Exception):
+    """The measurement cannot go on; the words are for the person who started it."""
+
+
+class Place:
+    """A folder for the data of all servers: on the disk, or in memory where a sync costs nothing."""
+
+    def __init__(self, name, folder):
+        self.name = name
+        self.folder = pathlib.Path(folder)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        # The peers' accounts must reach what is theirs in it.
+        self.folder.chmod(0o755)
+        self.sync_ms = sync_ms(self.folder)
+
+    def room(self):
+        """Free octets."""
+        return shutil.disk_usage(self.folder).free
+
+    def remove(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def sync_ms(folder, count=60):
+    """The median time of one fdatasync after an append of 4 KB."""
+    name = folder / "sync"
+    times = []
+    fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for _ in range(count):
+        os.write(fd, bytes(4096))
+        start = time.monotonic()
+        os.fdatasync(fd)
+        times.append((time.monotonic() - start) * 1e3)
+    os.close(fd)
+    name.unlink()
+    return statistics.median(times)
+
+
+def parents():
+    """The parent of each process of the machine."""
+    found = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                fields = pathlib.Path("/proc", name, "stat").read_text().rsplit(")", 1)[1].split()
+            except OSError:
+                continue
+            found[int(name)] = int(fields[1])
+    return found
+
+
+def family(pid):
+    """The process and all that descend from it."""
+    by_parent = {}
+    for child, parent in parents().items():
+        by_parent.setdefault(parent, []).append(child)
+    found = [pid]
+    for each in found:
+        found += by_parent.get(each, [])
+    return found
+
+
+class Usage:
+    """What a family of processes used so far, the dead included."""
+
+    def __init__(self, cpu_s=0.0, switches=0):
+        self.cpu_s, self.switches = cpu_s, switches
+
+    def since(self, before):
+        return Usage(self.cpu_s - before.cpu_s, self.switches - before.switches)
+
+
+def usage(pid):
+    """CPU time, user and system, exact for what lives; what has been waited for counts in ticks."""
+    total = Usage()
+    for each in family(pid):
+        base = pathlib.Path("/proc", str(each))
+        try:
+            fields = (base / "stat").read_text().rsplit(")", 1)[1].split()
+            total.cpu_s += (int(fields[13]) + int(fields[14])) / TICKS
+            for task in (base / "task").iterdir():
+                total.cpu_s += int((task / "schedstat").read_text().split()[0]) / 1e9
+                for line in (task / "status").read_text().splitlines():
+                    if "ctxt_switches" in line:
+                        total.switches += int(line.split()[1])
+        except OSError:
+            continue
+    return total
+
+
+def memory_kb(pid, field="VmRSS"):
+    """Resident memory of the family; with "Pss" shared pages are divided among those who share."""
+    total = 0
+    for each in family(pid):
+        file = "smaps_rollup" if field == "Pss" else "status"
+        try:
+            for line in pathlib.Path("/proc", str(each), file).read_text().splitlines():
+                if line.startswith(field + ":"):
+                    total += int(line.split()[1])
+        except OSError:
+            continue
+    return total
+
+
+def wait_for(what, condition, seconds=20.0):
+    """Asks until `condition` holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise Trouble(f"{what}: not within {seconds:.0f} s")
+        time.sleep(0.01)
+
+
+def stop(process, seconds=20.0):
+    """Asks a server to stop and waits; a server that does not is killed with its family."""
+    if process.poll() is not None:
+        return
+    members = family(process.pid)
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        for each in members:
+            try:
+                os.kill(each, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        process.wait()
+
+
+def run(*command, **options):
+    """A program's output; it must succeed."""
+    done = subprocess.run([str(c) for c in command], text=True, capture_output=True, check=False,
+                          **options)
+    if done.returncode != 0:
+        words = (done.stderr or done.stdout).strip()
+        raise Trouble(f"{' '.join(map(str, command))}: exit {done.returncode}: {words}")
+    return done.stdout
+
+
+def load():
+    return os.getloadavg()[0]
+
+
+def machine():
+    """What this was measured on, as a dictionary of words."""
+    model = "unknown"
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            model = line.split(":", 1)[1].strip()
+            break
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
+    return {"processor": model, "cores": os.cpu_count(), "memory_gb": round(memory, 1),
+            "kernel": platform.release(), "libc": " ".join(platform.libc_ver()),
+            "date": time.strftime("%Y-%m-%d"), "load_at_start": round(load(), 2)}
+
+
+def file_system(folder):
+    return run("stat", "-f", "-c", "%T", folder).strip()
