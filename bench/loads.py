@@ -30,10 +30,10 @@ class Clients:
 
     def __init__(self, build, peers):
         self.pop3load = pathlib.Path(build, "bench", "pop3load").resolve()
-        self.tools = servers.Sink(None, peers)
+        self.peers = peers
 
-    def smtp_command(self, load, address, count, octets, recipient=servers.BOX):
-        return [self.tools.root / "usr/sbin/smtp-source", "-s", load.sessions, "-m", count,
+    def smtp_command(self, load, count, octets, recipient):
+        return [self.peers.root / "usr/sbin/smtp-source", "-s", load.sessions, "-m", count,
                 *(["-d"] if load.reused else []), "-l", octets, "-M", "client.test",
                 "-f", "sender@client.test", "-t", recipient]
 
@@ -42,11 +42,11 @@ class Clients:
         used for each message."""
         lmtp = server.smtp is None
         host, port = server.lmtp if lmtp else server.smtp
-        command = self.smtp_command(load, server, count, octets, recipient)
+        command = self.smtp_command(load, count, octets, recipient)
         before = world.usage(server.pid)
         start = time.monotonic()
         world.run(*command, *(["-L"] if lmtp else []), f"inet:{host}:{port}",
-                  env=self.tools.environment)
+                  env=self.peers.environment)
         accepted = time.monotonic() - start
         server.drain()
         delivered = time.monotonic() - start

@@ -17,7 +17,7 @@ from world import Trouble
 DOMAIN = "bench.test"
 PASSWORD = "secret"
 BOX = f"box@{DOMAIN}"  # all mail goes to it
-VISITORS = 100  # these log in to empty maildrops: 0@bench.test and so on
+VISITORS = 10  # log in to empty maildrops: 0@bench.test and so on
 
 
 def loopback(number):
@@ -36,8 +36,8 @@ def answers(address):
         return False
 
 
-def visitors():
-    return [f"{n}@{DOMAIN}" for n in range(VISITORS)]
+def visitors(count=VISITORS):
+    return [f"{n}@{DOMAIN}" for n in range(count)]
 
 
 class Server:
@@ -90,13 +90,16 @@ class Godwit(Server):
         super().__init__(place)
         self.protocol = protocol
         if protocol != "off":
+            self.name = f"godwit, log {protocol}"
             self.folder = place.folder / f"godwit-{protocol}"
+            self.host = loopback(5)
         self.program = pathlib.Path(build, "src", "godwit").resolve()
         self.smtp, self.pop3 = (self.host, 2525), (self.host, 2110)
         self.configuration = self.folder / "godwit.conf"
         self.environment = dict(os.environ)
 
-    def prepare(self):
+    def prepare(self, users=VISITORS):
+        """A configuration, the box and so many visitors."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.configuration.write_text(f"""hostname = "mx.{DOMAIN}"
 data = "{self.folder}/data"
@@ -106,7 +109,7 @@ domain "{DOMAIN}" {{}}
 limits {{ message = "50M"  connections = 12000  smtp_command = "10m" }}
 log {{ file = "{self.folder}/log"  protocol = "{self.protocol}" }}
 """)
-        for address in [BOX, *visitors()]:
+        for address in [BOX, *visitors(users)]:
             self.add_user(address)
 
     def add_user(self, address):
@@ -123,18 +126,25 @@ log {{ file = "{self.folder}/log"  protocol = "{self.protocol}" }}
         return world.run(self.program, "version").split("\n")[0].strip()
 
 
-class Peer(Server):
-    """A server from unpacked packages (tools/peers)."""
+class Peers:
+    """What tools/peers has unpacked."""
 
-    def __init__(self, place, peers):
-        super().__init__(place)
-        self.root = pathlib.Path(peers, "root").resolve()
-        libraries = pathlib.Path(peers, "libraries").read_text().split()
+    def __init__(self, folder):
+        self.root = pathlib.Path(folder, "root").resolve()
+        libraries = pathlib.Path(folder, "libraries").read_text().split()
         self.environment = {"PATH": os.environ["PATH"], "LD_LIBRARY_PATH": ":".join(libraries)}
 
 
+class Peer(Server):
+    """A server from unpacked packages."""
+
+    def __init__(self, place, peers):
+        super().__init__(place)
+        self.root, self.environment = peers.root, peers.environment
+
+
 class Sink(Peer):
-    """smtp-sink takes messages and throws them away: what a server could reach that does nothing."""
+    """smtp-sink throws messages away: what a server could reach that does nothing."""
     name = "smtp-sink"
     number = 2
 

@@ -18,7 +18,7 @@ class Trouble(Exception):
 
 
 class Place:
-    """A folder for the data of all servers: on the disk, or in memory where a sync costs nothing."""
+    """A folder for the data of all: on the disk, or in memory where a sync costs nothing."""
 
     def __init__(self, name, folder):
         self.name = name
@@ -32,6 +32,10 @@ class Place:
     def room(self):
         """Free octets."""
         return shutil.disk_usage(self.folder).free
+
+    def clear(self):
+        """Leaves nothing of the block before."""
+        run("find", self.folder, "-mindepth", "1", "-delete")
 
     def remove(self):
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -54,16 +54,16 @@ static void test_what_is_written_is_replayed_and_read(void **state)
         world_write(&w, batches[i], 3, written[i]);
     for (int round = 0; round < 3; round++) {
         for (size_t i = 0; i < COUNT * 3; i++)
-            assert_reads(&w, &written[0][i], false);
+            assert_reads(&w, &written[i / 3][i % 3], false);
         for (size_t i = 0; i < COUNT * 3; i++)
-            assert_reads(&w, &written[0][i], true);
+            assert_reads(&w, &written[i / 3][i % 3], true);
         world_close(&w);
         assert_true(world_open(&w, NULL));
         assert_int_equal(w.notice_count, 0);
         assert_false(w.is_wrong);
         assert_int_equal(w.seen_count, COUNT * 3);
         for (size_t i = 0; i < COUNT * 3; i++)
-            assert_memory_equal(&w.seen[i], &written[0][i], sizeof w.seen[i]);
+            assert_memory_equal(&w.seen[i], &written[i / 3][i % 3], sizeof w.seen[i]);
     }
     /* From any position on, exactly the rest. */
     for (size_t i = 0; i < COUNT; i++) {
