@@ -85,8 +85,8 @@ bool journal_replay(struct journal *j, const struct journal_position *from,
     struct chain chain = { .disk = j->disk, .uuid = j->uuid };
     struct journal_position until = journal_position(j), at;
     bool is_written = j->state != JOURNAL_READING;
-    bool ok = chain_load(&chain, from, e) &&
-              chain_replay(&chain, from, is_written ? &until : NULL, events, &at, e);
+    const struct journal_position *end = is_written ? &until : NULL;
+    bool ok = chain_load(&chain, from, end, e) && chain_replay(&chain, from, end, events, &at, e);
     chain_clear(&chain);
     return ok;
 }
@@ -137,17 +137,20 @@ static bool take_prepared(struct journal *j, bool wait, struct segment *out)
 static bool begin_any(struct journal *j, struct error *e)
 {
     struct segment next;
-    error_set(e, ERROR_TEMPORARY, "no segment of the journal could be prepared");
-    return (take_prepared(j, true, &next) ||
-            (journal_prepare(j, e) && take_prepared(j, true, &next))) &&
-           begin(j, &next, e);
+    if (!take_prepared(j, true, &next)) {
+        if (!journal_prepare(j, e))
+            return false;
+        if (!take_prepared(j, true, &next))
+            return error_set(e, ERROR_TEMPORARY, "no segment of the journal could be prepared");
+    }
+    return begin(j, &next, e);
 }
 
 static bool recover(struct journal *j, const struct journal_position *from,
                     const struct journal_events *events, struct error *e)
 {
     struct chain chain = { .disk = j->disk, .uuid = j->uuid, .may_write = true };
-    bool ok = chain_load(&chain, from, e) &&
+    bool ok = chain_load(&chain, from, NULL, e) &&
               chain_replay(&chain, from, NULL, events, &j->position, e) &&
               chain_remove_unused(&chain, e);
     j->next_number = chain.highest + 1;

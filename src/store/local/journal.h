@@ -72,8 +72,8 @@ struct journal_options {
  * segments (zeros behind the last good batch) is given back to the file system. */
 bool journal_open(const struct journal_options *, const struct journal_position *from,
                   const struct journal_events *, struct journal **out, struct error *);
-/* Which store the journal in this DATA belongs to, from the newest segment that can say it.  *found_out
- * is false, and true returned, when there is none. */
+/* Which store the journal in this DATA belongs to, from the newest segment that can say it.
+ * *found_out is false, and true returned, when there is none. */
 bool journal_find_uuid(struct disk *, uint8_t *uuid_out, bool *found_out, struct error *);
 /* Reading only: no lock, no new segment, nothing is changed.  journal_append is not allowed. */
 bool journal_open_read(const struct journal_options *, struct journal **out, struct error *);

@@ -56,11 +56,11 @@ static bool list_segments(struct chain *c, struct error *e)
     return true;
 }
 
-static void drop_before(struct chain *c, uint64_t number)
+static void keep_range(struct chain *c, uint64_t first, uint64_t last)
 {
     size_t kept = 0;
     for (size_t i = 0; i < c->count; i++)
-        if (c->links[i].number >= number)
+        if (c->links[i].number >= first && c->links[i].number <= last)
             c->links[kept++] = c->links[i];
     c->count = kept;
 }
@@ -91,15 +91,52 @@ static bool read_link(struct chain *c, struct chain_link *link, struct error *e)
     return true;
 }
 
-bool chain_load(struct chain *c, const struct journal_position *from, struct error *e)
+/* --- Making lasting what may be replayed --- */
+
+/* Writes the last batch again as it is, and syncs. */
+static bool rewrite_last(struct scan *s, struct error *e)
+{
+    struct disk_file *file = s->segment->file;
+    if (!scan_fetch(s, s->last.offset, s->last.octets, e))
+        return false;
+    struct iovec part = { s->batch.at, s->batch.len };
+    return disk_file_write(file, s->last.offset, &part, 1, e) && disk_file_sync(file, e);
+}
+
+/* Every segment has been synced.  But when the last sync before the end failed and the process
+ * ended without a word, the kernel takes the pages of the last batch for clean: a sync succeeds and
+ * writes nothing.  Every earlier batch was followed by another, so its own sync had succeeded, and
+ * so had that of a batch which the index knows. */
+static bool settle(struct chain *c, const struct journal_position *from, struct error *e)
+{
+    struct segment segment;
+    struct scan s;
+    size_t i = c->count;
+    while (i && c->links[i - 1].state != CHAIN_GOOD)
+        i--;
+    if (i == 0)
+        return true;
+    if (!segment_open(c->disk, c->links[i - 1].number, DISK_WRITE, c->uuid, &segment, e))
+        return false;
+    scan_init(&s, &segment);
+    bool ok = scan_run(&s, 0, e);
+    if (ok && s.last.sequence > from->sequence)
+        ok = rewrite_last(&s, e);
+    scan_clear(&s);
+    segment_close(&segment);
+    return ok;
+}
+
+bool chain_load(struct chain *c, const struct journal_position *from,
+                const struct journal_position *until, struct error *e)
 {
     if (!list_segments(c, e))
         return false;
-    drop_before(c, from->segment);
+    keep_range(c, from->segment, until ? until->segment : UINT64_MAX);
     for (size_t i = 0; i < c->count; i++)
         if (!read_link(c, &c->links[i], e))
             return false;
-    return true;
+    return !c->may_write || settle(c, from, e);
 }
 
 void chain_clear(struct chain *c)
@@ -252,7 +289,7 @@ bool chain_replay(struct chain *c, const struct journal_position *from,
                          "there",
                          from->segment);
     for (size_t i = 0; i < c->count; i++)
-        if ((!until || c->links[i].number <= until->segment) && !replay_segment(&r, i, e))
+        if (!replay_segment(&r, i, e))
             return false;
     *at_out = r.at;
     return true;

@@ -21,15 +21,17 @@ struct chain_link {
 struct chain {
     struct disk *disk;
     const uint8_t *uuid;
-    bool may_write; /* recovery: sync what is read, give empty tails back */
+    bool may_write; /* recovery: make lasting what is read, give empty tails back */
     struct chain_link *links;
     size_t count, room;
     uint64_t highest; /* number of any segment on disk */
     bool short_of_memory;
 };
 
-/* Lists the segments from `from` on, syncs them (with may_write) and reads their headers. */
-bool chain_load(struct chain *, const struct journal_position *from, struct error *);
+/* Lists the segments from `from` up to `until` (NULL: all) and reads their headers.  With may_write
+ * all that may be replayed is on the disk afterwards, and not only in the page cache. */
+bool chain_load(struct chain *, const struct journal_position *from,
+                const struct journal_position *until, struct error *);
 void chain_clear(struct chain *);
 /* Replays what lies behind `from`, up to and not beyond `until` if that is given; *at_out is the
  * position behind the last batch.  ERROR_DAMAGED when `from` does not fit what is there. */

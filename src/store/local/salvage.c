@@ -9,16 +9,6 @@
 
 enum { LOOK_OCTETS = 64 * 1024 };
 
-/* Reads into scan.batch; what the file lacks is missing at the end. */
-static bool fetch(struct scan *s, uint64_t offset, uint64_t octets, struct error *e)
-{
-    s->batch.len = 0;
-    uint8_t *to = buffer_reserve(&s->batch, octets);
-    if (!to)
-        return error_set(e, ERROR_TEMPORARY, "memory is short while reading the journal");
-    return disk_file_read(s->segment->file, offset, to, octets, &s->batch.len, e);
-}
-
 static struct bytes skip_bytes(struct bytes b, uint64_t count)
 {
     return (struct bytes){ b.at + count, b.len - count };
@@ -59,7 +49,7 @@ static bool is_whole(const struct scan *s, const struct batch_header *h)
 
 bool salvage_load(struct scan *s, const struct batch_header *h, bool *whole_out, struct error *e)
 {
-    if (!fetch(s, h->offset, h->octets, e))
+    if (!scan_fetch(s, h->offset, h->octets, e))
         return false;
     *whole_out = is_whole(s, h);
     return true;
@@ -165,7 +155,7 @@ static bool try_unit(struct scan *s, struct salvage *lost, const struct unit_hea
     lost->from += 8;
     if (claim->octets > lost->to - offset)
         return true;
-    if (!fetch(s, offset, claim->octets, e))
+    if (!scan_fetch(s, offset, claim->octets, e))
         return false;
     struct bytes in = buffer_bytes(&s->batch);
     if (!unit_header_decode(key, in, offset, &h))

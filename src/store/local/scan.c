@@ -37,13 +37,22 @@ void scan_clear(struct scan *s)
 
 bool scan_run(struct scan *s, uint64_t stop, struct error *e)
 {
-    uint64_t limit = s->segment->octets & ~(uint64_t)(JOURNAL_ALIGN - 1);
+    uint64_t limit = format_align(s->segment->octets);
     if (s->end == SCAN_NAMED)
         limit = s->named.offset;
     while (!s->over && s->offset < limit && (stop == 0 || s->offset < stop))
         if (!step(s, limit, e))
             return false;
     return true;
+}
+
+bool scan_fetch(struct scan *s, uint64_t offset, uint64_t octets, struct error *e)
+{
+    s->batch.len = 0;
+    uint8_t *to = buffer_reserve(&s->batch, octets);
+    if (!to)
+        return error_set(e, ERROR_TEMPORARY, "memory is short while reading the journal");
+    return disk_file_read(s->segment->file, offset, to, octets, &s->batch.len, e);
 }
 
 /* --- Steps --- */
@@ -82,6 +91,7 @@ static bool step(struct scan *s, uint64_t limit, struct error *e)
     if (!good || batch_end(&h) > limit)
         return skip_unreadable(s, limit, e);
     if (!s->events) {
+        s->last = h;
         move_to(s, batch_end(&h), h.sequence, h.checksum);
         return true;
     }
@@ -98,6 +108,7 @@ static bool take_batch(struct scan *s, const struct batch_header *h, struct erro
                     "segment %" PRIu64 ", offset %" PRIu64 ": batch %" PRIu64
                     " does not continue batch %" PRIu64 "; what lay between is missing",
                     h->segment, h->offset, h->sequence, s->at.sequence);
+    s->last = *h;
     move_to(s, batch_end(h), h->sequence, h->checksum);
     return salvage_replay(s, h, e);
 }

@@ -25,10 +25,11 @@ struct scan {
     struct journal_position named; /* SCAN_NAMED */
     struct journal_position at;    /* behind the last batch; maybe of an earlier segment */
     uint64_t offset;               /* where the next batch is expected */
+    struct batch_header last;      /* out: of the last batch in it; offset 0: none */
     bool torn;                     /* out: it ends in a torn batch */
 
     bool over;           /* private */
-    struct buffer batch; /* private: the octets of one batch or unit */
+    struct buffer batch; /* the octets of one batch or unit: by scan_fetch() */
     struct buffer table; /* private: the block checksums of one large unit */
 };
 
@@ -38,6 +39,8 @@ void scan_clear(struct scan *);
 /* From `offset` on to the end, or until offset is `stop` or beyond; 0: to the end.  False: the file
  * cannot be read, memory is short, or the replay callback said so. */
 bool scan_run(struct scan *, uint64_t stop, struct error *);
+/* Reads into `batch`; what the file lacks is missing at the end. */
+bool scan_fetch(struct scan *, uint64_t offset, uint64_t octets, struct error *);
 /* Tells people; nothing without events. */
 void scan_notice(const struct journal_events *, bool is_trouble, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

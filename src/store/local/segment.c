@@ -31,7 +31,7 @@ uint64_t segment_number(const char *name)
     uint64_t number;
     char whole[SEGMENT_NAME_MAX];
     struct text t = text_of(name);
-    if (t.len < 12 || !text_to_u64(text_first(t, t.len - 4), &number))
+    if (t.len < 12 || !text_to_u64(text_first(t, t.len - 4), &number) || number > INT64_MAX)
         return 0;
     /* Only the one way of writing it: 8 digits, more only where needed. */
     segment_name(number, whole);
