@@ -52,11 +52,12 @@ size_t world_octets(message_id id)
 void world_content(message_id id, uint8_t *out)
 {
     uint64_t state = id * 0x9e3779b97f4a7c15u | 1;
-    for (size_t i = 0; i < world_octets(id); i++) {
+    for (size_t left = world_octets(id), some; left; left -= some, out += some) {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        out[i] = (uint8_t)(state >> 32);
+        some = left < sizeof state ? left : sizeof state;
+        memcpy(out, &state, some);
     }
 }
 
@@ -64,6 +65,16 @@ static struct bytes changes_of(message_id id, char out[CHANGES_MAX])
 {
     int len = snprintf(out, CHANGES_MAX, "changes of %llx", (unsigned long long)id);
     return (struct bytes){ (const uint8_t *)out, (size_t)len };
+}
+
+bool world_is_padding(const struct seen *s, uint64_t offset)
+{
+    char changes[CHANGES_MAX];
+    uint64_t at = offset - s->place.offset;
+    uint64_t content_end = s->place.content_at + world_octets(s->message);
+    uint64_t changes_end = UNIT_HEADER + format_blocks(world_octets(s->message)) * 8 +
+                           changes_of(s->message, changes).len;
+    return (at >= changes_end && at < s->place.content_at) || at >= content_end;
 }
 
 /* --- Replay --- */

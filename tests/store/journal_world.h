@@ -8,7 +8,7 @@
 #include "store/local/format.h"
 #include "store/local/journal.h"
 
-enum { WORLD_SEEN_MAX = 4096, WORLD_UNITS_MAX = 64 };
+enum { WORLD_SEEN_MAX = 512, WORLD_UNITS_MAX = 64 };
 
 struct seen {
     message_id message;
@@ -51,6 +51,8 @@ void world_write(struct world *, const size_t *sizes, size_t count, struct seen 
 /* The octets of a message of world_next_id(). */
 void world_content(message_id, uint8_t *out);
 size_t world_octets(message_id);
+/* Whether this octet of the segment lies in the unit, but says nothing. */
+bool world_is_padding(const struct seen *, uint64_t offset);
 /* Whether the replay brought it. */
 bool world_has_seen(const struct world *, message_id);
 struct journal_events world_events(struct world *);

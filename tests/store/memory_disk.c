@@ -25,8 +25,8 @@ struct memory_file {
 struct disk {
     struct memory_file *files;
     unsigned open_files;
-    uint64_t operations, failing;
-    bool dies, is_dead, is_cold;
+    uint64_t operations, failing, dying;
+    bool is_dead, is_cold;
 };
 
 struct disk_file {
@@ -143,15 +143,13 @@ enum operation { OPERATION_WORKS, OPERATION_FAILS, OPERATION_IS_DEAD };
 
 static enum operation operate(struct disk *d, struct error *e)
 {
-    d->operations++;
-    enum operation how = d->is_dead                    ? OPERATION_IS_DEAD
-                         : d->operations == d->failing ? OPERATION_FAILS
-                                                       : OPERATION_WORKS;
-    if (how != OPERATION_WORKS) {
-        error_set(e, ERROR_TEMPORARY, "the disk was told to fail");
-        d->is_dead = d->dies;
-    }
-    return how;
+    uint64_t number = ++d->operations;
+    bool was_dead = d->is_dead;
+    d->is_dead |= number == d->dying;
+    if (!d->is_dead && number != d->failing)
+        return OPERATION_WORKS;
+    error_set(e, ERROR_TEMPORARY, "the disk was told to fail");
+    return was_dead ? OPERATION_IS_DEAD : OPERATION_FAILS;
 }
 
 uint64_t memory_disk_operations(const struct disk *d)
@@ -159,10 +157,14 @@ uint64_t memory_disk_operations(const struct disk *d)
     return d->operations;
 }
 
-void memory_disk_fail(struct disk *d, uint64_t operation, bool dead)
+void memory_disk_fail(struct disk *d, uint64_t operation)
 {
     d->failing = operation;
-    d->dies = dead;
+}
+
+void memory_disk_die(struct disk *d, uint64_t operation)
+{
+    d->dying = operation;
 }
 
 static uint64_t next_random(uint64_t *seed)
@@ -184,10 +186,11 @@ static void sync_sector(struct memory_file *f, size_t i)
                    end - at < MEMORY_SECTOR ? end - at : MEMORY_SECTOR);
 }
 
-static void sync_octets(struct memory_file *f)
+/* Takes every `step`th sector there and takes all for clean. */
+static void sync_octets(struct memory_file *f, size_t step)
 {
     set_length(&f->synced, f->now.len);
-    for (size_t i = 0; i < f->dirty.len; i++)
+    for (size_t i = 0; i < f->dirty.len; i += step)
         if (f->dirty.at[i])
             sync_sector(f, i);
     set_length(&f->dirty, 0);
@@ -213,8 +216,8 @@ void memory_disk_crash(struct disk *d, uint64_t seed)
             f->was_linked = f->is_linked;
         f->is_linked = f->was_linked;
     }
-    d->is_dead = d->dies = false;
-    d->failing = 0;
+    d->is_dead = false;
+    d->failing = d->dying = 0;
 }
 
 void memory_disk_set_warm(struct disk *d, bool warm)
@@ -393,9 +396,9 @@ bool disk_file_sync(struct disk_file *f, struct error *e)
 {
     enum operation how = operate(f->disk, e);
     if (how == OPERATION_WORKS)
-        sync_octets(f->file);
+        sync_octets(f->file, 1);
     else if (how == OPERATION_FAILS)
-        set_length(&f->file->dirty, 0);
+        sync_octets(f->file, 1 + f->disk->operations / 2 % 3); /* all of it, or not */
     return how == OPERATION_WORKS;
 }
 

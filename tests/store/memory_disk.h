@@ -1,8 +1,8 @@
 /* memory_disk.h - run/disk.h in memory, for tests and fuzzers: it fails and crashes when told.
  *
  * Linked in place of src/run/disk.c.  What was not synced is kept or lost in a crash, each sector
- * of 512 octets and each name by itself.  A failed sync forgets what was dirty, as Linux does: the
- * next one succeeds, and the octets are on the disk or not.
+ * of 512 octets and each name by itself.  A failed sync takes all to the disk, or some of it, and
+ * forgets what was dirty, as Linux does: the next one succeeds and writes nothing.
  */
 #ifndef STORE_MEMORY_DISK_H
 #define STORE_MEMORY_DISK_H
@@ -24,9 +24,10 @@ void memory_disk_put(struct disk *, const char *name, const void *octets, size_t
 
 /* How many calls that change or sync something there have been. */
 uint64_t memory_disk_operations(const struct disk *);
-/* The operation of that number fails, half done; 0: none.  With `dead` all later ones fail too,
- * without any effect, until the crash. */
-void memory_disk_fail(struct disk *, uint64_t operation, bool dead);
+/* The operation of that number fails, half done; 0: none. */
+void memory_disk_fail(struct disk *, uint64_t operation);
+/* The same, and all later ones fail too, without any effect, until the crash. */
+void memory_disk_die(struct disk *, uint64_t operation);
 /* The power goes.  Open files stay open, but may only be closed. */
 void memory_disk_crash(struct disk *, uint64_t seed);
 /* Whether disk_read_now() finds everything in memory; true at first. */
