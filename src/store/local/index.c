@@ -123,7 +123,7 @@ struct kind_options {
  */
 static const struct kind_options kinds[] = {
     [INDEX_WRITER] = { "index.db", SQLITE_OPEN_READWRITE, WRITER_BUSY_MS,
-                       "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+                       "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                        "PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -16384;",
                        false, INDEX_STATEMENTS },
     [INDEX_READER] = { "index.db", SQLITE_OPEN_READONLY, READER_BUSY_MS,
@@ -231,7 +231,8 @@ static bool open_index(struct index *index, const char *data_path, const uint8_t
            (!kind->create || write_uuid(index, store_uuid, error)) &&
            check_uuid(index, store_uuid, error) &&
            database_prepare(&index->db, index_sql_text, kind->statements, error) &&
-           (kind->statements < INDEX_STATEMENTS || load_state(index, error));
+           (kind->statements < INDEX_STATEMENTS || load_state(index, error)) &&
+           (index->kind != INDEX_WRITER || log_writer_attach(index->db.handle, &index->log, error));
 }
 
 bool index_open(const char *data_path, enum index_kind kind, const uint8_t *store_uuid,
@@ -289,11 +290,16 @@ static bool set_position(struct index *index, const struct journal_position *pos
 
 bool index_keep(struct index *index, const struct journal_position *position, struct error *error)
 {
-    if (!rows_write(index, error) || !set_position(index, position, error) ||
-        !index_run(index, COMMIT, error))
+    if (!rows_write(index, error) || !set_position(index, position, error))
         return false;
-    rows_settle(index, true);
-    return true;
+    if (index->log)
+        log_writer_set_lazy(index->log, true);
+    bool ok = index_run(index, COMMIT, error);
+    if (index->log)
+        log_writer_set_lazy(index->log, false);
+    if (ok)
+        rows_settle(index, true);
+    return ok;
 }
 
 void index_undo(struct index *index)

@@ -6,6 +6,7 @@
 #include "base/list.h"
 #include "store/local/database.h"
 #include "store/local/index.h"
+#include "store/local/log_writer.h"
 
 enum index_statement {
     /* reading */
@@ -67,6 +68,7 @@ struct row_cache {
 struct index {
     struct database db;
     enum index_kind kind;
+    struct log_writer *log; /* the writer's; the connection frees it */
     uint8_t uuid[INDEX_UUID];
     struct row_cache rows;
     struct list changed;
