@@ -162,6 +162,7 @@ class Server(World):
         name = os.path.join(self.folder, "notify")
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
             notify.bind(name)
+            os.chmod(name, 0o777)    # the server may be somebody else
             try:
                 with open(self.log_name, "ab") as log:
                     self.process = subprocess.Popen(

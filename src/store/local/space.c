@@ -1,8 +1,8 @@
 /* space.c - the free space of the disk, and the reserve that new mail may not touch (STORE.md 13).
  *
  * The reserve is there so that what is in flight can still be finished, and so that people can
- * delete mail on a full disk.  It is looked at by whoever has just written, at most once a second
- * or every 32 MB; never by a loop.
+ * delete mail on a full disk.  It is looked at by whoever has just written, or when a new
+ * transaction begins, at most once a second or every 32 MB; never by a loop.
  */
 #include "run/clock.h"
 #include "store/local/store_inner.h"
@@ -34,6 +34,12 @@ static void look_now(struct store *store)
                             "no new mail is taken"
                           : "%llu octets are free on the disk again, %llu are kept in reserve",
                    (unsigned long long)available, (unsigned long long)store->reserve_octets);
+}
+
+bool space_is_unseen(const struct store *store)
+{
+    return clock_monotonic_ms() >=
+           atomic_load_explicit(&store->next_look_ms, memory_order_relaxed);
 }
 
 void space_wrote(struct store *store, uint64_t octets)

@@ -191,7 +191,7 @@ enum store_health store_health(const struct store *store)
     unsigned ails = atomic_load_explicit(&store->ails, memory_order_relaxed);
     if (ails & AILS_JOURNAL)
         return STORE_FAILED;
-    if (ails)
+    if (ails || space_is_unseen(store))
         poke(store);
     if (ails & AILS_INDEX)
         return STORE_BEHIND;

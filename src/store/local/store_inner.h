@@ -74,6 +74,9 @@ void store_tell(struct store *, bool is_trouble, const char *format, ...)
 /* Sets or clears an ailment; tells whether that changed anything. */
 bool store_ails(struct store *, enum ailment, bool);
 
+/* space.c: whether nobody has looked at the free space for a second; others may have filled the
+ * disk.  Any thread. */
+bool space_is_unseen(const struct store *);
 /* space.c: these octets were written; looks at the free space when it is time to.  For lanes. */
 void space_wrote(struct store *, uint64_t octets);
 
