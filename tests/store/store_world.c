@@ -119,9 +119,11 @@ bool delivery_begin(struct world *w, struct delivery *d, unsigned seed, size_t o
         .placements = d->placements,
         .home = w->loop,
     };
+    if (!d->body)
+        return false;
     make_body(seed, d->body, octets);
     d->spool = spool_open(w->store, d->commit.message, w->loop, wake, w);
-    if (!d->body || !d->spool)
+    if (!d->spool)
         return false;
     d->commit.spool = d->spool;
     for (size_t at = 0; at < octets;) {

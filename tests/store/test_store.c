@@ -193,6 +193,58 @@ static void test_large_files_come_and_go(void **state)
     world_is_whole(w);
 }
 
+/* Deleting large mail gives its space back while the server runs: the log of the index is taken
+ * into the index early, and then the files go. */
+static void test_large_files_go_soon(void **state)
+{
+    enum { COUNT = 3, OCTETS = 25 * 1024 * 1024, TRIES = 2000 };
+    struct world *w = *state;
+    struct maildrop_read alice;
+    for (unsigned i = 0; i < COUNT; i++)
+        assert_int_equal(world_deliver(w, ALICE, i, OCTETS), STORE_STORED);
+    alice = world_list(w, ALICE);
+    assert_true(has_large(w, alice.entries[0].message));
+    assert_int_equal(world_expunge(w, ALICE, (uint32_t[]){ 1, 2, 3 }, COUNT), STORE_STORED);
+    bool gone = false;
+    for (unsigned i = 0; i < TRIES && !gone; i++) {
+        assert_int_equal(world_deliver(w, BOB, i, 100), STORE_STORED);
+        gone = !has_large(w, alice.entries[0].message) && !has_large(w, alice.entries[1].message) &&
+               !has_large(w, alice.entries[2].message);
+    }
+    assert_true(gone);
+    assert_int_equal(store_figures(w->store).checkpoints, 1);
+    maildrop_read_clear(&alice);
+    world_is_whole(w);
+}
+
+/* A log that has grown is taken into the index, and begins anew, without holding up any batch. */
+static void test_checkpoint(void **state)
+{
+    enum { AT_ONCE = 250, MAILBOXES = 2000, ROUNDS_MAX = 400 };
+    struct world *w = *state;
+    struct delivery *d = calloc(AT_ONCE, sizeof *d);
+    unsigned seed = 0;
+    for (int round = 0; round < ROUNDS_MAX && !store_figures(w->store).checkpoints; round++) {
+        for (unsigned i = 0; i < AT_ONCE; i++, seed++) {
+            assert_true(delivery_begin(w, &d[i], seed, 10, 0));
+            delivery_to(&d[i], 1000000 + seed * 7919 % MAILBOXES);
+            delivery_submit(&d[i]);
+        }
+        world_wait(w);
+        for (unsigned i = 0; i < AT_ONCE; i++) {
+            assert_int_equal(d[i].commit.verdict, STORE_STORED);
+            delivery_end(&d[i]);
+        }
+    }
+    assert_int_equal(store_figures(w->store).checkpoints, 1);
+    assert_int_equal(w->troubles, 0);
+    assert_int_equal(store_health(w->store), STORE_READY);
+    assert_int_equal(world_deliver(w, ALICE, 1, 100), STORE_STORED);
+    world_reopen(w);
+    world_is_whole(w);
+    free(d);
+}
+
 static void test_locks(void **state)
 {
     struct world *w = *state;
@@ -482,6 +534,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_body_memory, world_set_up, world_tear_down),
         cmocka_unit_test_setup_teardown(test_large_files_come_and_go, world_set_up,
                                         world_tear_down),
+        cmocka_unit_test_setup_teardown(test_large_files_go_soon, world_set_up, world_tear_down),
+        cmocka_unit_test_setup_teardown(test_checkpoint, world_set_up, world_tear_down),
         cmocka_unit_test_setup_teardown(test_locks, world_set_up, world_tear_down),
         cmocka_unit_test_setup_teardown(test_expunge, world_set_up, world_tear_down),
         cmocka_unit_test_setup_teardown(test_stale_token, world_set_up, world_tear_down),
