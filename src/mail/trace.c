@@ -9,10 +9,7 @@
 
 #include <string.h>
 
-enum {
-    LINE_OCTETS = 78,       /* RFC 5322 2.1.1: should be no longer */
-    HELLO_OCTETS_MAX = 255, /* as a domain */
-};
+enum { LINE_OCTETS = 78 }; /* RFC 5322 2.1.1: should be no longer */
 
 /* A field that is folded as it grows. */
 struct folded {
@@ -60,10 +57,9 @@ static bool hello_may_have(char c, bool in_brackets)
     return c && strchr(in_brackets ? ":" : "!#$%&'*+/=?^_`{|}~", c);
 }
 
-/* Words that could not stand there become question marks, one for each octet. */
-static struct text harmless(struct text hello, char out[HELLO_OCTETS_MAX])
+struct text trace_hello(struct text hello, char out[TRACE_HELLO_MAX])
 {
-    hello = text_first(hello, HELLO_OCTETS_MAX);
+    hello = text_first(hello, TRACE_HELLO_MAX);
     size_t last = hello.len - 1;
     bool in_brackets = hello.len > 2 && hello.at[0] == '[' && hello.at[last] == ']';
     for (size_t i = 0; i < hello.len; i++) {
@@ -76,9 +72,9 @@ static struct text harmless(struct text hello, char out[HELLO_OCTETS_MAX])
 /* From-domain of RFC 5321 4.4.  A session without HELO has no name but its address. */
 static void put_from(struct folded *f, const struct trace_received *r)
 {
-    char literal[ENDPOINT_TEXT_MAX], name[HELLO_OCTETS_MAX];
+    char literal[ENDPOINT_TEXT_MAX], name[TRACE_HELLO_MAX];
     struct text peer = endpoint_print_literal(&r->peer, literal);
-    word(f, T("from "), r->hello.len ? harmless(r->hello, name) : peer, (struct text){ 0 });
+    word(f, T("from "), r->hello.len ? trace_hello(r->hello, name) : peer, (struct text){ 0 });
     word(f, T("("), peer, T(")"));
     new_line(f);
 }

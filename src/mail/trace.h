@@ -24,4 +24,9 @@ bool trace_received(struct buffer *, const struct trace_received *);
  * address_text() gives them, the sender maybe empty.  False as above. */
 bool trace_prefix(struct buffer *, struct text sender, struct text recipient);
 
+/* What HELO or EHLO said, as it may stand in a field: octets that no domain and no address literal
+ * has are question marks, and it ends after TRACE_HELLO_MAX octets, as a domain does. */
+enum { TRACE_HELLO_MAX = 255 };
+struct text trace_hello(struct text hello, char out[TRACE_HELLO_MAX]);
+
 #endif
