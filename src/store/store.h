@@ -21,6 +21,8 @@
 
 struct store;
 struct spool;
+struct queue_row;
+struct queue_envelope;
 
 struct store_options {
     const char *path;        /* DATA */
@@ -84,15 +86,20 @@ enum store_verdict {
 };
 
 struct commit {
-    /* What to commit: a message with its placements, or an expunge, or a purge. */
+    /* What to commit: a message with its placements and queue rows, or an expunge, or a purge, or
+     * queue rows alone (results).  A bounce together with the rows that it settles is one unit. */
     message_id message;  /* 0: none */
     struct spool *spool; /* its content; stays the caller's, closed by the caller after `done` */
     struct text sender;  /* canonical reverse-path, empty for <> */
     int64_t arrived_ms;  /* wall clock */
     struct placement *placements;
     size_t placement_count;
-    const struct expunge *expunge; /* or NULL */
-    mailbox_id purge;              /* or 0: forget this mailbox and everything in it */
+    const struct queue_row
+        *rows;        /* store/queue.h: new ones of this message, and results of others */
+    size_t row_count; /* at most STORE_PLACEMENTS_MAX */
+    const struct queue_envelope *envelope; /* with new rows */
+    const struct expunge *expunge;         /* or NULL */
+    mailbox_id purge;                      /* or 0: forget this mailbox and everything in it */
 
     /* How it ends: `done` runs on `home` exactly once. */
     struct loop *home;

@@ -1,0 +1,113 @@
+/* queue.h - recipients that are not ours: mail on its way out, as the store keeps it.
+ *
+ * A remote recipient is a row, committed in the same unit as its message (store.h) and changed only
+ * by further units.  Rows are absolute states with a generation: the highest counts, whatever the
+ * order in which a replay sees them.  A row whose state is not QUEUE_WAITING is settled for ever; a
+ * message whose last row is settled and that no mailbox holds is dead.
+ *
+ * The store knows domains and due times, so that 100,000 waiting rows of a dead domain cost one
+ * entry (STORE.md 25); which of them are being worked on is the caller's memory, not the store's.
+ */
+#ifndef STORE_QUEUE_H
+#define STORE_QUEUE_H
+
+#include "store/maildrop.h"
+
+enum queue_state {
+    QUEUE_WAITING,
+    QUEUE_DELIVERED, /* the next hop has taken it */
+    QUEUE_BOUNCED,   /* failed for good; reported, or not to be reported */
+    QUEUE_EXPIRED,   /* given up after its time; likewise */
+    QUEUE_DROPPED,   /* by a person's command */
+};
+
+/* One recipient of one message.  Texts are borrowed. */
+struct queue_row {
+    message_id message;
+    uint32_t number;     /* within the message, from 0 */
+    uint32_t generation; /* 1 when queued; each change states the next one */
+    enum queue_state state;
+    bool held;   /* waits for a person */
+    bool warned; /* a delay report was written */
+    uint32_t attempts;
+    int64_t due_ms;      /* wall clock; meaningful while waiting */
+    struct text address; /* canonical */
+    struct text domain;  /* what it is queued under: the address's domain */
+    struct text last;    /* what the last attempt ended with, for people; "" before */
+    unsigned notify;     /* RFC 3461 NOTIFY, as proto/smtp_client.h has it */
+    struct text orcpt;   /* as received, "" for none */
+};
+
+/* What all recipients of a message share; stands in the unit that brings the message. */
+struct queue_envelope {
+    struct text ret, envid; /* RFC 3461, as received; "" for none */
+    bool utf8;              /* came with SMTPUTF8 */
+};
+
+/* A row with what is needed to send it. */
+struct queue_item {
+    struct queue_row row;
+    struct text sender;
+    struct queue_envelope envelope;
+    int64_t arrived_ms;
+    struct content_facts facts;
+    struct maildrop_entry content; /* for content_open(): no prefix, no uid */
+};
+
+/* --- Reading, on a lane; everything that is given lives until the clear function --- */
+
+struct queue_domain {
+    struct text name;
+    int64_t due_ms; /* of its first row that is due */
+    uint32_t rows;  /* waiting, held ones not counted */
+};
+
+/* The domains that have rows due at now_ms, the longest due first. */
+struct queue_look {
+    int64_t now_ms;
+    uint32_t domains_max;
+
+    struct loop *home;
+    void (*done)(struct queue_look *);
+    bool ok;
+    struct error error;
+    struct queue_domain *domains;
+    uint32_t domain_count;
+    int64_t next_due_ms; /* of what is not due yet; INT64_MAX: nothing waits */
+
+    struct arena *memory; /* private */
+    struct store *store;
+    struct job job;
+};
+bool queue_look_start(struct store *, struct queue_look *);
+void queue_look_clear(struct queue_look *);
+
+/* The rows of one domain that are due, in order of due time and message. */
+struct queue_take {
+    struct text domain; /* borrowed until done */
+    int64_t now_ms;
+    uint32_t rows_max;
+
+    struct loop *home;
+    void (*done)(struct queue_take *);
+    bool ok;
+    struct error error;
+    struct queue_item *items;
+    uint32_t item_count;
+
+    struct arena *memory; /* private */
+    struct store *store;
+    struct job job;
+};
+bool queue_take_start(struct store *, struct queue_take *);
+void queue_take_clear(struct queue_take *);
+
+/* --- For the command line and the control socket, blocking, with or without a running server ---
+ */
+
+/* Every row that waits, in order of message and number; settled ones are not shown.  `each` returns
+ * false to stop. */
+bool store_each_queued(const char *path, bool (*each)(void *owner, const struct queue_item *),
+                       void *owner, struct error *);
+
+#endif
