@@ -174,7 +174,8 @@ static uint64_t add_unit(struct journal *j, struct unit *u, uint64_t offset, uin
         .changes_checksum = format_checksum(key, u->changes),
     };
     CHECK(u->changes.len > 0);
-    CHECK(u->message != 0 || (u->content_octets == 0 && !u->large));
+    CHECK(u->message != 0 || u->content_octets == 0);
+    CHECK(!u->large || u->content_octets != 0);
     uint8_t *head = take_head(a, unit_changes_at(&h));
     if (u->large) {
         for (uint32_t i = 0; i < h.blocks; i++)

@@ -255,7 +255,7 @@ static bool unit_is_consistent(const struct unit_header *h)
     if ((h->flags & ~(uint32_t)UNIT_FLAGS_KNOWN) || h->octets > BATCH_OCTETS_LIMIT ||
         h->changes_octets == 0 || h->blocks != format_blocks(h->content_octets))
         return false;
-    if (h->message == 0 && (large || h->content_octets))
+    if ((h->message == 0 && h->content_octets) || (large && h->content_octets == 0))
         return false;
     uint64_t octets = UNIT_HEADER + (uint64_t)h->blocks * 8 + format_pad(h->changes_octets);
     if (!large)
