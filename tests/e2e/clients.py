@@ -69,7 +69,7 @@ def unix(content):
 def swaks_sends():
     program = need("swaks")
     with Mail() as mail:
-        name = mail.file("message", unix(MESSAGE))
+        name = mail.file("message", unix(MESSAGE)[:-1])    # swaks ends the last line itself
         run(program, "--server", mail.host, "--port", str(mail.ports["smtp"]), "--from", SENDER,
             "--to", BOB, "--helo", "client.test", "--data", f"@{name}", "--suppress-data")
         mail.check_arrived()
@@ -79,7 +79,7 @@ def swaks_sends():
 def swaks_sends_pipelined():
     program = need("swaks")
     with Mail() as mail:
-        name = mail.file("message", unix(MESSAGE))
+        name = mail.file("message", unix(MESSAGE)[:-1])    # swaks ends the last line itself
         run(program, "--server", mail.host, "--port", str(mail.ports["smtp"]), "--from", SENDER,
             "--to", BOB, "--helo", "client.test", "--data", f"@{name}", "--pipeline")
         mail.check_arrived()
@@ -114,7 +114,8 @@ def curl_reads_and_deletes():
         for number, content in enumerate(contents, 1):
             found = run(program, "-sS", f"{url}/{number}", *login)
             equal(content_of(found), content, f"message {number}")
-            run(program, "-sS", f"{url}/{number}", *login, "-X", "TOP", "-G", "-I")
+            found = run(program, "-sS", url, *login, "-X", f"TOP {number} 0")
+            check(found.startswith(b"Return-Path: "), f"TOP {number} gave {found!r}")
         for _ in contents:
             run(program, "-sS", f"{url}/1", *login, "-X", "DELE", "-I")
         mail.check_empty()
@@ -124,7 +125,7 @@ def curl_reads_and_deletes():
 def smtplib_sends():
     with Mail() as mail:
         with smtplib.SMTP(mail.host, mail.ports["smtp"], "client.test", timeout=30) as client:
-            client.sendmail(SENDER, [BOB], MESSAGE, ["BODY=8BITMIME", f"SIZE={len(MESSAGE)}"])
+            client.sendmail(SENDER, [BOB], MESSAGE, ["BODY=8BITMIME"])
             for word in ("pipelining", "size", "8bitmime", "smtputf8", "chunking",
                          "enhancedstatuscodes", "limits"):
                 check(client.has_extn(word), f"EHLO has no {word}")

@@ -82,6 +82,7 @@ class Crashes:
     def round(self, number):
         self.open()
         server = self.server
+        server.end(kill=True)    # what a round that failed has left
         server.start()
         load = Load(server, number, self.chance)
         load.run_until_killed(self.chance.random() * 0.02)

@@ -24,7 +24,7 @@ import tempfile
 import time
 import traceback
 
-from wire import Pop, Smtp
+from wire import Broken, Pop, Smtp
 
 TIMEOUT = 30
 TROUBLE = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|godwit: bug:")
@@ -53,6 +53,15 @@ def equal(found, wanted, what):
         what += f" ({len(found)} octets, wanted {len(wanted)}, apart at {at})"
         found, wanted = found[max(0, at - 20):at + 40], wanted[max(0, at - 20):at + 40]
     raise Failure(f"{what}: {found!r}, wanted {wanted!r}")
+
+
+def until(holds, what, seconds=20):
+    """Waits for something that the server does on its own; asks again and again, briefly."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            raise Failure(f"not within {seconds} s: {what}")
+        time.sleep(0.02)
 
 
 def need(program):
@@ -185,7 +194,7 @@ class Server(World):
                     return
                 check(ready, "the server did not become ready")
                 check(ended not in ready or notify in ready,
-                      f"the server ended with {self.process.poll()}: {self.log()[-2000:]}")
+                      f"the server ended with {self.process.poll()}: {self.log()[-300:]}")
         finally:
             os.close(ended)
 
@@ -213,7 +222,7 @@ class Server(World):
         while self.wires:
             self.wires.pop().close()
         if not kill:
-            check(code == 0, f"the server ended with {code}: {self.log()[-2000:]}")
+            check(code == 0, f"the server ended with {code}: {self.log()[-300:]}")
             check(not TROUBLE.search(self.log()), f"the server reports: {self.log()[-4000:]}")
 
     def restart(self, kill=False):
@@ -311,8 +320,8 @@ class Tally:
             self.failed += 1
             words = str(error).replace("\n", " ")[:500] or type(error).__name__
             print(f"FAIL {name}: {words}")
-            for line in traceback.format_exc().splitlines() + getattr(
-                    error, "log", "").splitlines()[-30:]:
+            told = [] if isinstance(error, (Failure, Broken)) else traceback.format_exc().split("\n")
+            for line in told + getattr(error, "log", "").splitlines()[-30:]:
                 print(f"    {line}", flush=True)
         else:
             self.passed += 1
