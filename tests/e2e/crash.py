@@ -109,12 +109,12 @@ class Crashes:
         equal(len((self.kept | load.acknowledged) - there), 0, "acknowledged messages missing")
         equal(len(there & self.gone), 0, "deleted messages that came back")
         equal(len(there - self.kept - load.sent), 0, "messages that nobody sent")
-        for number in range(1, count + 1):
-            if self.chance.random() < 0.7:
-                wire.say(f"DELE {number}", "+OK")
-                self.gone.add(found[number - 1])
+        deleted = {n for n in range(1, count + 1) if self.chance.random() < 0.7}
+        for number in deleted:
+            wire.say(f"DELE {number}", "+OK")
         wire.say("QUIT", "+OK")
         wire.close()
+        self.gone |= {found[n - 1] for n in deleted}
         self.kept = there - self.gone
 
     def close(self):

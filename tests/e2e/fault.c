@@ -5,6 +5,7 @@
  *   write   the next write into a journal segment fails with ENOSPC, once
  *   short   the next write into a journal segment writes a part of it, once
  *   full    the file system has no room left, until the file is removed
+ *   gone    every fdatasync of a journal segment fails with EIO, until the file is removed
  * A fault that happens once removes the file.  Offsets are of 64 bits: the calls have those names.
  */
 #include <dlfcn.h>
@@ -48,7 +49,7 @@ int fdatasync(int file)
     static int (*real)(int);
     if (!real)
         real = (int (*)(int))dlsym(RTLD_NEXT, "fdatasync");
-    if (is_segment(file) && happens_once("sync")) {
+    if (is_segment(file) && (wanted("gone") || happens_once("sync"))) {
         errno = EIO;
         return -1;
     }

@@ -3,7 +3,7 @@
 import os
 import threading
 
-from harness import Server, case, check, equal, main
+from harness import Server, case, check, content_of, equal, main
 
 MESSAGE = b"Subject: x\r\n\r\nbody\r\n"
 
@@ -62,6 +62,27 @@ def a_failed_write_is_451_and_the_server_goes_on():
 @case
 def a_short_write_is_451_and_the_server_goes_on():
     refused_once("short")
+
+
+@case
+def a_disk_that_is_gone_gets_no_wrong_answer():
+    """The session ends without a 250, and the server with it, for a restart."""
+    with FaultyServer(users=["bob@example.test"]) as server:
+        server.deliver(b"before\r\n")
+        wire = server.smtp()
+        wire.envelope()
+        wire.say("DATA", "354")
+        server.fault("gone")
+        wire.send(b"unknown\r\n.\r\n")
+        found = wire.all_until_end()
+        check(found[:3] in (b"", b"451"), f"answered {found!r}")
+        check(server.wait() != 0, "the server ended as if all were well")
+        server.process = None
+        os.unlink(server.fault_file)
+        server.start()
+        contents = [content_of(message) for message in server.messages("bob@example.test")]
+        check(contents in ([b"before\r\n"], [b"before\r\n", b"unknown\r\n"]), f"{contents}")
+        server.deliver(b"after\r\n")
 
 
 def until(server, wanted):

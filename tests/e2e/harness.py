@@ -74,8 +74,7 @@ def need(program):
 
 def godwit():
     path = os.environ.get("GODWIT", "build/debug/src/godwit")
-    if not os.access(path, os.X_OK):
-        raise Skip(f"no program {path}")
+    check(os.access(path, os.X_OK), f"no program {path}")
     return os.path.abspath(path)
 
 

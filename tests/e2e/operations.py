@@ -1,6 +1,6 @@
 """operations - what the machine and its administrator do to a running server.
 
-Stops, reloads, a second server, handed-over sockets, privileges, a disk that is full or fails.
+Stops, reloads, a second server, handed-over sockets, privileges, a disk that is full.
 """
 
 import os
@@ -203,60 +203,6 @@ def descriptors_run_out():
             wire.close()
         server.deliver(b"x\r\n")
         server.only_message(BOB)
-
-
-def preloaded(server):
-    """Starts the server on a disk that fails while a file is there; returns the file's name."""
-    shim = os.path.join(os.path.dirname(os.path.dirname(server.program)), "tests", "e2e",
-                        "fail_sync.so")
-    if not os.path.exists(shim):
-        raise Skip(f"no {shim}")
-    name = os.path.join(server.folder, "fail")
-    server.end()
-    server.start(need("env"), f"LD_PRELOAD={shim}", f"FAIL_SYNC={name}",
-                 "ASAN_OPTIONS=verify_asan_link_order=0")
-    return name
-
-
-@case
-def a_sync_that_fails_once():
-    """451 and nothing stored; the next message is stored."""
-    with Server(users=[BOB]) as server:
-        server.deliver(b"before\r\n")
-        name = preloaded(server)
-        wire = server.smtp()
-        wire.envelope()
-        with open(name, "w", encoding="ascii"):
-            pass
-        wire.expect(wire.data(b"refused\r\n"), "451 4.3.0 ")
-        wire.envelope()
-        wire.expect(wire.data(b"after\r\n"), "250")
-        server.restart()
-        equal([content_of(m) for m in server.messages(BOB)], [b"before\r\n", b"after\r\n"],
-              "contents")
-
-
-@case
-def a_disk_that_is_gone():
-    """No answer that could be wrong: the session ends without one, and the server for a restart."""
-    with Server(users=[BOB]) as server:
-        server.deliver(b"before\r\n")
-        name = preloaded(server)
-        wire = server.smtp()
-        wire.envelope()
-        wire.say("DATA", "354")
-        with open(name, "w", encoding="ascii") as file:
-            file.write("for ever")
-        wire.send(b"unknown\r\n.\r\n")
-        found = wire.all_until_end()
-        check(found[:3] in (b"", b"451"), f"answered {found!r}")
-        check(server.wait() != 0, "the server ended as if all were well")
-        server.process = None
-        os.unlink(name)
-        server.start()
-        contents = [content_of(m) for m in server.messages(BOB)]
-        check(contents in ([b"before\r\n"], [b"before\r\n", b"unknown\r\n"]), f"{contents}")
-        server.deliver(b"after\r\n")
 
 
 @case
