@@ -319,8 +319,10 @@ class Tally:
             self.failed += 1
             words = str(error).replace("\n", " ")[:500] or type(error).__name__
             print(f"FAIL {name}: {words}")
-            told = [] if isinstance(error, (Failure, Broken)) else traceback.format_exc().split("\n")
-            for line in told + getattr(error, "log", "").splitlines()[-30:]:
+            told = getattr(error, "log", "").splitlines()[-30:]
+            if not isinstance(error, (Failure, Broken)):
+                told = traceback.format_exc().splitlines() + told
+            for line in told:
                 print(f"    {line}", flush=True)
         else:
             self.passed += 1
