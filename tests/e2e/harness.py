@@ -113,12 +113,14 @@ class World:
 
     def run(self, *words, text=None, code=0):
         """Runs a command on this world; checks its exit code and returns what it printed."""
-        done = subprocess.run([self.program, *words, "-c", self.config], input=text, text=True,
-                              cwd=self.folder, capture_output=True, timeout=TIMEOUT, check=False)
+        done = subprocess.run([self.program, *words, "-c", self.config], cwd=self.folder,
+                              input=(text or "").encode(), capture_output=True, timeout=TIMEOUT,
+                              check=False)
+        said, told = (octets.decode("utf-8", "replace") for octets in (done.stdout, done.stderr))
         check(done.returncode == code, f"godwit {' '.join(words)}: exit {done.returncode}, wanted "
-              f"{code}: {done.stdout}{done.stderr}")
-        check(not TROUBLE.search(done.stderr), f"godwit {' '.join(words)}: {done.stderr}")
-        return done.stdout
+              f"{code}: {said}{told}")
+        check(not TROUBLE.search(told), f"godwit {' '.join(words)}: {told}")
+        return said
 
     def add_user(self, address, password="secret"):
         self.run("user", "add", "--password-stdin", address, text=password + "\n")
