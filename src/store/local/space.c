@@ -38,8 +38,7 @@ static void look_now(struct store *store)
 
 bool space_is_unseen(const struct store *store)
 {
-    return clock_monotonic_ms() >=
-           atomic_load_explicit(&store->next_look_ms, memory_order_relaxed);
+    return clock_monotonic_ms() >= atomic_load_explicit(&store->next_look_ms, memory_order_relaxed);
 }
 
 void space_wrote(struct store *store, uint64_t octets)
