@@ -298,6 +298,8 @@ static bool read_line(struct smtp_client *c, struct bytes *in)
         line_came(c);
         client_take_reply(c);
         client_set_deadline(c);
+        if (c->phase != CLIENT_CLOSING) /* then the failure may borrow its words */
+            reply_reader_clear(&c->reader);
         return true;
     case REPLY_JUNK:
         junk_came(c);
