@@ -51,6 +51,7 @@ bool journal_open(const struct journal_options *options, const struct journal_po
     *out = journal_new(options, e);
     if (!*out)
         return false;
+    (*out)->may_write = true;
     if (make_folders(options->disk, e) && recover(*out, from, events, e))
         return true;
     journal_close(out);
@@ -84,8 +85,7 @@ bool journal_replay(struct journal *j, const struct journal_position *from,
 {
     struct chain chain = { .disk = j->disk, .uuid = j->uuid };
     struct journal_position until = journal_position(j), at;
-    bool is_written = j->state != JOURNAL_READING;
-    const struct journal_position *end = is_written ? &until : NULL;
+    const struct journal_position *end = j->may_write ? &until : NULL;
     bool ok = chain_load(&chain, from, end, e) && chain_replay(&chain, from, end, events, &at, e);
     chain_clear(&chain);
     return ok;
@@ -184,7 +184,7 @@ bool journal_turn(struct journal *j, struct error *e)
 
 bool journal_abandon(struct journal *j, struct error *e)
 {
-    CHECK(j->state != JOURNAL_READING);
+    CHECK(j->may_write);
     j->state = JOURNAL_BROKEN;
     return begin_any(j, e);
 }

@@ -1,12 +1,12 @@
 /* journal_inner.h - the journal as its own files see it. Private to the journal's .c files.
  *
  *   state      what holds                                           leaves by
- *   READING    no segment; only reading                             -
+ *   BROKEN     no segment yet, or a write or sync failed and        abandon
+ *              `current` is given up
  *   READY      `current` is begun; the next batch goes to `offset`  append, turn
  *   WRITTEN    a batch is written that is not synced                sync
  *   SEALED     a turn failed: the next header may lie on the disk   turn, abandon
  *              already, so nothing may be added to `current`
- *   BROKEN     a write or sync failed: `current` is given up        abandon
  *
  * The writing thread owns all but what stands behind the mutex.
  */
@@ -20,11 +20,10 @@
 #include <pthread.h>
 
 enum journal_state {
-    JOURNAL_READING,
+    JOURNAL_BROKEN,
     JOURNAL_READY,
     JOURNAL_WRITTEN,
     JOURNAL_SEALED,
-    JOURNAL_BROKEN,
 };
 
 enum preparation { PREPARATION_NONE, PREPARATION_RUNS, PREPARATION_DONE };
@@ -42,6 +41,8 @@ struct journal {
     struct disk *disk;
     uint8_t uuid[FORMAT_UUID];
     uint64_t segment_octets_max;
+    bool may_write; /* opened for more than reading; set once */
+
     enum journal_state state;
 
     struct segment current;
