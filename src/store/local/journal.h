@@ -1,7 +1,8 @@
 /* journal.h - the append-only truth: segments, batches, units (STORE.md 6 to 11, 14, 22).
  *
- * The journal knows octets, checksums and order, not what the changes mean.  Writing is for the
- * commit lane alone; reading is for any thread.
+ * The journal knows octets, checksums and order, not what the changes mean; docs/store-format.md
+ * says how they lie on the disk.  Writing is for one thread, the commit lane; preparing for one
+ * lane beside it; reading, replaying and asking for the position for any thread.
  */
 #ifndef STORE_LOCAL_JOURNAL_H
 #define STORE_LOCAL_JOURNAL_H
@@ -21,10 +22,11 @@ enum {
 /* The longest content: its block checksums must fit into a batch. */
 #define JOURNAL_LARGE_OCTETS_MAX ((uint64_t)16 << 30)
 
-/* Behind the last good batch: where replay begins.  Stored in the index with what it covers. */
+/* Behind the last good batch: where replay begins.  Stored in the index with what it covers.  It
+ * stays in the segment of that batch when a new segment is begun; all zero: before the first. */
 struct journal_position {
     uint64_t segment;  /* number of the segment file */
-    uint64_t offset;   /* in it: where the next batch would begin */
+    uint64_t offset;   /* in it: behind that batch */
     uint64_t sequence; /* of the last batch */
     uint64_t checksum; /* of the last batch */
 };
@@ -69,7 +71,9 @@ struct journal_options {
 /* Recovery (STORE.md 7): lists the segments, syncs those from `from` on, replays what lies behind
  * `from` (a zeroed position: everything), tells torn tails and damage, then makes a new segment
  * whose header names the last good batch, synced with its directory.  The empty tail of older
- * segments (zeros behind the last good batch) is given back to the file system. */
+ * segments (zeros behind the last good batch) is given back to the file system.
+ * ERROR_DAMAGED: `from` does not fit the journal, ask again with a zeroed one; ERROR_REFUSED: there
+ * are segments of another store or of a newer format; else ERROR_TEMPORARY or what replay said. */
 bool journal_open(const struct journal_options *, const struct journal_position *from,
                   const struct journal_events *, struct journal **out, struct error *);
 /* Which store the journal in this DATA belongs to, from the newest segment that can say it.
@@ -77,13 +81,14 @@ bool journal_open(const struct journal_options *, const struct journal_position 
 bool journal_find_uuid(struct disk *, uint8_t *uuid_out, bool *found_out, struct error *);
 /* Reading only: no lock, no new segment, nothing is changed.  journal_append is not allowed. */
 bool journal_open_read(const struct journal_options *, struct journal **out, struct error *);
-/* Replays everything from `from` without changing anything; also for a journal being written. */
+/* Replays everything from `from` without changing anything; also for a journal being written, then
+ * up to its position.  Errors as journal_open(). */
 bool journal_replay(struct journal *, const struct journal_position *from,
                     const struct journal_events *, struct error *);
 void journal_close(struct journal **);
 
 /* Writes one batch of units: one vectored write.  It counts only after journal_sync().  After a
- * failure the segment must not be used again: journal_abandon(). */
+ * failure of either the segment must not be used again: journal_abandon(). */
 bool journal_append(struct journal *, struct unit *units, size_t count, struct error *);
 bool journal_sync(struct journal *, struct error *);
 /* The position behind the last batch that was synced. */
@@ -91,14 +96,19 @@ struct journal_position journal_position(const struct journal *);
 /* Octets that one batch of these units will take on disk, padding included. */
 uint64_t journal_batch_octets(const struct unit *units, size_t count);
 /* Whether a batch of this size needs the next segment; then journal_turn() switches to the prepared
- * one (it fails with ERROR_TEMPORARY when none is ready). */
+ * one.  It fails with ERROR_TEMPORARY when none is ready, and when that one cannot be written to:
+ * then the current segment is full for any batch, until another turn or journal_abandon() works.
+ * A batch that is larger than a whole segment extends an empty one. */
 bool journal_is_full(const struct journal *, uint64_t batch_octets);
 bool journal_turn(struct journal *, struct error *);
 /* STORE.md 14: gives the segment up after a failed or short write or sync and begins a new one
- * whose header ends the old one at the last good batch; synced when it returns true.  Blocks. */
+ * whose header ends the old one at the last good batch; synced when it returns true.  Blocks: it
+ * takes the prepared segment, waits for one that is being prepared, or makes one itself. */
 bool journal_abandon(struct journal *, struct error *);
-/* For a lane of its own: zero-writes, syncs and names the next segment unless one is ready. */
+/* For a lane of its own: zero-writes, syncs and names the next segment unless one is ready.  On a
+ * full disk it may be a small one. */
 bool journal_prepare(struct journal *, struct error *);
+/* For the writing thread: none is ready or being made, and a quarter of the current one is used. */
 bool journal_wants_preparation(const struct journal *);
 
 /* --- Reading, any thread --- */
@@ -106,13 +116,16 @@ bool journal_wants_preparation(const struct journal *);
 /* A unit opened for reading: its segment is pinned (not unlinked) until closed. */
 struct unit_reader;
 /* Reads and verifies header and block checksums.  `now`: only if all of it is in memory, without
- * blocking; then *would_block_out tells whether that was why it failed. `place` gives segment,
- * offset and octets; the unit must hold this message. */
+ * blocking; then *would_block_out tells whether that was why it failed (large messages are always
+ * opened by a call that may block).  `place` is as journal_append() or replay gave it; the unit
+ * must hold this message.  ERROR_DAMAGED: it is not there, or does not verify; ERROR_TEMPORARY:
+ * memory or descriptors are short, or the disk failed. */
 bool unit_open(struct journal *, message_id, const struct unit_place *, bool now,
                bool *would_block_out, struct unit_reader **out, struct error *);
 void unit_close(struct unit_reader **);
 /* Verified content from `offset` on: from the block that it lies in, at least one octet unless
- * `offset` is the end.  Valid until the next call on the reader. */
+ * `offset` is the end.  Valid until the next call on the reader.  A call that may block also brings
+ * the blocks behind into memory, up to 256 KB.  Errors as unit_open(). */
 bool unit_read(struct unit_reader *, uint64_t offset, bool now, bool *would_block_out,
                struct bytes *out, struct error *);
 uint64_t unit_content_octets(const struct unit_reader *);
