@@ -59,6 +59,7 @@ bool commit_line_open(struct commit_line *line, struct store *store, struct inde
     list_init(&line->changes);
     batch_init(&line->batch);
     line->job.run = step;
+    commit_tend_init(line);
     if (lane_new("commit", 1, 1, &line->lane, error))
         return true;
     line->writer = NULL; /* stays the caller's */
@@ -75,10 +76,13 @@ void commit_line_drain(struct commit_line *line)
 
 void commit_line_close(struct commit_line *line)
 {
-    lane_free(&line->lane);
+    struct lane *ending = line->lane; /* its steps follow themselves until the end */
+    lane_free(&ending);
+    line->lane = NULL;
     index_close(&line->writer);
     batch_clear(&line->batch);
     pthread_mutex_destroy(&line->mutex);
+    line->store = NULL;
 }
 
 /* With the mutex held. */

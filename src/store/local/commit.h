@@ -84,6 +84,7 @@ void commit_answer(struct commit *, enum store_verdict, const struct error *);
 
 /* --- Between commit.c and tend.c --- */
 
+void commit_tend_init(struct commit_line *);
 /* The lane's step TEND.  True: there is more of it. */
 bool commit_tend(struct commit_line *);
 /* Has the next segment made, unless that is on its way; with `park` the line's job comes back when

@@ -135,6 +135,15 @@ bool store_open(const struct store_options *options, struct store **out, struct 
     return true;
 }
 
+/* Jobs that are still there follow themselves to their lane: its pointer stays until it has ended.
+ */
+static void end_lane(struct lane **lane)
+{
+    struct lane *ending = *lane;
+    lane_free(&ending);
+    *lane = NULL;
+}
+
 /* The lanes end before what they use, and the commit lane after those that do its errands. */
 void store_close(struct store **store_ref)
 {
@@ -142,15 +151,15 @@ void store_close(struct store **store_ref)
     *store_ref = NULL;
     if (!store)
         return;
-    lane_free(&store->bulk);
+    end_lane(&store->bulk);
     if (store->commits.store)
         commit_line_drain(&store->commits);
-    lane_free(&store->prepare);
-    lane_free(&store->upkeep);
+    end_lane(&store->prepare);
+    end_lane(&store->upkeep);
     if (store->commits.store)
         commit_line_close(&store->commits);
-    lane_free(&store->reads);
-    lane_free(&store->fast);
+    end_lane(&store->reads);
+    end_lane(&store->fast);
     index_close(&store->reading.index);
     journal_close(&store->journal);
     disk_unlock(&store->lock);

@@ -76,7 +76,6 @@ static void run_prepare(struct job *job)
 
 bool commit_prepare(struct commit_line *line, bool park)
 {
-    line->prepare_job.run = run_prepare;
     pthread_mutex_lock(&line->mutex);
     bool sends = line->preparation != ERRAND_RUNS && !line->closing;
     if (sends)
@@ -169,7 +168,6 @@ static void remove_dead(struct commit_line *line)
     struct error error = { 0 };
     if (look(line, &line->removal) != ERRAND_NONE)
         return;
-    line->removal_job.run = run_removal;
     if (!index_list_dead(line->writer, line->dead, COMMIT_DEAD_MAX, &line->dead_count, &error))
         store_tell(line->store, true, "%s", error.words);
     else if (line->dead_count > 0)
@@ -244,8 +242,14 @@ static void tend_log(struct commit_line *line)
     }
     if (checkpoint == ERRAND_FAILED)
         line->restart_over = octets + LOG_STEP;
-    line->checkpoint_job.run = run_checkpoint;
     send_out(line, &line->checkpoint, store->upkeep, &line->checkpoint_job);
+}
+
+void commit_tend_init(struct commit_line *line)
+{
+    line->prepare_job.run = run_prepare;
+    line->checkpoint_job.run = run_checkpoint;
+    line->removal_job.run = run_removal;
 }
 
 bool commit_tend(struct commit_line *line)
