@@ -1,0 +1,241 @@
+/* route.c - where a domain's mail goes next.
+ *
+ * Pure: asks no DNS and opens nothing.  The configuration is looked at anew each time, so that what
+ * a reload changes reaches mail that is waiting already.
+ */
+#include "queue/route.h"
+
+#include "base/check.h"
+
+#include <string.h>
+
+enum { PORT_SMTP = 25 };
+
+static void set_host(struct route *r, struct text host)
+{
+    CHECK(host.len < sizeof r->host);
+    if (host.len)
+        memcpy(r->host, host.at, host.len);
+    r->host[host.len] = 0;
+}
+
+static void set_endpoint(struct route *r, const struct endpoint *e)
+{
+    char words[ENDPOINT_TEXT_MAX];
+    r->endpoint = *e;
+    r->port = e->port;
+    r->has_endpoint = true;
+    set_host(r, endpoint_print_address(e, words));
+}
+
+/* "host[:port]" as the configuration took it. */
+static void take_hop(struct text hop, struct route *out)
+{
+    struct endpoint e;
+    struct text host;
+    uint64_t port = PORT_SMTP;
+    out->kind = ROUTE_HOST;
+    if (endpoint_parse_address(hop, &e)) {
+        e.port = PORT_SMTP;
+        set_endpoint(out, &e);
+        return;
+    }
+    if (endpoint_parse(hop, &e)) {
+        set_endpoint(out, &e);
+        return;
+    }
+    if (text_cut(&hop, ':', &host))
+        CHECK(text_to_u64(hop, &port));
+    out->port = (uint16_t)port;
+    enum address_verdict verdict = address_parse_domain(host, out->host);
+    CHECK(verdict == ADDRESS_OK || verdict == ADDRESS_NO_MEMORY);
+    if (verdict == ADDRESS_NO_MEMORY)
+        out->kind = ROUTE_TROUBLE;
+}
+
+static const struct config_route *find_route(const struct config *c, struct text domain)
+{
+    for (size_t i = 0; i < c->route_count; i++)
+        if (text_equal_nocase(c->routes[i].domain, domain))
+            return &c->routes[i];
+    return NULL;
+}
+
+/* In the form that a canonical address has (RFC 5321 4.1.3). */
+static bool take_literal(struct text domain, struct endpoint *out)
+{
+    if (domain.len < 2 || domain.at[0] != '[')
+        return false;
+    struct text inside = { domain.at + 1, domain.len - 2 };
+    text_take_nocase(&inside, T("IPv6:"));
+    return endpoint_parse_address(inside, out);
+}
+
+void route_for(const struct config *c, struct text domain, struct route *out)
+{
+    struct endpoint e;
+    const struct config_route *own = find_route(c, domain);
+    *out = (struct route){ .port = c->relay_port };
+    if (config_domain(c, domain)) {
+        out->kind = ROUTE_LOCAL;
+        set_host(out, domain);
+    } else if (own) {
+        take_hop(own->host, out);
+    } else if (c->smarthost.len) {
+        take_hop(c->smarthost, out);
+    } else if (take_literal(domain, &e)) {
+        e.port = c->relay_port;
+        out->kind = ROUTE_LITERAL;
+        set_endpoint(out, &e);
+    } else {
+        out->kind = ROUTE_MX;
+        set_host(out, domain);
+    }
+}
+
+/* --- The MX answer --- */
+
+/* Where among its equals it stands: the seed decides. */
+static bool goes_before(const struct route_mx *a, const struct route_mx *b, uint64_t seed)
+{
+    if (a->preference != b->preference)
+        return a->preference < b->preference;
+    return text_hash_nocase(a->name, seed) < text_hash_nocase(b->name, seed);
+}
+
+static void remove_at(struct route_hosts *h, size_t index)
+{
+    h->count--;
+    memmove(h->at + index, h->at + index + 1, (h->count - index) * sizeof *h->at);
+}
+
+/* False: it is there already, at least as good. */
+static bool make_way(struct route_hosts *h, const struct route_mx *mx)
+{
+    for (size_t i = 0; i < h->count; i++)
+        if (text_equal_nocase(h->at[i].name, mx->name)) {
+            if (h->at[i].preference <= mx->preference)
+                return false;
+            remove_at(h, i);
+            return true;
+        }
+    return true;
+}
+
+/* Keeps the list in order, and loses the last when it is full. */
+static void insert(struct route_hosts *h, const struct route_mx *mx, uint64_t seed)
+{
+    if (!make_way(h, mx))
+        return;
+    size_t at = h->count;
+    while (at > 0 && goes_before(mx, &h->at[at - 1], seed))
+        at--;
+    if (at == ROUTE_HOSTS_MAX)
+        return;
+    if (h->count < ROUTE_HOSTS_MAX)
+        h->count++;
+    memmove(h->at + at + 1, h->at + at, (h->count - 1 - at) * sizeof *h->at);
+    h->at[at] = *mx;
+}
+
+/* RFC 7505 3: a null MX is the only one there is; beside others it means nothing. */
+static bool is_null(const struct route_mx *mx)
+{
+    return mx->name.len == 0;
+}
+
+/* The best preference that is ours by name; more than any, when none is. */
+static uint32_t our_preference(const struct config *c, const struct route_answer *a)
+{
+    uint32_t best = UINT32_MAX;
+    for (size_t i = 0; i < a->count; i++)
+        if (a->mx[i].preference < best && route_is_our_name(c, a->mx[i].name))
+            best = a->mx[i].preference;
+    return best;
+}
+
+static enum route_verdict implicit(const struct config *c, struct text domain,
+                                   struct route_hosts *out)
+{
+    if (route_is_our_name(c, domain))
+        return ROUTE_LOOP;
+    out->at[out->count++] = (struct route_mx){ 0, domain };
+    return ROUTE_IMPLICIT;
+}
+
+enum route_verdict route_order(const struct config *c, const struct route_answer *a, uint64_t seed,
+                               struct route_hosts *out)
+{
+    uint32_t ours = our_preference(c, a);
+    size_t real = 0;
+    out->count = 0;
+    if (a->count == 0)
+        return implicit(c, a->domain, out);
+    for (size_t i = 0; i < a->count; i++) {
+        if (is_null(&a->mx[i]))
+            continue;
+        real++;
+        if (a->mx[i].preference < ours)
+            insert(out, &a->mx[i], seed);
+    }
+    if (real == 0)
+        return ROUTE_NULL_MX;
+    return out->count ? ROUTE_HOSTS : ROUTE_LOOP;
+}
+
+bool route_drop(struct route_hosts *h, size_t index)
+{
+    CHECK(index < h->count);
+    size_t keep = index;
+    while (keep > 0 && h->at[keep - 1].preference == h->at[index].preference)
+        keep--;
+    h->count = keep;
+    return keep > 0;
+}
+
+/* --- What is us --- */
+
+bool route_is_our_name(const struct config *c, struct text host)
+{
+    if (host.len && host.at[host.len - 1] == '.')
+        host.len--;
+    return host.len > 0 && text_equal_nocase(host, c->hostname);
+}
+
+static bool is_unspecified(const struct endpoint *e)
+{
+    static const uint8_t zeros[sizeof e->octets];
+    return e->family != NET_NONE && memcmp(e->octets, zeros, sizeof zeros) == 0;
+}
+
+static bool is_on_this_machine(const struct route_self *self, const struct endpoint *e)
+{
+    if (endpoint_is_loopback(e) || is_unspecified(e))
+        return true;
+    for (size_t i = 0; i < self->address_count; i++)
+        if (endpoint_equal_address(&self->addresses[i], e))
+            return true;
+    return false;
+}
+
+static bool listener_answers(const struct endpoint *listener, const struct endpoint *called,
+                             bool here)
+{
+    if (listener->family != called->family || listener->port != called->port)
+        return false;
+    if (is_unspecified(listener))
+        return here;
+    if (is_unspecified(called))
+        return endpoint_is_loopback(listener);
+    return endpoint_equal_address(listener, called);
+}
+
+bool route_is_our_address(const struct route_self *self, const struct endpoint *called)
+{
+    const struct config *c = self->config;
+    bool here = is_on_this_machine(self, called);
+    for (size_t i = 0; i < c->listener_count; i++)
+        if (listener_answers(&c->listeners[i].endpoint, called, here))
+            return true;
+    return false;
+}

@@ -1,0 +1,345 @@
+/* test_route.c - where a domain's mail goes next, and what is us. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka wants those four first */
+#include <cmocka.h>
+
+#include "queue/route.h"
+
+#include <idn2.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool memory_is_short;
+
+int __real_idn2_lookup_u8(const uint8_t *, uint8_t **, int);
+int __wrap_idn2_lookup_u8(const uint8_t *, uint8_t **, int);
+int __wrap_idn2_lookup_u8(const uint8_t *name, uint8_t **out, int flags)
+{
+    return memory_is_short ? IDN2_MALLOC : __real_idn2_lookup_u8(name, out, flags);
+}
+
+static struct config *read_config(const char *relay)
+{
+    char file[2000];
+    struct config *c;
+    struct error e = { 0 };
+    snprintf(file, sizeof file,
+             "hostname = \"mx.example.org\"\n"
+             "data = \"/nowhere\"\n"
+             "domain \"example.org\" { }\n"
+             "domain \"b\xC3\xBC"
+             "cher.example\" { }\n"
+             "%s\n",
+             relay);
+    if (!config_read("/etc/g.conf", text_of(file), NULL, &c, &e))
+        fail_msg("%s", e.words);
+    return c;
+}
+
+static void check_endpoint(const struct route *r, const char *wanted)
+{
+    char words[ENDPOINT_TEXT_MAX];
+    assert_int_equal(r->has_endpoint, wanted[0] != 0);
+    if (r->has_endpoint)
+        assert_string_equal(endpoint_print(&r->endpoint, words).at, wanted);
+}
+
+static void test_first_step(void **state)
+{
+    (void)state;
+#define NOTHING ""
+#define SMART   "relay { smarthost = \"Smart.Example.NET:587\" }"
+#define ROUTES                                                                                     \
+    "relay { port = 2525  smarthost = \"smart.example.net\"\n"                                     \
+    "route \"gmail.com\" { host = \"127.0.0.1:2125\" }\n"                                          \
+    "route \"v6.example\" { host = \"[2001:db8::1]:26\" }\n"                                       \
+    "route \"bare.example\" { host = \"2001:db8::2\" }\n"                                          \
+    "route \"name.example\" { host = \"B\xC3\xBC"                                                  \
+    "cher.Example.\" }\n"                                                                          \
+    "route \"example.org\" { host = \"never.example\" } }"
+    static const struct {
+        const char *relay, *domain;
+        enum route_kind kind;
+        const char *host;
+        uint16_t port;
+        const char *endpoint;
+    } cases[] = {
+        { NOTHING, "example.org", ROUTE_LOCAL, "example.org", 25, "" },
+        { NOTHING, "xn--bcher-kva.example", ROUTE_LOCAL, "xn--bcher-kva.example", 25, "" },
+        { NOTHING, "sub.example.org", ROUTE_MX, "sub.example.org", 25, "" },
+        { NOTHING, "mx.example.org", ROUTE_MX, "mx.example.org", 25, "" },
+        { NOTHING, "[192.0.2.1]", ROUTE_LITERAL, "192.0.2.1", 25, "192.0.2.1:25" },
+        { NOTHING, "[IPv6:2001:db8::1]", ROUTE_LITERAL, "2001:db8::1", 25, "[2001:db8::1]:25" },
+        { "relay { port = 2525 }", "a.test", ROUTE_MX, "a.test", 2525, "" },
+        { "relay { port = 2525 }", "[192.0.2.1]", ROUTE_LITERAL, "192.0.2.1", 2525,
+          "192.0.2.1:2525" },
+        { SMART, "example.org", ROUTE_LOCAL, "example.org", 25, "" },
+        { SMART, "a.test", ROUTE_HOST, "smart.example.net", 587, "" },
+        { SMART, "[192.0.2.1]", ROUTE_HOST, "smart.example.net", 587, "" },
+        { ROUTES, "a.test", ROUTE_HOST, "smart.example.net", 25, "" },
+        { ROUTES, "gmail.com", ROUTE_HOST, "127.0.0.1", 2125, "127.0.0.1:2125" },
+        { ROUTES, "mail.gmail.com", ROUTE_HOST, "smart.example.net", 25, "" },
+        { ROUTES, "v6.example", ROUTE_HOST, "2001:db8::1", 26, "[2001:db8::1]:26" },
+        { ROUTES, "bare.example", ROUTE_HOST, "2001:db8::2", 25, "[2001:db8::2]:25" },
+        { ROUTES, "name.example", ROUTE_HOST, "xn--bcher-kva.example", 25, "" },
+        { ROUTES, "example.org", ROUTE_LOCAL, "example.org", 2525, "" },
+        { "relay { smarthost = \"192.0.2.9\" }", "a.test", ROUTE_HOST, "192.0.2.9", 25,
+          "192.0.2.9:25" },
+        { "relay { smarthost = \"[::ffff:192.0.2.9]:2525\" }", "a.test", ROUTE_HOST, "192.0.2.9",
+          2525, "192.0.2.9:2525" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct config *c = read_config(cases[i].relay);
+        struct route r;
+        route_for(c, text_of(cases[i].domain), &r);
+        if (r.kind != cases[i].kind)
+            fail_msg("%s: kind %d", cases[i].domain, r.kind);
+        assert_string_equal(r.host, cases[i].host);
+        assert_int_equal(r.port, cases[i].port);
+        check_endpoint(&r, cases[i].endpoint);
+        config_free(&c);
+    }
+}
+
+static void test_short_memory(void **state)
+{
+    (void)state;
+    struct config *c = read_config("relay { smarthost = \"b\xC3\xBC"
+                                   "cher.example\" }");
+    struct route r;
+    memory_is_short = true;
+    route_for(c, T("a.test"), &r);
+    memory_is_short = false;
+    assert_int_equal(r.kind, ROUTE_TROUBLE);
+    config_free(&c);
+}
+
+/* An answer in words: "10 a, 20 b"; a lone number is the root. */
+static size_t read_answer(const char *words, struct route_mx *out)
+{
+    struct text rest = text_of(words), one, number;
+    size_t count = 0;
+    while (rest.len) {
+        text_cut(&rest, ',', &one);
+        uint64_t preference;
+        assert_true(text_word(&one, &number) && text_to_u64(number, &preference));
+        out[count++] = (struct route_mx){ (uint16_t)preference, text_trim(one) };
+    }
+    return count;
+}
+
+static void hosts_are(const struct route_hosts *h, const char *wanted)
+{
+    char got[1000] = "";
+    for (size_t i = 0; i < h->count; i++) {
+        size_t used = strlen(got);
+        snprintf(got + used, sizeof got - used, "%s%.*s", i ? " " : "", TEXT_ARGS(h->at[i].name));
+    }
+    assert_string_equal(got, wanted);
+}
+
+static void test_order(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *domain, *mx;
+        enum route_verdict verdict;
+        const char *hosts;
+    } cases[] = {
+        { "a.test", "10 mx.a.test", ROUTE_HOSTS, "mx.a.test" },
+        { "a.test", "30 c, 10 a, 20 b", ROUTE_HOSTS, "a b c" },
+        { "a.test", "65535 z, 0 a", ROUTE_HOSTS, "a z" },
+        { "a.test", "20 a, 10 A, 30 a", ROUTE_HOSTS, "A" },
+        { "a.test", "10 a, 20 b, 30 a", ROUTE_HOSTS, "a b" },
+        { "a.test", "30 b, 20 a, 10 b", ROUTE_HOSTS, "b a" },
+        /* No MX. */
+        { "a.test", "", ROUTE_IMPLICIT, "a.test" },
+        { "mx.example.org", "", ROUTE_LOOP, "" },
+        /* Null MX (RFC 7505), alone and beside others. */
+        { "a.test", "0", ROUTE_NULL_MX, "" },
+        { "a.test", "10", ROUTE_NULL_MX, "" },
+        { "a.test", "0, 0", ROUTE_NULL_MX, "" },
+        { "a.test", "0, 10 a", ROUTE_HOSTS, "a" },
+        { "a.test", "0, 10 mx.example.org", ROUTE_LOOP, "" },
+        /* Ours, and what is not better. */
+        { "a.test", "10 mx.example.org", ROUTE_LOOP, "" },
+        { "a.test", "10 MX.Example.ORG.", ROUTE_LOOP, "" },
+        { "a.test", "10 mx.example.org, 10 a, 20 b", ROUTE_LOOP, "" },
+        { "a.test", "10 a, 20 mx.example.org, 20 b, 30 c", ROUTE_HOSTS, "a" },
+        { "a.test", "10 a, 20 b, 30 mx.example.org", ROUTE_HOSTS, "a b" },
+        { "a.test", "30 mx.example.org, 10 a, 20 mx.example.org, 20 b", ROUTE_HOSTS, "a" },
+        { "a.test", "10 a, 20 smx.example.org", ROUTE_HOSTS, "a smx.example.org" },
+    };
+    struct config *c = read_config("");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (uint64_t seed = 0; seed < 20; seed++) {
+            struct route_mx mx[10];
+            struct route_answer answer = { text_of(cases[i].domain), mx,
+                                           read_answer(cases[i].mx, mx) };
+            struct route_hosts hosts;
+            enum route_verdict verdict = route_order(c, &answer, seed, &hosts);
+            if (verdict != cases[i].verdict)
+                fail_msg("%s: verdict %d", cases[i].mx, verdict);
+            hosts_are(&hosts, cases[i].hosts);
+        }
+    config_free(&c);
+}
+
+static void test_equals_take_turns(void **state)
+{
+    (void)state;
+    struct config *c = read_config("");
+    struct route_mx mx[4];
+    struct route_answer answer = { T("a.test"), mx, read_answer("10 a, 10 b, 10 c, 5 d", mx) };
+    unsigned first[3] = { 0 };
+    for (uint64_t seed = 0; seed < 3000; seed++) {
+        struct route_hosts hosts, again;
+        assert_int_equal(route_order(c, &answer, seed, &hosts), ROUTE_HOSTS);
+        assert_int_equal(route_order(c, &answer, seed, &again), ROUTE_HOSTS);
+        assert_int_equal(hosts.count, 4);
+        assert_true(text_equal(hosts.at[0].name, T("d")));
+        first[hosts.at[1].name.at[0] - 'a']++;
+        for (size_t i = 0; i < 4; i++)
+            assert_true(text_equal(hosts.at[i].name, again.at[i].name));
+    }
+    for (size_t i = 0; i < 3; i++)
+        assert_in_range(first[i], 850, 1150);
+    config_free(&c);
+}
+
+/* 200 hosts: the best twenty, whatever the order they came in. */
+static void test_many(void **state)
+{
+    (void)state;
+    enum { MANY = 200 };
+    struct config *c = read_config("");
+    char names[MANY][8];
+    struct route_mx mx[MANY];
+    for (unsigned stride = 1; stride < MANY; stride += 2) {
+        if (stride % 5 == 0)
+            continue; /* does not reach all of them */
+        for (unsigned i = 0; i < MANY; i++) {
+            unsigned preference = i * stride % MANY;
+            snprintf(names[i], sizeof names[i], "h%u", preference);
+            mx[i] = (struct route_mx){ (uint16_t)preference, text_of(names[i]) };
+        }
+        struct route_answer answer = { T("a.test"), mx, MANY };
+        struct route_hosts hosts;
+        assert_int_equal(route_order(c, &answer, 1, &hosts), ROUTE_HOSTS);
+        assert_int_equal(hosts.count, ROUTE_HOSTS_MAX);
+        for (unsigned i = 0; i + 1 < ROUTE_HOSTS_MAX; i++)
+            assert_true(hosts.at[i].preference < hosts.at[i + 1].preference);
+        assert_int_equal(hosts.at[ROUTE_HOSTS_MAX - 1].preference, ROUTE_HOSTS_MAX - 1);
+    }
+    config_free(&c);
+}
+
+static void test_drop(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t index;
+        bool left;
+        const char *hosts;
+    } cases[] = {
+        { 0, false, "" },
+        { 1, true, "a" },
+        { 2, true, "a" },
+        { 3, true, "a b c" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct route_hosts h = { .count = read_answer("10 a, 20 b, 20 c, 30 d", h.at) };
+        assert_int_equal(route_drop(&h, cases[i].index), cases[i].left);
+        hosts_are(&h, cases[i].hosts);
+    }
+}
+
+static void test_our_name(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        bool ours;
+    } cases[] = {
+        { "mx.example.org", true },
+        { "MX.example.ORG", true },
+        { "mx.example.org.", true },
+        { "example.org", false },
+        { "a.mx.example.org", false },
+        { "x.example.org", false },
+        { "mx.example.org..", false },
+        { "", false },
+        { ".", false },
+    };
+    struct config *c = read_config("");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        if (route_is_our_name(c, text_of(cases[i].name)) != cases[i].ours)
+            fail_msg("%s", cases[i].name);
+    config_free(&c);
+}
+
+static void test_our_address(void **state)
+{
+    (void)state;
+    static const char all[] = "listen smtp { address = {\"0.0.0.0:25\", \"[::]:25\"} }";
+    static const char v4[] = "listen smtp { address = \"0.0.0.0:25\" }";
+    static const char one[] = "listen smtp { address = \"192.0.2.1:25\" }";
+    static const char lab[] = "listen smtp { address = \"127.0.0.2:2525\" }";
+    static const char loop[] = "listen smtp { address = {\"127.0.0.1:25\", \"[::1]:25\"} }";
+    static const struct {
+        const char *listen, *called;
+        bool ours;
+    } cases[] = {
+        /* The machine has 192.0.2.1 and 2001:db8::1. */
+        { all, "192.0.2.1:25", true },
+        { all, "[2001:db8::1]:25", true },
+        { all, "192.0.2.2:25", false },
+        { all, "192.0.2.1:26", false },
+        { all, "127.0.0.1:25", true },
+        { all, "127.9.9.9:25", true },
+        { all, "[::1]:25", true },
+        { all, "127.0.0.1:2525", false },
+        { all, "0.0.0.0:25", true },
+        { all, "[::]:25", true },
+        { all, "[::ffff:192.0.2.1]:25", true },
+        { v4, "192.0.2.1:25", true },
+        { v4, "[2001:db8::1]:25", false },
+        { v4, "[::1]:25", false },
+        { one, "192.0.2.1:25", true },
+        { one, "192.0.2.2:25", false },
+        { one, "127.0.0.1:25", false },
+        { one, "0.0.0.0:25", false },
+        { lab, "127.0.0.2:2525", true },
+        { lab, "127.0.0.3:2525", false },
+        { lab, "127.0.0.2:25", false },
+        { loop, "0.0.0.0:25", true },
+        { loop, "[::]:25", true },
+        { loop, "192.0.2.1:25", false },
+    };
+    struct endpoint machine[2];
+    assert_true(endpoint_parse_address(T("192.0.2.1"), &machine[0]));
+    assert_true(endpoint_parse_address(T("2001:db8::1"), &machine[1]));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct config *c = read_config(cases[i].listen);
+        struct route_self self = { c, machine, 2 };
+        struct endpoint called;
+        assert_true(endpoint_parse(text_of(cases[i].called), &called));
+        if (route_is_our_address(&self, &called) != cases[i].ours)
+            fail_msg("%s %s", cases[i].listen, cases[i].called);
+        config_free(&c);
+    }
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_first_step), cmocka_unit_test(test_short_memory),
+        cmocka_unit_test(test_order),      cmocka_unit_test(test_equals_take_turns),
+        cmocka_unit_test(test_many),       cmocka_unit_test(test_drop),
+        cmocka_unit_test(test_our_name),   cmocka_unit_test(test_our_address),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
