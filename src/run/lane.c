@@ -160,13 +160,14 @@ void lane_free(struct lane **lane_ref)
     struct lane *lane = *lane_ref;
     if (!lane)
         return;
-    *lane_ref = NULL;
     pthread_mutex_lock(&lane->lock);
     lane->stopping = true;
     pthread_cond_broadcast(&lane->work);
     pthread_mutex_unlock(&lane->lock);
     for (unsigned i = 0; i < lane->count; i++)
         pthread_join(lane->threads[i], NULL);
+    /* Not before: a job that follows itself names the lane by its owner's pointer. */
+    *lane_ref = NULL;
     CHECK(!lane->first);
     pthread_cond_destroy(&lane->work);
     pthread_mutex_destroy(&lane->lock);
