@@ -5,7 +5,9 @@
  * session's timeout that moves away with every command, costs a heap operation and nothing else.
  *
  * Other threads reach a loop by its queue of posts.  Whoever finds the queue empty wakes the loop;
- * whoever finds it filled knows that the loop is on its way.
+ * whoever finds it filled knows that the loop is on its way.  (Not by uv_async_send(): a loop that
+ * wakes up before that call is through with its bookkeeping spins until it is, and here that is the
+ * usual case.)
  *
  * It never uses libuv's thread pool, which is one for the whole process: see lane.c.
  */
@@ -14,8 +16,11 @@
 #include "base/check.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 static const uint64_t never = UINT64_MAX;
 
@@ -116,6 +121,14 @@ void loop_defer(struct loop *loop, struct deferred *deferred)
 
 /* Posts */
 
+/* A full counter is refused with EAGAIN: then the loop is awake already. */
+static void wake_up(const struct loop *loop)
+{
+    static const uint64_t one = 1;
+    while (write(loop->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
+        ;
+}
+
 void loop_post_all(struct loop *loop, struct post *first, struct post *last)
 {
     last->next = NULL;
@@ -126,10 +139,15 @@ void loop_post_all(struct loop *loop, struct post *first, struct post *last)
     else
         loop->last_post->next = first;
     loop->last_post = last;
-    /* Within the lock: once the posts can be run, the loop can also be freed. */
+    /* Once the posts can be run the loop may be freed, which waits for us. */
     if (empty)
-        uv_async_send(&loop->wake);
+        atomic_fetch_add(&loop->waking, 1);
     pthread_mutex_unlock(&loop->lock);
+    if (!empty)
+        return;
+    /* Out of the lock, which the loop would run into. */
+    wake_up(loop);
+    atomic_fetch_sub(&loop->waking, 1);
 }
 
 void loop_post(struct loop *loop, struct post *post)
@@ -153,9 +171,15 @@ static bool run_posts(struct loop *loop)
     return any;
 }
 
-static void on_wake(uv_async_t *handle)
+static void on_wake(uv_poll_t *handle, int status, int events)
 {
+    (void)status;
+    (void)events;
     struct loop *loop = handle->data;
+    uint64_t count;
+    /* Before the posts are taken: whoever posts after that makes it readable again. */
+    while (read(loop->wake_fd, &count, sizeof count) < 0 && errno == EINTR)
+        ;
     loop->figures.wakeups++;
     run_posts(loop);
 }
@@ -202,11 +226,17 @@ bool loop_on_signal(struct loop *loop, int number, void (*caught)(void *owner), 
 
 static bool start_handles(struct loop *loop, struct error *e)
 {
-    int status = uv_async_init(&loop->uv, &loop->wake, on_wake);
+    loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    int status = loop->wake_fd < 0 ? -errno : 0;
+    if (status == 0)
+        status = uv_poll_init(&loop->uv, &loop->wake, loop->wake_fd);
     if (status != 0) {
+        if (loop->wake_fd >= 0)
+            close(loop->wake_fd);
         uv_loop_close(&loop->uv);
         return error_system(e, ERROR_TEMPORARY, -status, "cannot make an event loop");
     }
+    CHECK(uv_poll_start(&loop->wake, UV_READABLE, on_wake) == 0);
     CHECK(uv_timer_init(&loop->uv, &loop->timer) == 0);
     loop->wake.data = loop->timer.data = loop;
     return true;
@@ -255,12 +285,15 @@ void loop_free(struct loop **loop_ref)
     while (run_posts(loop))
         ;
     *loop_ref = NULL;
+    while (atomic_load(&loop->waking) > 0)
+        sched_yield();
     stream_close_finishing(loop);
     close_handles(loop);
     /* One turn without waiting calls back for all that was closed; a stream or listener that is
      * still open makes the close below fail, and that is a bug of its owner. */
     uv_run(&loop->uv, UV_RUN_NOWAIT);
     CHECK(uv_loop_close(&loop->uv) == 0);
+    close(loop->wake_fd);
     heap_clear(&loop->deadlines);
     pthread_mutex_destroy(&loop->lock);
     free(loop);
@@ -279,7 +312,7 @@ void loop_run(struct loop *loop)
 void loop_stop(struct loop *loop)
 {
     atomic_store(&loop->stopping, true);
-    uv_async_send(&loop->wake);
+    wake_up(loop);
 }
 
 struct loop_figures loop_figures(const struct loop *loop)

@@ -25,7 +25,9 @@ struct loop {
     struct heap deadlines;
     struct list deferred;
 
-    uv_async_t wake;
+    int wake_fd; /* an eventfd: what another thread writes to so that the loop looks around */
+    uv_poll_t wake;
+    atomic_uint waking;   /* threads between their post and their write to wake_fd */
     pthread_mutex_t lock; /* guards the queue of posts */
     struct post *first_post;
     struct post *last_post;
