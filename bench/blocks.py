@@ -13,7 +13,7 @@ import time
 import servers
 import world
 from loads import KEPT, LARGE, MANY, ONCE, Crowd, MemoryWatch
-from servers import BOX, Dovecot, Godwit, Postfix, Sink
+from servers import BOX, Dovecot, FullGodwit, Godwit, LoggingGodwit, Postfix, Sink
 from world import Trouble
 
 # How long one run of a load takes, about.
@@ -62,7 +62,7 @@ def count_for(bench, server, load, octets=5120):
 def smtp(bench, place):
     """Acceptance and delivery of messages of 5 KB: {server: {load: [run, ...]}}."""
     wanted = [Sink(place, bench.peers), Godwit(place, bench.build),
-              Godwit(place, bench.build, "commands")]
+              LoggingGodwit(place, bench.build)]
     if bench.with_peers:
         wanted += [Postfix(place, bench.peers), Dovecot(place, bench.peers)]
     running = bench.started(wanted)
@@ -258,9 +258,7 @@ def growth(bench, place, mailboxes=1000, messages=1000):
     {"empty": {load: [run, ...]}, "full": ...}."""
     if place.room() < 3 * mailboxes * messages * 2048:
         raise Trouble(f"not enough room in {place.folder} for a million messages")
-    full, empty = Godwit(place, bench.build), Godwit(place, bench.build)
-    full.folder, full.host = place.folder / "full", servers.loopback(6)
-    full.configuration = full.folder / "godwit.conf"
+    full, empty = FullGodwit(place, bench.build), Godwit(place, bench.build)
     full.prepare(mailboxes)
     running = bench.started([full, empty])
     found = {"empty": {}, "full": {}}

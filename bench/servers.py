@@ -7,6 +7,7 @@ which returns when everything that was accepted is delivered.
 import os
 import pathlib
 import pwd
+import re
 import socket
 import subprocess
 import time
@@ -46,7 +47,7 @@ class Server:
 
     def __init__(self, place):
         self.place = place
-        self.folder = place.folder / self.name.lower()
+        self.folder = place.folder / re.sub("[^a-z]+", "-", self.name.lower())
         self.host = loopback(self.number)
         self.process = None
         self.smtp = self.lmtp = self.pop3 = None
@@ -85,14 +86,11 @@ class Godwit(Server):
     """The server that this is about."""
     name = "godwit"
     number = 1
+    protocol = "off"
+    number = 1
 
-    def __init__(self, place, build, protocol="off"):
+    def __init__(self, place, build):
         super().__init__(place)
-        self.protocol = protocol
-        if protocol != "off":
-            self.name = f"godwit, log {protocol}"
-            self.folder = place.folder / f"godwit-{protocol}"
-            self.host = loopback(5)
         self.program = pathlib.Path(build, "src", "godwit").resolve()
         self.smtp, self.pop3 = (self.host, 2525), (self.host, 2110)
         self.configuration = self.folder / "godwit.conf"
@@ -124,6 +122,19 @@ log {{ file = "{self.folder}/log"  protocol = "{self.protocol}" }}
 
     def version(self):
         return world.run(self.program, "version").split("\n")[0].strip()
+
+
+class LoggingGodwit(Godwit):
+    """The same with a line in the log for each line of a session."""
+    name = "godwit, log commands"
+    number = 5
+    protocol = "commands"
+
+
+class FullGodwit(Godwit):
+    """The same with a store that has been filled."""
+    name = "godwit, full"
+    number = 6
 
 
 class Peers:
