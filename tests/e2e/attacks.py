@@ -15,12 +15,6 @@ STRANGERS = {"relay": "trusted = {}"}
 NO_ERROR_LIMIT = {"abuse": "errors = 0 logins = 0"}
 
 
-def memory(server):
-    """The server's resident octets."""
-    with open(f"/proc/{server.process.pid}/status", encoding="ascii") as file:
-        return int(re.search(r"VmRSS:\s+(\d+) kB", file.read())[1]) << 10
-
-
 def still_serves(server, content=b"still here\r\n"):
     server.deliver(content)
     check(content_of(server.messages(BOB)[-1]) == content, "the server no longer delivers")
@@ -149,12 +143,12 @@ def bdat_in_a_million_pieces():
     with Server(users=[BOB]) as server:
         wire = server.smtp()
         wire.envelope()
-        before = memory(server)
+        before = server.memory()
         for _ in range(count // 1000):
             wire.send(b"BDAT 1\r\nx" * 998 + b"BDAT 1\r\n\rBDAT 1\r\n\n")
             for _ in range(1000):
                 wire.expect(wire.reply(), "250")
-        check(memory(server) - before < 32 << 20, "memory grew")
+        server.check_memory(before, 32)
         wire.expect(wire.bdat(b""), "250 2.0.0 accepted")
         equal(len(content_of(server.only_message(BOB))), count, "octets")
 
@@ -187,11 +181,11 @@ def endless_line(role, octet, megabytes=128):
         with Server(users=[BOB], limits='line = "64K"') as server:
             wire = server.connect(role)
             wire.line()
-            before = memory(server)
+            before = server.memory()
             try:
                 for _ in range(megabytes):
                     wire.send(octet * (1 << 20))
-                    check(memory(server) - before < 32 << 20, "memory grew")
+                    server.check_memory(before, 32)
                 wire.send(b"\r\n")
                 check(wire.line()[:3] in ("500", "421", "-ER"), "an endless line was taken")
             except (ConnectionResetError, BrokenPipeError, Broken):
@@ -211,10 +205,10 @@ def endless_body_line():
         wire = server.smtp()
         wire.envelope()
         wire.say("DATA", "354")
-        before = memory(server)
+        before = server.memory()
         for _ in range(64):
             wire.send(b"A" * (1 << 20))
-            check(memory(server) - before < 48 << 20, "memory grew")
+            server.check_memory(before, 48)
         wire.say("\r\n.", "5")
         wire.say("NOOP", "250")
         still_serves(server)
@@ -521,7 +515,7 @@ def clients_that_never_read():
     """A peer that asks and does not read costs bounded memory, and others are served."""
     with Server(users=[BOB], **NO_ERROR_LIMIT) as server:
         server.deliver((b"x" * 70 + b"\r\n") * 100000)
-        before = memory(server)
+        before = server.memory()
         wire = server.pop(BOB)
         wire.sock.settimeout(2)
         try:
@@ -536,7 +530,7 @@ def clients_that_never_read():
                 deaf.send(b"HELP\r\n" * 1000)
         except OSError:
             pass
-        check(memory(server) - before < 64 << 20, "memory grew")
+        server.check_memory(before, 64)
         wire.reset()
         deaf.reset()
         still_serves(server)

@@ -10,6 +10,7 @@ a case, "ok NAME", "FAIL NAME: why" or "skip NAME: why", and the counts.
     GODWIT=PROGRAM python3 SUITE.py [CASE...]       KEEP=1 leaves the folders of failed cases
 """
 
+import functools
 import getpass
 import itertools
 import os
@@ -76,6 +77,13 @@ def godwit():
     path = os.environ.get("GODWIT", "build/debug/src/godwit")
     check(os.access(path, os.X_OK), f"no program {path}")
     return os.path.abspath(path)
+
+
+@functools.cache
+def is_sanitized():
+    """Whether the program's memory is a sanitizer's affair."""
+    with open(godwit(), "rb") as file:
+        return re.search(rb"__[at]san_init", file.read()) is not None
 
 
 def own_address():
@@ -198,6 +206,16 @@ class Server(World):
                       f"the server ended with {self.process.poll()}: {self.log()[-300:]}")
         finally:
             os.close(ended)
+
+    def memory(self):
+        """The resident octets."""
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as file:
+            return int(re.search(r"VmRSS:\s+(\d+) kB", file.read())[1]) << 10
+
+    def check_memory(self, before, megabytes):
+        """It has not grown by more than this since it was `before`."""
+        grown = self.memory() - before >> 20
+        check(grown <= megabytes or is_sanitized(), f"memory grew by {grown} MB")
 
     def signal(self, number):
         self.process.send_signal(number)
