@@ -124,7 +124,7 @@ static size_t read_answer(const char *words, struct route_mx *out)
     size_t count = 0;
     while (rest.len) {
         text_cut(&rest, ',', &one);
-        uint64_t preference;
+        uint64_t preference = 0;
         assert_true(text_word(&one, &number) && text_to_u64(number, &preference));
         out[count++] = (struct route_mx){ (uint16_t)preference, text_trim(one) };
     }
