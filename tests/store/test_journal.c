@@ -241,6 +241,7 @@ static void test_a_batch_that_is_too_large_is_refused(void **state)
 static void test_changes_without_content(void **state)
 {
     (void)state;
+    static const size_t size = 10;
     struct unit u = { .changes = bytes_of_text(T("only changes")) };
     struct world w;
     world_init(&w, SEGMENT);
@@ -251,6 +252,13 @@ static void test_changes_without_content(void **state)
     assert_true(world_replay(&w, NULL));
     assert_int_equal(w.seen_count, 1);
     assert_true(w.seen[0].message == 0);
+    world_write(&w, &size, 1, NULL);
+    size_t len;
+    memory_disk_octets(w.disk, "journal/00000001.seg", &len)[u.place.offset + UNIT_HEADER] ^= 1;
+    assert_true(world_replay(&w, NULL));
+    assert_int_equal(w.seen_count, 1);
+    assert_int_equal(w.trouble_count, 2);
+    assert_non_null(strstr((char *)w.notices.at, "12 octets of changes are lost"));
     world_clear(&w);
 }
 
@@ -398,6 +406,21 @@ static void test_nothing_damaged_is_handed_out(void **state)
     assert_false(unit_read(r, JOURNAL_BLOCK, false, &would_block, &b, &w.error));
     unit_close(&r);
     image[s.place.offset + UNIT_HEADER + 8] ^= 1;
+    assert_open_fails(&w, &s, ERROR_DAMAGED);
+    world_clear(&w);
+}
+
+static void test_a_segment_without_a_header(void **state)
+{
+    (void)state;
+    static const size_t size = 10;
+    struct seen s;
+    struct world w;
+    world_init(&w, SEGMENT);
+    assert_true(world_open(&w, NULL));
+    world_write(&w, &size, 1, &s);
+    size_t len;
+    memset(memory_disk_octets(w.disk, "journal/00000001.seg", &len), 0, SEGMENT_START);
     assert_open_fails(&w, &s, ERROR_DAMAGED);
     world_clear(&w);
 }
@@ -595,6 +618,47 @@ static void test_a_large_file_that_is_not_the_message(void **state)
     world_clear(&w);
 }
 
+/* The block checksums of a very large message do not fit into what is read at first. */
+static void test_a_very_large_message(void **state)
+{
+    (void)state;
+    enum { BLOCKS = 5000 };
+    uint64_t *checksums = calloc(BLOCKS, sizeof *checksums), octets;
+    const uint64_t *first;
+    struct large *large;
+    struct unit_reader *r;
+    struct bytes b;
+    bool would_block;
+    struct world w;
+    uint8_t *block = calloc(1, JOURNAL_BLOCK);
+    world_init(&w, SEGMENT);
+    assert_true(world_open(&w, NULL));
+    assert_true(large_open(w.journal, 5, &large, &w.error));
+    assert_true(large_write(large, (struct bytes){ block, JOURNAL_BLOCK }, &w.error));
+    assert_true(large_finish(large, &first, &octets, &w.error));
+    checksums[0] = first[0];
+    struct unit u = {
+        .message = 5,
+        .changes = bytes_of_text(T("very large")),
+        .content_octets = (uint64_t)BLOCKS * JOURNAL_BLOCK,
+        .large = true,
+        .large_checksums = checksums,
+    };
+    assert_true(journal_append(w.journal, &u, 1, &w.error));
+    assert_true(journal_sync(w.journal, &w.error));
+    large_close(&large, true);
+    assert_true(unit_open(w.journal, 5, &u.place, false, &would_block, &r, &w.error));
+    assert_true(unit_content_octets(r) == u.content_octets);
+    assert_true(unit_read(r, 0, true, &would_block, &b, &w.error));
+    assert_int_equal(b.len, JOURNAL_BLOCK);
+    assert_false(unit_read(r, JOURNAL_BLOCK, false, &would_block, &b, &w.error));
+    assert_int_equal(w.error.kind, ERROR_DAMAGED);
+    unit_close(&r);
+    free(checksums);
+    free(block);
+    world_clear(&w);
+}
+
 static bool is_second(void *owner, message_id id)
 {
     return id == *(const message_id *)owner;
@@ -627,7 +691,13 @@ static void test_large_files_without_a_unit_go(void **state)
     assert_false(large_open(w.journal, first, &large, &w.error));
     assert_null(large);
     memory_disk_put(w.disk, "journal/large/a note by somebody", "x", 1);
+    for (unsigned i = 0; i < 200; i++) {
+        char name[64], words[MESSAGE_ID_TEXT + 1];
+        snprintf(name, sizeof name, "journal/large/%s", message_id_print(1000 + i, words).at);
+        memory_disk_put(w.disk, name, "x", 1);
+    }
     assert_true(large_sweep(w.journal, is_second, &second, &w.error));
+    assert_null(large_octets(&w, 1199, &len));
     assert_null(large_octets(&w, first, &len));
     assert_non_null(large_octets(&w, second, &len));
     assert_non_null(memory_disk_octets(w.disk, "journal/large/a note by somebody", &len));
@@ -677,11 +747,13 @@ int main(void)
         cmocka_unit_test(test_replay_beside_the_writer),
         cmocka_unit_test(test_a_place_that_is_none),
         cmocka_unit_test(test_nothing_damaged_is_handed_out),
+        cmocka_unit_test(test_a_segment_without_a_header),
         cmocka_unit_test(test_what_is_not_in_memory_is_for_a_lane),
         cmocka_unit_test(test_many_changes),
         cmocka_unit_test(test_descriptors_are_bounded),
         cmocka_unit_test(test_large_messages),
         cmocka_unit_test(test_a_large_file_that_is_not_the_message),
+        cmocka_unit_test(test_a_very_large_message),
         cmocka_unit_test(test_large_files_without_a_unit_go),
         cmocka_unit_test(test_a_large_file_that_cannot_be_written),
     };

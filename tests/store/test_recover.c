@@ -423,6 +423,64 @@ static void test_a_missing_segment_is_told(void **state)
     world_clear(&w);
 }
 
+/* What follows cannot say where this segment ended, only that it did. */
+static void test_a_tail_before_an_unreadable_segment_is_damage(void **state)
+{
+    (void)state;
+    static const size_t size = 100;
+    struct written all;
+    write_all(&all);
+    struct world *w = &all.world;
+    struct seen *last = all.units[BATCHES - 1], lost;
+    assert_true(world_open(w, NULL));
+    world_write(w, &size, 1, &lost);
+    world_close(w);
+    spoil_headers(w, "journal/00000002.seg", 2);
+    size_t len;
+    uint8_t *image = memory_disk_octets(w->disk, first_segment, &len);
+    image[begin_of(&all, BATCHES - 1)] ^= 1;
+    image[last[0].place.offset + 20] ^= 1;
+    for (int i = 0; i < 3; i++) {
+        recover_twice(w);
+        assert_int_equal(w->seen_count, BATCHES * UNITS - 1);
+        assert_false(world_has_seen(w, last[0].message));
+        assert_true(world_has_seen(w, last[2].message));
+        assert_int_equal(w->trouble_count, 2);
+    }
+    world_clear(w);
+}
+
+static void test_a_segment_under_another_name_is_not_that_one(void **state)
+{
+    (void)state;
+    struct written all;
+    write_all(&all);
+    assert_true(disk_rename(all.world.disk, first_segment, "journal/00000005.seg", NULL));
+    assert_true(world_open(&all.world, NULL));
+    assert_int_equal(all.world.seen_count, 0);
+    assert_int_equal(all.world.trouble_count, 1);
+    world_clear(&all.world);
+}
+
+/* A header that verifies but names another batch before it: its batch counts, and it is told. */
+static void test_a_broken_chain_is_told(void **state)
+{
+    (void)state;
+    struct written all;
+    struct segment_header segment;
+    struct batch_header h;
+    write_all(&all);
+    uint64_t at = begin_of(&all, 3);
+    assert_int_equal(segment_header_decode(all.image, world_uuid, &segment), HEADER_GOOD);
+    assert_true(batch_header_decode(&segment.key, all.image + at, 1, at, &h));
+    h.previous ^= 1;
+    batch_header_encode(&segment.key, &h, all.image + at);
+    recover_twice(&all.world);
+    assert_int_equal(all.world.seen_count, BATCHES * UNITS);
+    assert_int_equal(all.world.trouble_count, 2); /* the next batch does not fit it either */
+    world_clear(&all.world);
+}
+
 static void test_other_peoples_segments(void **state)
 {
     (void)state;
@@ -724,6 +782,9 @@ int main(void)
         cmocka_unit_test(test_a_position_that_does_not_fit),
         cmocka_unit_test(test_headers),
         cmocka_unit_test(test_a_missing_segment_is_told),
+        cmocka_unit_test(test_a_tail_before_an_unreadable_segment_is_damage),
+        cmocka_unit_test(test_a_segment_under_another_name_is_not_that_one),
+        cmocka_unit_test(test_a_broken_chain_is_told),
         cmocka_unit_test(test_other_peoples_segments),
         cmocka_unit_test(test_zeros_are_given_back_and_empty_segments_go),
         cmocka_unit_test(test_a_power_cut_at_every_operation),

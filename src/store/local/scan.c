@@ -116,7 +116,6 @@ static bool take_batch(struct scan *s, const struct batch_header *h, struct erro
 static void tear(struct scan *s)
 {
     s->over = true;
-    s->torn = true;
     scan_notice(s->events, false,
                 "segment %" PRIu64 " ends at offset %" PRIu64
                 " in a batch that was not written to its end; nobody was told that it counts",

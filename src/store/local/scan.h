@@ -26,7 +26,6 @@ struct scan {
     struct journal_position at;    /* behind the last batch; maybe of an earlier segment */
     uint64_t offset;               /* where the next batch is expected */
     struct batch_header last;      /* out: of the last batch in it; offset 0: none */
-    bool torn;                     /* out: it ends in a torn batch */
 
     bool over;           /* private */
     struct buffer batch; /* the octets of one batch or unit: by scan_fetch() */
