@@ -10,6 +10,7 @@
 
 #include "journal_world.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -794,5 +795,8 @@ int main(void)
         cmocka_unit_test(test_a_power_cut_at_every_operation_of_recovery),
         cmocka_unit_test(test_a_torn_tail_is_left_as_it_is),
     };
+    /* Thousands of small disks come and go: their memory need not. */
+    mallopt(M_MMAP_THRESHOLD, 1 << 28);
+    mallopt(M_TRIM_THRESHOLD, 1 << 28);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
