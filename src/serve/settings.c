@@ -1,8 +1,6 @@
 /* settings.c - a configuration in the form that sessions use. */
 #include "serve/settings.h"
 
-#include "store/store.h"
-
 #include <stdlib.h>
 
 static uint32_t at_most(uint64_t value, uint64_t max)
@@ -15,8 +13,7 @@ static struct smtp_server_config smtp_of(const struct config *c, bool submission
     return (struct smtp_server_config){
         .hostname = c->hostname,
         .message_octets_max = c->message_octets,
-        /* RCPTMAX is announced, so it may not be more than one unit of the store can hold. */
-        .recipients_max = at_most(c->recipients, STORE_PLACEMENTS_MAX),
+        .recipients_max = c->recipients,
         .transactions_max = c->transactions,
         .errors_max = c->errors,
         .line_octets_max = at_most(c->line_octets, UINT32_MAX),

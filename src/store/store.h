@@ -77,7 +77,9 @@ struct expunge {
     size_t count;
 };
 
-enum { STORE_CHANGES_MAX = 500, STORE_PLACEMENTS_MAX = 500 };
+/* Bulk changes come in units of at most STORE_CHANGES_MAX.  A message and all its recipients are
+ * one unit whatever their number, so that its 250 speaks for all of them. */
+enum { STORE_CHANGES_MAX = 500, STORE_PLACEMENTS_MAX = 2000 };
 
 enum store_verdict {
     STORE_STORED,

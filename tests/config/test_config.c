@@ -326,7 +326,7 @@ static const struct {
     { DOMAIN "limits { pop3_idle = '' }", "is no duration: it is empty" },
     { DOMAIN "limits { pop3_idle = 99999999999999999999s }", "it is too large" },
     { DOMAIN "limits { smtp_command = 0s }", "\"0s\" is out of range: from 1s to 1w" },
-    { DOMAIN "limits { recipients = 0 }", "0 is out of range: from 1 to 100000" },
+    { DOMAIN "limits { recipients = 0 }", "0 is out of range: from 1 to 2000" },
     { DOMAIN "limits { recipients = -3 }", "\"-3\" cannot be: it is negative" },
     { DOMAIN "limits { recipients = 1e3 }", "\"1e3\" cannot be: it is no whole number" },
     { DOMAIN "limits { recipients = 99999999999999999999 }", "cannot be: it is no whole number" },
