@@ -72,6 +72,7 @@ def smtp(bench, place):
             chosen = running if load is not MANY else running[:2]
             counts = [count_for(bench, server, load) for server in chosen]
             for _ in range(bench.rounds):
+                place.measure_sync()
                 for server, count in zip(chosen, counts):
                     run = bench.clients.send(server, load, count)
                     found[server.name].setdefault(load.name, []).append(run)
