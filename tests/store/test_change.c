@@ -10,14 +10,12 @@
 
 #include <string.h>
 
-static const struct content_facts facts = {
-    .octets = 5000000000u,
-    .received = 7,
-    .line_longest = 998,
-    .dot_lines = true,
-    .eight_bit = true,
-    .bare_cr_or_lf = true,
-};
+/* A macro, since a constant may not stand in a static initializer. */
+#define FACTS                                                                                      \
+    {                                                                                              \
+        .octets = 5000000000u, .received = 7, .line_longest = 998, .dot_lines = true,              \
+        .eight_bit = true, .bare_cr_or_lf = true,                                                  \
+    }
 
 static const struct change changes[] = {
     { .kind = CHANGE_MAILBOX,
@@ -27,7 +25,7 @@ static const struct change changes[] = {
       .uid_next = UINT32_MAX,
       .when_ms = -1,
       .words = TEXT("info@example.org") },
-    { .kind = CHANGE_MESSAGE, .message = INT64_MAX, .when_ms = INT64_MIN, .facts = facts },
+    { .kind = CHANGE_MESSAGE, .message = INT64_MAX, .when_ms = INT64_MIN, .facts = FACTS },
     { .kind = CHANGE_MESSAGE, .message = 1, .words = TEXT("a@b"), .facts = { .has_nul = true } },
     { .kind = CHANGE_PLACED,
       .mailbox = 1,
