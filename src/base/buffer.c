@@ -34,7 +34,7 @@ uint8_t *buffer_reserve(struct buffer *b, size_t len)
         b->failed = true;
         return NULL;
     }
-    if (b->len + len > b->room) {
+    if (b->len + len > b->room || !b->at) {
         size_t room = b->room ? b->room * 2 : BUFFER_ROOM_MIN;
         while (room < b->len + len)
             room *= 2;

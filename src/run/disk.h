@@ -1,7 +1,7 @@
 /* disk.h - files, as the store needs them.
  *
  * Every call may block and is for lanes and for start-up, except disk_read_now().  All names are
- * relative to the opened directory and have at most one '/'.  What was written counts only after
+ * relative to the opened directory and have at most two '/'.  What was written counts only after
  * disk_file_sync(), and a new name only after disk_sync_directory() of its directory.
  *
  * A name that is missing, is there already, or is locked is ERROR_REFUSED; all else that fails is
