@@ -14,10 +14,12 @@ void wire_clear(struct wire *w)
     buffer_wipe(&w->lines[LOG_CLIENT]);
 }
 
-/* Passwords stand behind PASS, and behind the mechanism's name of AUTH. */
-static void log_client_line(struct wire *w, struct text line)
+/* Passwords stand behind PASS, and behind the mechanism's name of AUTH.  Returns whether there was
+ * one. */
+static bool log_client_line(struct wire *w, struct text line)
 {
     struct text rest = line, verb, mechanism;
+    bool secret = true;
     char masked[64];
     struct buffer out = { .at = (uint8_t *)masked, .room = sizeof masked, .max = sizeof masked };
     text_word(&rest, &verb);
@@ -27,22 +29,37 @@ static void log_client_line(struct wire *w, struct text line)
                text_trim(rest).len > 0) {
         buffer_printf(&out, "AUTH %.*s ***", TEXT_ARGS(text_first(mechanism, 32)));
         line = buffer_as_text(&out);
+    } else {
+        secret = false;
     }
     log_protocol(w->log, w->session, LOG_CLIENT, line);
+    return secret;
 }
 
-static void log_line(struct wire *w, enum log_from from, enum wire_kind kind)
+/* Returns whether it was a secret's. */
+static bool log_words(struct wire *w, enum log_from from, enum wire_kind kind, struct text line)
+{
+    if (from == LOG_CLIENT && kind == WIRE_WORDS)
+        return log_client_line(w, line);
+    log_protocol(w->log, w->session, from, kind == WIRE_SECRET ? T("***") : line);
+    return kind == WIRE_SECRET;
+}
+
+/* A whole line, or a piece of a long one. */
+static void log_piece(struct wire *w, enum log_from from, enum wire_kind kind)
 {
     struct text line = buffer_as_text(&w->lines[from]);
     if (line.len && line.at[line.len - 1] == '\r')
         line.len--;
-    if (kind == WIRE_SECRET)
-        log_protocol(w->log, w->session, from, T("***"));
-    else if (from == LOG_CLIENT && kind == WIRE_WORDS)
-        log_client_line(w, line);
-    else
-        log_protocol(w->log, w->session, from, line);
+    if (!w->hides[from])
+        w->hides[from] = log_words(w, from, kind, line);
     buffer_wipe(&w->lines[from]);
+}
+
+static void end_line(struct wire *w, enum log_from from, enum wire_kind kind)
+{
+    log_piece(w, from, kind);
+    w->hides[from] = false;
 }
 
 void wire_add(struct wire *w, enum log_from from, enum wire_kind kind, struct bytes bytes)
@@ -56,11 +73,11 @@ void wire_add(struct wire *w, enum log_from from, enum wire_kind kind, struct by
             size_t fits = WIRE_LINE_MAX - w->lines[from].len;
             buffer_text(&w->lines[from], text_first(piece, fits));
             piece = text_skip(piece, fits);
-            log_line(w, from, kind);
+            log_piece(w, from, kind);
         }
         buffer_text(&w->lines[from], piece);
         if (ended)
-            log_line(w, from, kind);
+            end_line(w, from, kind);
     }
 }
 
