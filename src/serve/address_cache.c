@@ -1,7 +1,8 @@
 /* address_cache.c - what addresses mean, as one loop remembers it.
  *
  * Bounded by count; full, it starts anew.  A generation of the directory that is not the one it was
- * filled under empties it, so a change is in effect with the next RCPT.
+ * filled under empties it, so a change is in effect with the next RCPT.  A new configuration counts
+ * as such a change (serve/reload.c).
  */
 #include "serve/people.h"
 
@@ -35,7 +36,7 @@ struct address_cache *address_cache_new(struct shared *shared)
     return c;
 }
 
-void address_cache_clear(struct address_cache *c)
+static void clear(struct address_cache *c)
 {
     for (size_t i = 0; c->count > 0 && i < CACHE_BUCKETS; i++)
         while (c->buckets[i]) {
@@ -51,7 +52,7 @@ void address_cache_free(struct address_cache **c)
 {
     if (!*c)
         return;
-    address_cache_clear(*c);
+    clear(*c);
     free(*c);
     *c = NULL;
 }
@@ -64,7 +65,7 @@ static struct entry **bucket_of(struct address_cache *c, struct text address)
 const struct resolved *address_cache_find(struct address_cache *c, const struct address *a)
 {
     if (c->generation != shared_generation(c->shared)) {
-        address_cache_clear(c);
+        clear(c);
         c->generation = shared_generation(c->shared);
     }
     for (struct entry *e = *bucket_of(c, address_text(a)); e; e = e->next)
@@ -95,7 +96,7 @@ void address_cache_keep(struct address_cache *c, const struct lookup *l)
         address_cache_find(c, &l->address) || l->generation != c->generation)
         return;
     if (c->count == CACHE_ENTRIES_MAX)
-        address_cache_clear(c);
+        clear(c);
     struct entry *e = calloc(1, sizeof *e);
     if (!e)
         return;

@@ -34,7 +34,8 @@ struct login_ask {
 };
 
 struct login {
-    void *owner; /* the asker may set it to NULL and go */
+    void *owner;               /* the asker may set it to NULL and go */
+    struct server_loop *holds; /* the asker's: what to release when done */
     enum auth_verdict verdict;
     mailbox_id mailbox;     /* with AUTH_RIGHT */
     struct address address; /* who it is, as far as the name could be read */

@@ -28,9 +28,23 @@ static void flush(struct conn *c)
 
 /* --- Time --- */
 
+/* Whether the peer does not take what was said to it, and the machine would not wait any longer
+ * if it were asked. */
+static bool is_stuck(const struct conn *c)
+{
+    return c->sending && c->type->deadline_ms(c) <= loop_now_ms(c->home->loop);
+}
+
 static void timer_fired(struct timer *timer)
 {
-    turn(OWNER_OF(timer, struct conn, timer), (struct bytes){ 0 });
+    struct conn *c = OWNER_OF(timer, struct conn, timer);
+    if (is_stuck(c)) {
+        LOG_EVENT(conn_log(c), LOG_INFO, conn_session(c), "timeout",
+                  { "why", T("the peer does not read") });
+        conn_drop(c);
+        return;
+    }
+    turn(c, (struct bytes){ 0 });
 }
 
 /* Re-arms only for an earlier moment: a later one is noticed when the timer fires. */
@@ -176,6 +190,7 @@ static void conn_start(struct conn *c, struct stream *stream, bool exempt)
     c->stream = stream;
     c->exempt = exempt;
     list_append(&c->home->conns, &c->link);
+    server_loop_hold(c->home);
     LOG_EVENT(conn_log(c), LOG_INFO, conn_session(c), "connect",
               { "service", text_of(role_name(c->role)) },
               { "peer", endpoint_print(&c->peer, words) });
@@ -197,8 +212,7 @@ void conn_drop(struct conn *c)
     buffer_wipe(&c->pending);
     wire_clear(&c->wire);
     c->type->gone(c); /* frees c */
-    if (home->stopping && list_empty(&home->conns))
-        loop_stop(home->loop);
+    server_loop_release(home);
 }
 
 /* --- Admission --- */

@@ -96,9 +96,9 @@ static void ask_directory(struct caller *c, const json_t *request)
 static void purge_done(struct commit *commit)
 {
     struct caller *c = OWNER_OF(commit, struct caller, commit);
-    if (commit->verdict == STORE_UNKNOWN)
-        server_fail(c->server);
+    struct server *server = c->server;
     answer(c, commit->verdict == STORE_STORED, &commit->error);
+    server_loop_release(&server->loops[0]);
 }
 
 static void ask_purge(struct caller *c, const json_t *request)
@@ -111,6 +111,7 @@ static void ask_purge(struct caller *c, const json_t *request)
         return;
     }
     c->busy = true;
+    server_loop_hold(&c->server->loops[0]);
     c->commit =
         (struct commit){ .purge = mailbox, .home = c->server->loops[0].loop, .done = purge_done };
     store_submit(c->server->store, &c->commit);

@@ -16,7 +16,7 @@ struct target {
 };
 
 struct delivery {
-    struct store *store;
+    struct server_loop *home;
     const struct delivery_events *events;
     void *owner; /* NULL: the session has gone */
     bool committing;
@@ -31,16 +31,16 @@ struct delivery {
     struct commit commit;
 };
 
-struct delivery *delivery_new(struct store *store, struct loop *home,
-                              const struct delivery_events *events, void *owner)
+struct delivery *delivery_new(struct server_loop *home, const struct delivery_events *events,
+                              void *owner)
 {
     struct delivery *d = calloc(1, sizeof *d);
     if (!d)
         return NULL;
-    d->store = store;
+    d->home = home;
     d->events = events;
     d->owner = owner;
-    d->commit.home = home;
+    d->commit.home = home->loop;
     arena_init(&d->memory, DELIVERY_MEMORY_MAX);
     return d;
 }
@@ -137,7 +137,8 @@ bool delivery_open(struct delivery *d, struct trace_received *trace,
 {
     struct buffer field;
     bool wait;
-    d->message = store_new_message_id(d->store);
+    struct store *store = d->home->server->store;
+    d->message = store_new_message_id(store);
     message_id_print(d->message, d->id);
     snprintf(d->words, sizeof d->words, "accepted as %s", d->id);
     d->commit.arrived_ms = clock_wall_ms();
@@ -146,7 +147,7 @@ bool delivery_open(struct delivery *d, struct trace_received *trace,
     trace->zone_seconds = clock_zone_seconds(trace->wall_ms);
     if (recipient_count == 1)
         trace->only_recipient = address_text(recipient);
-    d->spool = spool_open(d->store, d->message, d->commit.home, spool_is_ready, d);
+    d->spool = spool_open(store, d->message, d->commit.home, spool_is_ready, d);
     if (!d->spool)
         return false;
     buffer_init(&field, 8192);
@@ -172,11 +173,13 @@ bool delivery_is_whole(const struct delivery *d)
 static void commit_done(struct commit *commit)
 {
     struct delivery *d = OWNER_OF(commit, struct delivery, commit);
+    struct server_loop *home = d->home;
     d->committing = false;
     if (d->owner)
         d->events->committed(d->owner, d);
     else
         delivery_free(d);
+    server_loop_release(home);
 }
 
 /* Each placement has a prefix of its own (STORE.md 5). */
@@ -211,7 +214,8 @@ bool delivery_commit(struct delivery *d, const struct address *sender)
     c->spool = d->spool;
     c->done = commit_done;
     d->committing = true;
-    store_submit(d->store, c);
+    server_loop_hold(d->home);
+    store_submit(d->home->server->store, c);
     return true;
 }
 

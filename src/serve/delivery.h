@@ -9,6 +9,7 @@
 #include "mail/address.h"
 #include "mail/trace.h"
 #include "serve/resolve.h"
+#include "serve/server.h"
 #include "store/spool.h"
 
 struct delivery;
@@ -19,8 +20,7 @@ struct delivery_events {
 };
 
 /* NULL: memory is short. */
-struct delivery *delivery_new(struct store *, struct loop *, const struct delivery_events *,
-                              void *owner);
+struct delivery *delivery_new(struct server_loop *, const struct delivery_events *, void *owner);
 /* The session lets go.  Frees it now, or when its commit is done; the message is not stored unless
  * its commit has begun. */
 void delivery_release(struct delivery **);

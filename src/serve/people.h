@@ -13,6 +13,7 @@
 #include "serve/shared.h"
 
 struct people;
+struct server_loop;
 
 /* Opens (and makes, when missing) the directory in DATA and starts the lane. */
 bool people_new(const char *data_path, struct shared *, struct people **out, struct error *);
@@ -28,6 +29,7 @@ struct lookup {
     void (*done)(struct lookup *); /* on home; frees with lookup_free() */
     void *owner;                   /* the asker's; it may set it to NULL and go */
     uint32_t request;              /* the asker's */
+    struct server_loop *holds;     /* the asker's: what to release when done */
 
     /* The answer */
     struct resolved resolved;   /* ADDRESS; VERIFIER: verdict and error */
@@ -54,8 +56,6 @@ void people_barrier(struct people *, struct job *, struct loop *);
 struct address_cache;
 struct address_cache *address_cache_new(struct shared *);
 void address_cache_free(struct address_cache **);
-/* Forgets everything: the configuration changed. */
-void address_cache_clear(struct address_cache *);
 /* Borrowed until the next call on the cache; NULL: not known. */
 const struct resolved *address_cache_find(struct address_cache *, const struct address *);
 /* Keeps what a lookup found, if it was RESOLVED and no change came meanwhile. */

@@ -61,18 +61,17 @@ static const struct pop3_drop_events maildrop_events;
 static bool open_mailbox(struct pop3_conn *p, mailbox_id mailbox)
 {
     const struct config *config = p->conn.settings->config;
-    struct server *server = p->conn.home->server;
-    struct loop *loop = p->conn.home->loop;
+    struct shared *shared = p->conn.home->server->shared;
+    uint64_t now_ms = loop_now_ms(p->conn.home->loop);
     struct pop3_drop_options options = {
-        .store = server->store,
-        .home = loop,
+        .home = p->conn.home,
         .mailbox = mailbox,
         .idle_ms = config->pop3_idle_ms,
         .events = &maildrop_events,
         .owner = p,
     };
     enum pop3_verdict verdict = POP3_LOGIN_DELAYED;
-    if (!shared_login_too_soon(server->shared, mailbox, loop_now_ms(loop), config->login_delay_ms))
+    if (!shared_login_too_soon(shared, mailbox, now_ms, config->login_delay_ms))
         p->drop = pop3_drop_open(&options, &verdict);
     if (p->drop)
         return true;
@@ -90,6 +89,7 @@ static void log_login(struct pop3_conn *p, struct text name, const char *outcome
 static void login_done(struct login *login)
 {
     struct pop3_conn *p = login->owner;
+    server_loop_release(login->holds);
     if (!p) {
         login_free(&login);
         return;
@@ -129,7 +129,9 @@ static void log_in(struct pop3_conn *p, const struct pop3_step *step)
         .owner = p,
     };
     p->login = auth_login(server->auth, &ask);
-    if (!p->login)
+    if (p->login)
+        server_loop_hold(p->login->holds = p->conn.home);
+    else
         answer_verdict(p, POP3_TEMPORARY);
 }
 
@@ -212,11 +214,15 @@ static void maildrop_updated(void *owner, enum pop3_verdict verdict)
     conn_resume(&p->conn);
 }
 
+static void maildrop_lost(void *owner)
+{
+    struct pop3_conn *p = owner;
+    log_trouble(p, POP3_TEMPORARY, "removing messages");
+    conn_drop(&p->conn);
+}
+
 static const struct pop3_drop_events maildrop_events = {
-    maildrop_opened,
-    maildrop_listed,
-    maildrop_updated,
-    content_ready,
+    maildrop_opened, maildrop_listed, maildrop_updated, maildrop_lost, content_ready,
 };
 
 /* --- The pump's side --- */

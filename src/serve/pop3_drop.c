@@ -9,7 +9,7 @@ struct part;
 
 struct pop3_drop {
     struct store *store;
-    struct loop *home;
+    struct server_loop *home;
     const struct pop3_drop_events *events;
     void *owner; /* NULL: the session has gone */
     mailbox_id mailbox;
@@ -26,7 +26,7 @@ struct pop3_drop {
     uint32_t *uids; /* of UPDATE */
     struct part *parts;
     size_t part_count, parts_left;
-    bool part_failed;
+    bool part_failed, part_lost;
     struct error error; /* of the first part that failed, or of listing */
 };
 
@@ -82,15 +82,17 @@ static bool goes_on(struct pop3_drop *m)
 static void counted(struct maildrop_read *read)
 {
     struct pop3_drop *m = OWNER_OF(read, struct pop3_drop, read);
+    struct server_loop *home = m->home;
     m->reading = false;
-    if (!goes_on(m))
-        return;
-    m->count = read->count;
-    m->octets = read->octets;
-    m->uid_next = read->uid_next;
-    if (!read->ok)
-        m->error = read->error;
-    m->events->opened(m->owner, read->ok ? POP3_ACCEPT : POP3_TEMPORARY);
+    if (goes_on(m)) {
+        m->count = read->count;
+        m->octets = read->octets;
+        m->uid_next = read->uid_next;
+        if (!read->ok)
+            m->error = read->error;
+        m->events->opened(m->owner, read->ok ? POP3_ACCEPT : POP3_TEMPORARY);
+    }
+    server_loop_release(home);
 }
 
 static bool start_read(struct pop3_drop *m, bool list, void (*done)(struct maildrop_read *))
@@ -99,22 +101,24 @@ static bool start_read(struct pop3_drop *m, bool list, void (*done)(struct maild
         .mailbox = m->mailbox,
         .list = list,
         .uid_below = list ? m->uid_next : 0,
-        .home = m->home,
+        .home = m->home->loop,
         .done = done,
     };
     m->reading = maildrop_read_start(m->store, &m->read);
+    if (m->reading)
+        server_loop_hold(m->home);
     return m->reading;
 }
 
 struct pop3_drop *pop3_drop_open(const struct pop3_drop_options *o, enum pop3_verdict *verdict_out)
 {
-    uint64_t now_ms = loop_now_ms(o->home);
+    uint64_t now_ms = loop_now_ms(o->home->loop);
     uint64_t stale_before_ms = o->idle_ms && now_ms > o->idle_ms ? now_ms - o->idle_ms : 0;
     struct pop3_drop *m = calloc(1, sizeof *m);
     *verdict_out = POP3_TEMPORARY;
     if (!m)
         return NULL;
-    m->store = o->store;
+    m->store = o->home->server->store;
     m->home = o->home;
     m->events = o->events;
     m->owner = o->owner;
@@ -183,9 +187,11 @@ static enum pop3_verdict take_list(struct pop3_drop *m)
 static void listed(struct maildrop_read *read)
 {
     struct pop3_drop *m = OWNER_OF(read, struct pop3_drop, read);
+    struct server_loop *home = m->home;
     m->reading = false;
     if (goes_on(m))
         m->events->listed(m->owner, take_list(m));
+    server_loop_release(home);
 }
 
 bool pop3_drop_list(struct pop3_drop *m)
@@ -220,26 +226,41 @@ enum content_state pop3_drop_read(struct pop3_drop *m, uint32_t message, uint64_
     if (m->content && m->open != message)
         content_close(&m->content);
     if (!m->content)
-        m->content = content_open(m->store, m->home, entry);
+        m->content = content_open(m->store, m->home->loop, entry);
     if (!m->content)
         return CONTENT_BUSY;
     m->open = message;
-    return content_read(m->content, offset - entry->prefix.len, out, content_is_ready, m);
+    enum content_state state =
+        content_read(m->content, offset - entry->prefix.len, out, content_is_ready, m);
+    if (state == CONTENT_BUSY || state == CONTENT_DAMAGED)
+        content_close(&m->content); /* whoever asks again begins anew */
+    return state;
 }
 
 /* --- Updating --- */
+
+static void update_ended(struct pop3_drop *m)
+{
+    if (m->part_lost)
+        m->events->lost(m->owner);
+    else
+        m->events->updated(m->owner, m->part_failed ? POP3_TEMPORARY : POP3_ACCEPT);
+}
 
 static void part_done(struct commit *commit)
 {
     struct part *part = OWNER_OF(commit, struct part, commit);
     struct pop3_drop *m = part->maildrop;
+    struct server_loop *home = m->home;
     m->parts_left--;
+    m->part_lost |= commit->verdict == STORE_UNKNOWN;
     if (commit->verdict != STORE_STORED && !m->part_failed) {
         m->part_failed = true;
         m->error = commit->error;
     }
     if (m->parts_left == 0 && goes_on(m))
-        m->events->updated(m->owner, m->part_failed ? POP3_TEMPORARY : POP3_ACCEPT);
+        update_ended(m);
+    server_loop_release(home);
 }
 
 static void submit_part(struct pop3_drop *m, struct part *part, const uint32_t *uids, size_t count)
@@ -247,8 +268,9 @@ static void submit_part(struct pop3_drop *m, struct part *part, const uint32_t *
     part->maildrop = m;
     part->expunge = (struct expunge){ m->mailbox, m->token, uids, count };
     part->commit.expunge = &part->expunge;
-    part->commit.home = m->home;
+    part->commit.home = m->home->loop;
     part->commit.done = part_done;
+    server_loop_hold(m->home);
     store_submit(m->store, &part->commit);
 }
 

@@ -7,6 +7,7 @@
 #define SERVE_POP3_DROP_H
 
 #include "proto/pop3_server.h"
+#include "serve/server.h"
 #include "store/content.h"
 
 struct pop3_drop;
@@ -16,13 +17,14 @@ struct pop3_drop_events {
     void (*opened)(void *owner, enum pop3_verdict);
     void (*listed)(void *owner, enum pop3_verdict);
     void (*updated)(void *owner, enum pop3_verdict);
+    /* In its place: nobody knows what became of the update, so say nothing and go (STORE.md 14). */
+    void (*lost)(void *owner);
     /* Content that was not in memory is there now: read again. */
     void (*content_ready)(void *owner);
 };
 
 struct pop3_drop_options {
-    struct store *store;
-    struct loop *home;
+    struct server_loop *home;
     mailbox_id mailbox;
     uint64_t idle_ms; /* a holder that was silent for longer is taken over; 0: never */
     const struct pop3_drop_events *events;

@@ -29,13 +29,18 @@ static void finish(struct reload *r)
     server->reload = NULL;
     settings_free(&r->old);
     free(r);
+    server_loop_release(&server->loops[0]);
 }
 
 /* --- 3, 4: behind the loops --- */
 
+/* What was found under the old settings may be in an address cache yet, or on its way into one: a
+ * change of the directory makes it forgotten. */
 static void barrier_passed(struct job *job)
 {
-    finish(OWNER_OF(job, struct reload, job));
+    struct reload *r = OWNER_OF(job, struct reload, job);
+    shared_directory_changed(r->server->shared);
+    finish(r);
 }
 
 static void follow_with_log(struct reload *r)
@@ -68,7 +73,6 @@ static void take_settings(struct post *post)
 {
     struct server_loop *l = OWNER_OF(post, struct server_loop, settings_post);
     l->settings = l->next_settings;
-    address_cache_clear(l->cache);
     for (struct list *at = l->conns.next; at != &l->conns; at = at->next) {
         struct conn *c = OWNER_OF(at, struct conn, link);
         c->settings = l->settings;
@@ -144,5 +148,6 @@ bool reload_start(struct server *server, reload_done *done, void *owner, struct 
         return error_set(error, ERROR_TEMPORARY, "too busy, try again later");
     }
     server->reload = r;
+    server_loop_hold(&server->loops[0]);
     return true;
 }

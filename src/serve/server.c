@@ -5,7 +5,7 @@
  */
 #include "serve/server.h"
 
-#include "run/entropy.h"
+#include "base/check.h"
 #include "run/owner.h"
 #include "run/process.h"
 #include "serve/auth.h"
@@ -41,6 +41,30 @@ void server_note(struct server *server, enum log_level level, const char *event,
 
 /* --- Stopping --- */
 
+/* On loop 0.  Loops post to each other and lanes post to them all: they end together. */
+static void loop_rests(struct post *post)
+{
+    struct server *server = OWNER_OF(post, struct server_loop, rest_post)->server;
+    if (++server->loops_at_rest < server->loop_count)
+        return;
+    for (unsigned i = 0; i < server->loop_count; i++)
+        loop_stop(server->loops[i].loop);
+}
+
+void server_loop_hold(struct server_loop *l)
+{
+    l->operations++;
+}
+
+void server_loop_release(struct server_loop *l)
+{
+    CHECK(l->operations > 0);
+    if (--l->operations > 0 || !l->stopping)
+        return;
+    l->rest_post.run = loop_rests;
+    loop_post(l->server->loops[0].loop, &l->rest_post);
+}
+
 static void drop_all(struct timer *timer)
 {
     struct server_loop *l = OWNER_OF(timer, struct server_loop, stop_timer);
@@ -48,6 +72,12 @@ static void drop_all(struct timer *timer)
         struct conn *c = OWNER_OF(l->conns.next, struct conn, link);
         conn_drop(c);
     }
+}
+
+static void close_listeners(struct server_loop *l)
+{
+    for (size_t i = 0; i < l->port_count; i++)
+        listener_close(&l->ports[i].listener);
 }
 
 /* No session can free another's link, so the next one is known before this one may go. */
@@ -66,14 +96,14 @@ static void loop_stop_serving(struct post *post)
     struct server_loop *l = OWNER_OF(post, struct server_loop, stop_post);
     if (l->stopping)
         return;
-    for (size_t i = 0; i < l->port_count; i++)
-        listener_close(&l->ports[i].listener);
-    shut_sessions_down(l);
+    close_listeners(l);
+    server_loop_hold(l);
     l->stopping = true;
+    shut_sessions_down(l);
     l->stop_timer.fire = drop_all;
-    if (list_empty(&l->conns) ||
-        !loop_timer_start(l->loop, &l->stop_timer, loop_now_ms(l->loop) + STOP_GRACE_MS))
-        loop_stop(l->loop);
+    if (!loop_timer_start(l->loop, &l->stop_timer, loop_now_ms(l->loop) + STOP_GRACE_MS))
+        drop_all(&l->stop_timer);
+    server_loop_release(l);
 }
 
 void server_stop(struct server *server)
@@ -167,10 +197,14 @@ static bool start_threads(struct server *server, struct error *error)
 {
     for (unsigned i = 1; i < server->loop_count; i++) {
         struct server_loop *l = &server->loops[i];
-        l->thread_job.run = loop_thread;
         if (!lane_new("loop", 1, 1, &l->thread, error))
             return false;
-        lane_submit(l->thread, &l->thread_job);
+    }
+    /* Only now: a loop that turns must be stopped with all others. */
+    for (unsigned i = 1; i < server->loop_count; i++) {
+        struct server_loop *l = &server->loops[i];
+        l->thread_job.run = loop_thread;
+        lane_follow(l->thread, &l->thread_job);
     }
     return true;
 }
@@ -181,6 +215,11 @@ static void warn(void *owner, const char *words)
 {
     (void)owner;
     fprintf(stderr, "godwit: warning: %s\n", words);
+}
+
+static void store_failed(void *owner)
+{
+    server_fail(owner);
 }
 
 static void store_notice(void *owner, bool is_trouble, const char *words)
@@ -239,6 +278,7 @@ static bool open_store(struct server *server, const struct config *config, struc
         .create = true,
         .body_memory = config->body_memory,
         .notice = store_notice,
+        .failed = store_failed,
         .owner = server,
     };
     return store_open(&options, &server->store, error) &&
@@ -293,6 +333,7 @@ static void close_server(struct start *start)
     lane_free(&server->chores);
     store_close(&server->store);
     for (unsigned i = 0; i < server->loop_count; i++) {
+        close_listeners(&server->loops[i]); /* open yet when the start has failed */
         loop_free(&server->loops[i].loop);
         address_cache_free(&server->loops[i].cache);
     }

@@ -37,6 +37,7 @@ struct server_loop {
     const struct settings *settings;
     struct address_cache *cache;
     struct list conns;
+    size_t operations; /* see server_loop_hold() */
     bool stopping;
     struct served_port ports[SERVER_LISTENERS_MAX];
     size_t port_count;
@@ -44,6 +45,7 @@ struct server_loop {
     struct job thread_job;
     struct post stop_post;
     struct timer stop_timer; /* when waiting for messages in flight ends */
+    struct post rest_post;   /* to loop 0: nothing is left to do here */
     struct post settings_post, settings_taken;
     const struct settings *next_settings;
 };
@@ -60,6 +62,7 @@ struct server {
     struct reload *reload; /* the one that is under way, or NULL */
     struct server_loop *loops;
     unsigned loop_count;
+    unsigned loops_at_rest; /* loop 0 counts them: all turn until the last has nothing to do */
     atomic_flag failed;
     struct post fail_post;
     int exit_code;
@@ -71,6 +74,12 @@ int server_run(const char *config_file, unsigned loops);
 
 /* Loop 0.  Begins to stop: nothing new is accepted, messages in flight are finished. */
 void server_stop(struct server *);
+/* The loop's thread.  Something has begun that will end on this loop: a session, or a question, a
+ * commit, a reload that may outlive whoever asked.  A server that stops takes nothing apart before
+ * the last of them is over. */
+void server_loop_hold(struct server_loop *);
+void server_loop_release(struct server_loop *);
+
 /* Any thread.  The store cannot go on (STORE.md 14): stops, with an exit code that asks for a
  * restart. */
 void server_fail(struct server *);

@@ -73,6 +73,7 @@ static found_function sender_found, recipient_found, name_verified, name_expande
 static void lookup_answered(struct lookup *l)
 {
     struct smtp_conn *s = l->owner;
+    struct server_loop *home = l->holds;
     if (s) {
         s->lookup = NULL;
         s->found(s, l);
@@ -80,6 +81,7 @@ static void lookup_answered(struct lookup *l)
     lookup_free(&l);
     if (s)
         conn_resume(&s->conn);
+    server_loop_release(home);
 }
 
 static void ask_people(struct smtp_conn *s, enum lookup_kind kind, const struct address *address,
@@ -93,6 +95,7 @@ static void ask_people(struct smtp_conn *s, enum lookup_kind kind, const struct 
     }
     l->settings = s->conn.settings;
     l->home = home->loop;
+    l->holds = home;
     l->done = lookup_answered;
     l->owner = s;
     l->request = request;
@@ -102,6 +105,7 @@ static void ask_people(struct smtp_conn *s, enum lookup_kind kind, const struct 
                (struct smtp_answer){ SMTP_DEFER, 451, "4.3.2", T("too busy, try again later") });
         return;
     }
+    server_loop_hold(home);
     s->lookup = l;
     s->found = found;
 }
@@ -147,8 +151,7 @@ static void add_recipient(struct smtp_conn *s, const struct address *address,
                           const struct resolved *resolved, uint32_t request)
 {
     if (!s->delivery)
-        s->delivery =
-            delivery_new(s->conn.home->server->store, s->conn.home->loop, &delivery_events, s);
+        s->delivery = delivery_new(s->conn.home, &delivery_events, s);
     enum delivery_add added =
         s->delivery ? delivery_add(s->delivery, resolved) : DELIVERY_NO_MEMORY;
     if (added == DELIVERY_TOO_MANY) {
@@ -340,7 +343,6 @@ static void committed(void *owner, struct delivery *d)
         break;
     case STORE_UNKNOWN:
         a = (struct smtp_answer){ .verdict = SMTP_VANISH };
-        server_fail(s->conn.home->server);
         break;
     }
     if (delivery_verdict(d) != STORE_STORED)
@@ -451,7 +453,8 @@ static void smtp_drained(struct conn *c, size_t count)
 
 static uint64_t smtp_deadline(const struct conn *c)
 {
-    return smtp_server_deadline_ms(OWNER_OF(c, const struct smtp_conn, conn)->machine);
+    const struct smtp_conn *s = OWNER_OF(c, const struct smtp_conn, conn);
+    return s->body_waits ? UINT64_MAX /* for our own disk */ : smtp_server_deadline_ms(s->machine);
 }
 
 static void smtp_input_ended(struct conn *c)

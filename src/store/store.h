@@ -32,6 +32,9 @@ struct store_options {
     uint64_t reserve_octets; /* free space below which mail is refused; 0: the default */
     /* Told what people should know (recovery, damage, trouble and its end); any thread. */
     void (*notice)(void *owner, bool is_trouble, const char *words);
+    /* Nothing can be written any more, STORE_FAILED for good: the process must end for a restart.
+     * Before any commit of unknown outcome is answered; once; any thread; may be NULL. */
+    void (*failed)(void *owner);
     void *owner;
 };
 

@@ -1,4 +1,4 @@
-/* fault.c - a disk that fails on demand: preloaded into the server by faults.py.
+/* fault.c - a disk that fails on demand: preloaded into the server by faulty.py.
  *
  * The file named by GODWIT_FAULT says what goes wrong, one word:
  *   sync    the next fdatasync of a journal segment fails with EIO, once
@@ -6,6 +6,8 @@
  *   short   the next write into a journal segment writes a part of it, once
  *   full    the file system has no room left, until the file is removed
  *   gone    every fdatasync of a journal segment fails with EIO, until the file is removed
+ *   slow    every fdatasync of a journal segment takes a second, until the file is removed
+ *   dying   both
  * A fault that happens once removes the file.  Offsets are of 64 bits: the calls have those names.
  */
 #include <dlfcn.h>
@@ -49,7 +51,9 @@ int fdatasync(int file)
     static int (*real)(int);
     if (!real)
         real = (int (*)(int))dlsym(RTLD_NEXT, "fdatasync");
-    if (is_segment(file) && (wanted("gone") || happens_once("sync"))) {
+    if (is_segment(file) && (wanted("slow") || wanted("dying")))
+        sleep(1);
+    if (is_segment(file) && (wanted("gone") || wanted("dying") || happens_once("sync"))) {
         errno = EIO;
         return -1;
     }

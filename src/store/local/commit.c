@@ -278,9 +278,11 @@ static bool abandon(struct commit_line *line)
         return go_to(line, COMMIT_ANSWER);
     }
     line->verdict = STORE_UNKNOWN;
-    store_ails(line->store, AILS_JOURNAL, true);
+    bool fails_now = store_ails(line->store, AILS_JOURNAL, true);
     store_tell(line->store, true, "nothing can be written any more, a restart is needed: %s",
                second.words);
+    if (fails_now && line->store->failed)
+        line->store->failed(line->store->owner);
     return go_to(line, COMMIT_ANSWER);
 }
 

@@ -64,6 +64,7 @@ static struct store *store_new(const struct store_options *options)
     uint64_t segment = options->segment_octets ? options->segment_octets : segment_octets_default;
     store->path = strdup(options->path);
     store->notice = options->notice;
+    store->failed = options->failed;
     store->owner = options->owner;
     store->body_memory = options->body_memory ? options->body_memory : body_memory_default;
     store->reserve_octets =

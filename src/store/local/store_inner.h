@@ -39,6 +39,7 @@ struct figures {
 struct store {
     char *path;
     void (*notice)(void *owner, bool is_trouble, const char *words);
+    void (*failed)(void *owner);
     void *owner;
     struct disk *disk;
     struct disk_file *lock;
