@@ -177,6 +177,11 @@ static void test_no_segment(void **state)
 
 /* --- The index --- */
 
+static void stop_reading(struct maildrop_read *read)
+{
+    loop_stop(read->home);
+}
+
 static sqlite3 *open_beside(struct world *w)
 {
     char path[SCRATCH_PATH + 16];
@@ -253,6 +258,34 @@ static void test_index_is_damaged(void **state)
         world_is_whole(w);
     }
     assert_int_equal(world_deliver(w, ALICE, 1, 3000), STORE_STORED);
+    world_is_whole(w);
+}
+
+/* The writer may not come by the damaged place for years. */
+static void test_reader_finds_damage(void **state)
+{
+    struct world *w = *state;
+    struct maildrop_read read = { .mailbox = ALICE, .home = w->loop, .done = stop_reading };
+    assert_int_equal(world_deliver(w, ALICE, 1, 3000), STORE_STORED);
+    world_reopen(w);
+    sqlite3 *other = open_beside(w);
+    run_sql(other, "DROP TABLE placement");
+    sqlite3_close(other);
+    read.list = true;
+    assert_true(maildrop_read_start(w->store, &read));
+    loop_run(w->loop);
+    assert_false(read.ok);
+    assert_int_equal(read.error.kind, ERROR_DAMAGED);
+    maildrop_read_clear(&read);
+    for (int i = 0; i < TRIES && !read.ok; i++) {
+        assert_true(maildrop_read_start(w->store, &read));
+        loop_run(w->loop);
+        maildrop_read_clear(&read);
+    }
+    assert_true(read.ok);
+    assert_int_equal(read.count, 1);
+    wait_for_health(w, STORE_READY);
+    assert_true(world_told(w, "made anew"));
     world_is_whole(w);
 }
 
@@ -374,6 +407,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_index_lags, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_index_lags_at_the_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_index_is_damaged, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_reader_finds_damage, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_reader_in_the_way, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_crash_before_every_call, set_up, tear_down),
     };

@@ -103,7 +103,8 @@ static bool open_database(struct directory *d, const char *data_path, bool creat
         .path = path,
         .flags = SQLITE_OPEN_READWRITE | (create ? SQLITE_OPEN_CREATE : 0),
         .busy_ms = BUSY_MS,
-        .setup = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;",
+        .setup = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;"
+                 "PRAGMA temp_store = MEMORY;",
     };
     return database_open(&d->db, &options, error) &&
            database_check_format(&d->db, &directory_format, error) &&

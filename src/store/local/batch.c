@@ -101,6 +101,7 @@ static bool words_fit(struct text words)
 static bool may_place(const struct batch *b, struct index *index, const struct placement *p,
                       struct error *error)
 {
+    CHECK(p->prefix_facts.octets == p->prefix.len);
     if (!words_fit(p->prefix) || !words_fit(p->address))
         return error_set(error, ERROR_REFUSED, "the prefix of a placement is too long");
     const struct mailbox_row *row = index_mailbox(index, p->mailbox, error);

@@ -103,14 +103,25 @@ void commit_enqueue(struct commit_line *line, struct commit *c)
         lane_follow(line->lane, &line->job);
 }
 
-void commit_wake(struct commit_line *line)
+static void wake(struct commit_line *line, bool suspects)
 {
     pthread_mutex_lock(&line->mutex);
     line->woken = true;
+    line->suspected |= suspects;
     bool starts = must_start(line);
     pthread_mutex_unlock(&line->mutex);
     if (starts)
         lane_follow(line->lane, &line->job);
+}
+
+void commit_wake(struct commit_line *line)
+{
+    wake(line, false);
+}
+
+void commit_suspect(struct commit_line *line)
+{
+    wake(line, true);
 }
 
 /* --- GATHER --- */

@@ -44,6 +44,7 @@ struct commit_line {
     bool woken;            /* there is something to tend, even if nothing was submitted */
     bool parked;           /* the job comes back when the preparation ends */
     bool closing;          /* no more errands: the other lanes are ending */
+    bool suspected;        /* a reader says that index.db is damaged */
     enum errand preparation;
     uint64_t prepare_ms; /* when one that failed may be tried again */
     struct error prepare_error;
@@ -59,6 +60,7 @@ struct commit_line {
     unsigned turns;             /* segments tried for this batch */
     bool passed_over;           /* the last batch had no room for all changes */
     bool index_damaged;         /* seen since the last look */
+    uint64_t believe_ms;        /* readers are not believed before this */
     uint64_t retry_ms;          /* when to try the index again */
     uint64_t restart_over;      /* octets of log from which a restart is worth trying again */
 
@@ -79,6 +81,8 @@ void commit_line_close(struct commit_line *);
 void commit_enqueue(struct commit_line *, struct commit *);
 /* Any thread: looks after what may have healed, although nothing is submitted. */
 void commit_wake(struct commit_line *);
+/* Any thread: a reader found index.db damaged where the writer has not looked. */
+void commit_suspect(struct commit_line *);
 /* Any thread: `done` on the commit's home, with this verdict. */
 void commit_answer(struct commit *, enum store_verdict, const struct error *);
 

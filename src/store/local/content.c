@@ -90,12 +90,13 @@ static bool places_equal(const struct unit_place *a, const struct unit_place *b)
 static bool look_up(struct content *c)
 {
     struct index_message message;
+    struct error error = { 0 };
     bool found = false;
-    struct index *index = reading_begin(c->store, NULL);
+    struct index *index = reading_begin(c->store, &error);
     if (!index)
         return false;
-    bool ok = index_find_message(index, c->message, &message, &found, NULL);
-    reading_end(c->store);
+    bool ok = index_find_message(index, c->message, &message, &found, &error);
+    reading_end(c->store, &error);
     if (!ok || !found || places_equal(&message.place, &c->place))
         return false;
     c->place = message.place;

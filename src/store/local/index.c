@@ -124,15 +124,18 @@ struct kind_options {
 static const struct kind_options kinds[] = {
     [INDEX_WRITER] = { "index.db", SQLITE_OPEN_READWRITE, WRITER_BUSY_MS,
                        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                       "PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -16384;",
+                       "PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -16384;"
+                       "PRAGMA temp_store = MEMORY;",
                        false, INDEX_STATEMENTS },
     [INDEX_READER] = { "index.db", SQLITE_OPEN_READONLY, READER_BUSY_MS,
-                       "PRAGMA cache_size = -4096;", false, READ_STATEMENTS },
+                       "PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY;", false,
+                       READ_STATEMENTS },
     [INDEX_UPKEEP] = { "index.db", SQLITE_OPEN_READWRITE, WRITER_BUSY_MS,
                        "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;", false, 0 },
     [INDEX_FRESH] = { "index.new", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, WRITER_BUSY_MS,
                       "PRAGMA page_size = 4096; PRAGMA journal_mode = DELETE;"
-                      "PRAGMA synchronous = FULL; PRAGMA cache_size = -65536;",
+                      "PRAGMA synchronous = FULL; PRAGMA cache_size = -65536;"
+                      "PRAGMA temp_store = MEMORY;",
                       true, INDEX_STATEMENTS },
     [INDEX_SCRATCH] = { NULL, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, WRITER_BUSY_MS,
                         "PRAGMA page_size = 4096; PRAGMA journal_mode = MEMORY;"

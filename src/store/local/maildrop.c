@@ -134,7 +134,7 @@ static void run_read(struct job *job)
         read->ok = read_mailbox(read, index);
         index_read_end(index);
     }
-    reading_end(read->store);
+    reading_end(read->store, &read->error);
 }
 
 static void read_done(struct job *job)

@@ -227,12 +227,15 @@ struct index *reading_begin(struct store *store, struct error *error)
     pthread_mutex_lock(&r->mutex);
     if (!r->index)
         index_open(store->path, INDEX_READER, store->uuid, &r->index, error);
-    if (!r->index)
-        pthread_mutex_unlock(&r->mutex);
-    return r->index;
+    struct index *index = r->index;
+    if (!index)
+        reading_end(store, error);
+    return index;
 }
 
-void reading_end(struct store *store)
+void reading_end(struct store *store, const struct error *trouble)
 {
     pthread_mutex_unlock(&store->reading.mutex);
+    if (trouble->kind == ERROR_DAMAGED)
+        commit_suspect(&store->commits);
 }

@@ -86,7 +86,8 @@ struct maildrop_entry maildrop_entry_of(const struct index_placement *);
 
 /* open.c: the reading index, held until reading_end().  NULL on failure. */
 struct index *reading_begin(struct store *, struct error *);
-void reading_end(struct store *);
+/* `trouble`: what happened meanwhile; damage is passed on to whoever can cure it. */
+void reading_end(struct store *, const struct error *trouble);
 
 /* open.c: brings the index up to the journal's end, or makes it anew when it is damaged. */
 bool store_catch_up(struct store *, struct index **writer, struct error *);

@@ -17,6 +17,7 @@ enum {
     DEAD_OCTETS = 64 * 1024 * 1024,
     PASSIVES = 2, /* the second finds what was written during the first */
     SWEEP_CHANGES = 250,
+    BELIEVE_AGAIN_MS = 60 * 60 * 1000,
 };
 
 /* With the mutex held, or by the only one who may change it. */
@@ -104,10 +105,25 @@ static void tend_segments(struct commit_line *line, uint64_t now_ms)
 
 /* --- The index --- */
 
+/* A reader is believed, but not again within the hour: what a new index has not cured it would not
+ * cure the next time, and making one takes long. */
+static void hear_suspicion(struct commit_line *line, uint64_t now_ms)
+{
+    pthread_mutex_lock(&line->mutex);
+    bool suspected = line->suspected;
+    line->suspected = false;
+    pthread_mutex_unlock(&line->mutex);
+    if (!suspected || now_ms < line->believe_ms)
+        return;
+    line->believe_ms = now_ms + BELIEVE_AGAIN_MS;
+    line->index_damaged = true;
+}
+
 static void tend_index(struct commit_line *line, uint64_t now_ms)
 {
     struct store *store = line->store;
     struct error error = { 0 };
+    hear_suspicion(line, now_ms);
     if (line->index_damaged && !(atomic_load(&store->ails) & AILS_INDEX)) {
         error_set(&error, ERROR_DAMAGED, "index.db is damaged");
         commit_falls_behind(line, &error);
