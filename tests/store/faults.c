@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -102,6 +103,49 @@ static void forget(const struct disk_file *file)
         if (world.files[i].file == file)
             world.files[i].file = NULL;
     pthread_mutex_unlock(&world.mutex);
+}
+
+/* --- SQLite's files --- */
+
+static int (*real_open)(sqlite3_vfs *, sqlite3_filename, sqlite3_file *, int, int *);
+static const sqlite3_io_methods *real_methods;
+static sqlite3_io_methods log_methods;
+
+static int log_write(sqlite3_file *file, const void *octets, int count, sqlite3_int64 offset)
+{
+    pthread_mutex_lock(&world.mutex);
+    bool is_full = world.set.log_is_full;
+    pthread_mutex_unlock(&world.mutex);
+    return is_full ? SQLITE_FULL : real_methods->xWrite(file, octets, count, offset);
+}
+
+static int open_log(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file, int flags,
+                    int *flags_out)
+{
+    int code = real_open(vfs, name, file, flags, flags_out);
+    if (code == SQLITE_OK && (flags & SQLITE_OPEN_WAL)) {
+        pthread_mutex_lock(&world.mutex);
+        if (!real_methods) {
+            real_methods = file->pMethods;
+            log_methods = *real_methods;
+            log_methods.xWrite = log_write;
+        }
+        pthread_mutex_unlock(&world.mutex);
+        file->pMethods = &log_methods;
+    }
+    return code;
+}
+
+void faults_register(void)
+{
+    static sqlite3_vfs vfs;
+    if (real_open)
+        return;
+    vfs = *sqlite3_vfs_find(NULL);
+    real_open = vfs.xOpen;
+    vfs.xOpen = open_log;
+    vfs.zName = "obeys the test";
+    sqlite3_vfs_register(&vfs, 1);
 }
 
 /* --- What is linked in the place of run's --- */

@@ -17,6 +17,7 @@ struct fault {
 
 struct faults {
     struct fault write, sync, make;
+    bool log_is_full;     /* the write-ahead logs of SQLite take nothing */
     uint64_t free_octets; /* 0: as the disk says */
     uint64_t clock_ms;    /* added to the monotonic clock */
     int crash_at; /* the process is gone at the n-th of: before a write, sync, make, rename or
@@ -32,6 +33,8 @@ void faults_clear(void);
         faults_hold()->member = __VA_ARGS__;                                                       \
         faults_release();                                                                          \
     } while (0)
+/* SQLite too uses a disk that obeys, from now on. */
+void faults_register(void);
 struct faults *faults_hold(void);
 void faults_release(void);
 

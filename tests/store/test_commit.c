@@ -19,6 +19,7 @@ enum { ALICE = 0x1111, BOB = 0x2222, TRIES = 100000 };
 static int set_up(void **state)
 {
     faults_clear();
+    faults_register();
     return world_set_up(state);
 }
 
@@ -216,6 +217,26 @@ static void test_index_lags(void **state)
     world_is_whole(w);
 }
 
+/* The log is written when the transaction is to count: a full disk must undo all of it. */
+static void test_log_is_full(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(world_deliver(w, ALICE, 1, 3000), STORE_STORED);
+    FAULT(log_is_full, true);
+    assert_int_equal(world_deliver(w, ALICE, 2, 3000), STORE_STORED);
+    assert_int_equal(store_health(w->store), STORE_BEHIND);
+    assert_int_equal(count_in(w, ALICE), 1);
+    advance(1001);
+    assert_int_equal(store_health(w->store), STORE_BEHIND);
+    FAULT(log_is_full, false);
+    wait_for_health(w, STORE_READY);
+    assert_int_equal(count_in(w, ALICE), 2);
+    assert_int_equal(world_deliver(w, ALICE, 3, 3000), STORE_STORED);
+    world_is_whole(w);
+    world_reopen(w);
+    world_is_whole(w);
+}
+
 static void test_index_lags_at_the_end(void **state)
 {
     struct world *w = *state;
@@ -405,6 +426,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_reserve, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_segment, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_index_lags, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_log_is_full, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_index_lags_at_the_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_index_is_damaged, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_reader_finds_damage, set_up, tear_down),
