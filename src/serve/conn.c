@@ -2,7 +2,6 @@
 #include "serve/conn.h"
 
 #include "base/check.h"
-#include "run/entropy.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -164,9 +163,9 @@ static const struct stream_events events = { on_input, on_end, on_drained };
 static void name_session(struct conn *c)
 {
     static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
-    uint64_t random = entropy_u64();
-    for (size_t i = 0; i < SESSION_TEXT; i++, random >>= 5)
-        c->session[i] = digits[random & 31];
+    uint64_t number = c->home->next_session++;
+    for (size_t i = SESSION_TEXT; i > 0; i--, number >>= 5)
+        c->session[i - 1] = digits[number & 31];
 }
 
 void conn_init(struct conn *c, const struct conn_type *type, struct served_port *port,

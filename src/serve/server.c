@@ -175,6 +175,7 @@ static bool make_loop(struct server *server, unsigned index, struct error *error
     l->index = index;
     l->settings = server->settings;
     list_init(&l->conns);
+    l->next_session = entropy_u64();
     l->cache = address_cache_new(server->shared);
     if (!l->cache)
         return error_set(error, ERROR_TEMPORARY, "memory is short");
