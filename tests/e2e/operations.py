@@ -246,5 +246,42 @@ def a_disk_that_is_full():
             subprocess.run([shutil.which("umount"), data], check=True)
 
 
+# The control socket: only the server's user and root reach it, and they may say anything.
+
+ODD_REQUESTS = [
+    b"\n", b"{}\n", b"[]\n", b'"x"\n', b"{\n", b"\xff\xff\n", b'{"do":5}\n', b'{"do":"x"}\n',
+    b'{"do":"a\\u0000b"}\n', b"[" * 60000 + b"\n", b"x" * 70000, b'{"do":"purge"}\n',
+    b'{"do":"purge","mailbox":""}\n', b'{"do":"purge","mailbox":"zz"}\n',
+    b'{"do":"purge","mailbox":"0"}\n', b'{"do":"purge","mailbox":"-1"}\n',
+    b'{"do":"purge","mailbox":"ffffffffffffffff"}\n',
+    b'{"do":"purge","mailbox":"ffffffffffffffffffffff"}\n',
+]
+
+
+def ask_control(server, octets):
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.settimeout(20)
+    sock.connect(f"{server.folder}/data/control.sock")
+    sock.sendall(octets)
+    return sock
+
+
+@case
+def odd_requests_to_the_control_socket():
+    with Server(users=[BOB]) as server:
+        for request in ODD_REQUESTS:
+            with ask_control(server, request) as sock:
+                reply = sock.recv(4096)
+                check(b'"ok":false' in reply, f"{request[:40]!r}: {reply!r}")
+        for _ in range(100):
+            ask_control(server, b'{"do":"reload"}\n').close()
+        idle = [ask_control(server, b"{") for _ in range(64)]
+        for sock in idle:
+            sock.close()
+        until(lambda: subprocess.run([server.program, "reload", "-c", server.config], check=False,
+                                     capture_output=True).returncode == 0, "a reload")
+        server.deliver(b"x\r\n")
+
+
 if __name__ == "__main__":
     main()

@@ -323,6 +323,7 @@ static void test_purge(void **state)
         assert_int_equal(world_deliver(w, ALICE, i, 100), STORE_STORED);
         assert_int_equal(world_deliver(w, BOB, i, 100), STORE_STORED);
     }
+    assert_int_equal(world_purge(w, UINT64_MAX), STORE_REFUSED); /* no such id can be */
     assert_int_equal(world_purge(w, ALICE), STORE_STORED);
     struct maildrop_read alice = world_list(w, ALICE), bob = world_list(w, BOB);
     assert_int_equal(alice.count, 0);

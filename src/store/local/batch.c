@@ -98,12 +98,21 @@ static bool words_fit(struct text words)
     return words.len <= CHANGE_WORDS_MAX;
 }
 
+/* Whoever asks over the control socket may name anything. */
+static bool is_mailbox(mailbox_id id, struct error *error)
+{
+    return (id != 0 && id <= INT64_MAX) ||
+           error_set(error, ERROR_REFUSED, "no mailbox has the id %016llx", (unsigned long long)id);
+}
+
 static bool may_place(const struct batch *b, struct index *index, const struct placement *p,
                       struct error *error)
 {
     CHECK(p->prefix_facts.octets == p->prefix.len);
     if (!words_fit(p->prefix) || !words_fit(p->address))
         return error_set(error, ERROR_REFUSED, "the prefix of a placement is too long");
+    if (!is_mailbox(p->mailbox, error))
+        return false;
     const struct mailbox_row *row = index_mailbox(index, p->mailbox, error);
     if (!row)
         return false;
@@ -159,7 +168,7 @@ static bool may_be_done(const struct batch *b, struct index *index, struct lock_
         return may_store(b, index, c, error);
     if (c->expunge)
         return may_expunge(b, index, locks, c->expunge, error);
-    return index_mailbox(index, c->purge, error) != NULL;
+    return is_mailbox(c->purge, error) && index_mailbox(index, c->purge, error) != NULL;
 }
 
 /* --- What the unit says; from here on nothing can fail --- */
