@@ -118,6 +118,8 @@ static void on_trouble(void *owner, const struct error *error)
 static bool start_port(struct bound_port *bound, struct server_loop *home, struct error *error)
 {
     static const struct listener_events events = { conn_accepted, on_trouble };
+    if (home->port_count == SERVER_LISTENERS_MAX)
+        return error_set(error, ERROR_CONFIG, "there are too many listeners");
     struct served_port *port = &home->ports[home->port_count];
     *port = (struct served_port){ .home = home, .role = bound->role };
     int socket = bound->socket;
