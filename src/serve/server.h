@@ -37,7 +37,8 @@ struct server_loop {
     const struct settings *settings;
     struct address_cache *cache;
     struct list conns;
-    size_t operations; /* see server_loop_hold() */
+    uint64_t next_session; /* counts from a random start: names the sessions in the log */
+    size_t operations;     /* see server_loop_hold() */
     bool stopping;
     struct served_port ports[SERVER_LISTENERS_MAX];
     size_t port_count;
