@@ -6,6 +6,7 @@
 #include "serve/server.h"
 
 #include "base/check.h"
+#include "run/entropy.h"
 #include "run/owner.h"
 #include "run/process.h"
 #include "serve/auth.h"
