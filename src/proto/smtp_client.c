@@ -84,23 +84,19 @@ void client_answered(struct smtp_client *c)
     memmove(oldest, oldest + 1, c->awaited_count * sizeof *oldest);
 }
 
-bool client_said(struct smtp_client *c, enum awaited_kind kind, uint32_t count, size_t before)
+void client_said(struct smtp_client *c, enum awaited_kind kind, uint32_t count)
 {
-    if (c->output.failed) {
-        c->output.len = before; /* never half a line */
+    if (c->output.failed)
         client_fail(c, AT_LOCAL, "4.3.0", "memory is short");
-        return false;
-    }
-    await(c, kind, count);
-    return true;
+    else
+        await(c, kind, count);
 }
 
-bool client_say(struct smtp_client *c, enum awaited_kind kind, struct text line)
+void client_say(struct smtp_client *c, enum awaited_kind kind, struct text line)
 {
-    size_t before = c->output.len;
     buffer_text(&c->output, line);
     buffer_text(&c->output, T("\r\n"));
-    return client_said(c, kind, 1, before);
+    client_said(c, kind, 1);
 }
 
 /* ---- output ---- */
@@ -149,9 +145,7 @@ uint64_t smtp_client_deadline_ms(const struct smtp_client *c)
 static void time_out(struct smtp_client *c)
 {
     const struct outgoing *o = client_newest(c);
-    if (c->phase >= CLIENT_QUITTING && !o)
-        client_close(c);
-    else if (c->phase == CLIENT_HANDSHAKE)
+    if (c->phase == CLIENT_HANDSHAKE)
         client_fail(c, AT_STARTTLS, "4.4.2", "timed out in the TLS handshake");
     else if (o && (o->stage == STAGE_CONTENT || o->stage == STAGE_OCTETS))
         client_fail(c, AT_DATA, "4.4.2", "timed out sending the content");
@@ -178,12 +172,10 @@ void client_close(struct smtp_client *c)
     c->awaited_count = 0;
 }
 
-/* The failure as the result of a message that was under way.  What was said to the session was not
- * said to a recipient. */
+/* The failure as the result of a message that was under way. */
 static void fail_message(const struct smtp_client *c, struct outgoing *o)
 {
     struct smtp_client_result result = c->failure;
-    result.permanent = false;
     if (result.where != AT_LOCAL)
         result.where = o->where;
     client_settle_all(o, &result);
@@ -191,15 +183,21 @@ static void fail_message(const struct smtp_client *c, struct outgoing *o)
     o->unanswered = 0;
 }
 
+/* The output is thrown away, half a line or half a message with it.  Once the session was to end,
+ * and no message is under way, nothing that goes wrong matters. */
 static void fail(struct smtp_client *c, const struct smtp_client_result *why)
 {
+    buffer_clear(&c->output);
+    if (c->phase >= CLIENT_QUITTING && !c->tx) {
+        client_close(c);
+        return;
+    }
     c->failure = *why;
     c->failed = true;
     if (c->tx)
         fail_message(c, c->tx);
     if (c->behind)
         fail_message(c, c->behind);
-    buffer_clear(&c->output);
     client_close(c);
 }
 
@@ -217,10 +215,13 @@ void client_fail(struct smtp_client *c, enum smtp_client_where where, const char
     fail(c, &why);
 }
 
-/* The reader is not used any more, so that its text stays. */
+/* 5xx refuses a session before it is open; later it is only the end of one, and was not said to a
+ * recipient.  The reader is not used any more, so that its text stays. */
 void client_fail_by_reply(struct smtp_client *c, enum smtp_client_where where)
 {
     struct smtp_client_result why = client_reply_result(c, where, buffer_as_text(&c->reader.kept));
+    if (why.permanent && where >= AT_IDLE)
+        client_result_soften(&why, "4.4.2");
     fail(c, &why);
 }
 
@@ -237,10 +238,6 @@ void smtp_client_input_ended(struct smtp_client *c, struct text why)
 /* All that came was read. */
 static void end(struct smtp_client *c)
 {
-    if (c->phase >= CLIENT_QUITTING && !c->tx) {
-        client_close(c);
-        return;
-    }
     struct text sentence = { c->sentence, c->sentence_len };
     struct smtp_client_result why = client_result(client_where(c), "4.4.2", sentence);
     fail(c, &why);
@@ -298,8 +295,6 @@ static bool read_line(struct smtp_client *c, struct bytes *in)
         line_came(c);
         client_take_reply(c);
         client_set_deadline(c);
-        if (c->phase != CLIENT_CLOSING) /* then the failure may borrow its words */
-            reply_reader_clear(&c->reader);
         return true;
     case REPLY_JUNK:
         junk_came(c);

@@ -20,7 +20,7 @@
  *
  * The end of a message (the final dot, the last BDAT) is sent only after SMTP_CLIENT_MAY_FINISH was
  * answered: the driver holds it back until the results of the message before are durable
- * (STORE.md 16).
+ * (STORE.md 16).  It is asked only after the SENT of that message.
  *
  * What becomes of a message is certain but for one case: a session that ends between the end of the
  * message and its reply.  The server may have taken it or not (RFC 1047).  The result then has the
@@ -49,7 +49,8 @@ enum smtp_client_step_kind {
     SMTP_CLIENT_START_TLS, /* write the output, throw the rest of the input away, handshake, then
                               smtp_client_tls_started() or smtp_client_input_ended() */
     SMTP_CLIENT_SENT,      /* .message has a result for every recipient: smtp_client_result() */
-    SMTP_CLIENT_CLOSE,     /* write the output, hang up; smtp_client_failure() says why */
+    SMTP_CLIENT_CLOSE,     /* write the output, hang up; smtp_client_failure() says why; every
+                              later step says it again */
 };
 
 struct smtp_client_message;
@@ -60,7 +61,11 @@ struct smtp_client_step {
     uint64_t offset;
 };
 
-enum smtp_client_tls { SMTP_CLIENT_TLS_NEVER, SMTP_CLIENT_TLS_IF_OFFERED, SMTP_CLIENT_TLS_MUST };
+enum smtp_client_tls {
+    SMTP_CLIENT_TLS_NEVER,
+    SMTP_CLIENT_TLS_IF_OFFERED, /* a handshake that fails ends the session; the next may be NEVER */
+    SMTP_CLIENT_TLS_MUST        /* without it the session fails, and only for now */
+};
 
 /* Borrowed by the session for its whole life. */
 struct smtp_client_config {
@@ -167,7 +172,9 @@ void smtp_client_tls_started(struct smtp_client *, uint64_t now_ms);
  * before this: often the server said why. */
 void smtp_client_input_ended(struct smtp_client *, struct text why);
 
-/* Bytes to write, oldest first; valid until the next call. */
+/* Bytes to write, oldest first; valid until the next call.  What smtp_client_body() adds is
+ * content, everything else is whole commands.  A session that fails throws away what was not
+ * written. */
 struct bytes smtp_client_output(const struct smtp_client *);
 void smtp_client_drained(struct smtp_client *, size_t count);
 /* When to call step() even if nothing arrives; UINT64_MAX for never. */
@@ -175,10 +182,10 @@ uint64_t smtp_client_deadline_ms(const struct smtp_client *);
 
 /* After SENT, until the next step(): of one recipient of the message. */
 const struct smtp_client_result *smtp_client_result(const struct smtp_client *, uint32_t recipient);
-/* After CLOSE: why; NULL after an orderly QUIT.  It speaks of this host: another one of the same
- * domain may say otherwise, so try that first even when this is permanent (5xx to the greeting or
- * to HELO).  A session that fails while its first reply to a message is outstanding has not sent
- * that message: when the session was used before, a new one may be tried at once. */
+/* After CLOSE: why; NULL after QUIT.  It speaks of this host: another one of the same domain may
+ * say otherwise, so that one is tried first even when this is permanent (5xx to the greeting, EHLO
+ * or HELO).  And when a session that was used before fails AT_IDLE or AT_MAIL, that says nothing
+ * even of this host: servers end what was idle, and a new session may be tried at once. */
 const struct smtp_client_result *smtp_client_failure(const struct smtp_client *);
 
 /* What the server said of itself; complete in READY. */

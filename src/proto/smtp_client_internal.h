@@ -157,11 +157,10 @@ static inline struct outgoing *client_newest(const struct smtp_client *c)
 
 struct smtp_client_step client_wait(enum smtp_client_step_kind);
 /* Says this line, given without its end, and awaits the reply.  Without memory for it the session
- * fails: false. */
-bool client_say(struct smtp_client *, enum awaited_kind, struct text line);
-/* The same for what was appended to the output since it had `before` octets, with `count` replies
- * to come. */
-bool client_said(struct smtp_client *, enum awaited_kind, uint32_t count, size_t before);
+ * fails. */
+void client_say(struct smtp_client *, enum awaited_kind, struct text line);
+/* The same for a line that was appended to the output, with `count` replies to come. */
+void client_said(struct smtp_client *, enum awaited_kind, uint32_t count);
 /* The oldest entry of the list; NULL when nothing is awaited. */
 const struct awaited *client_awaited(const struct smtp_client *);
 /* One reply to it has come. */
@@ -173,7 +172,7 @@ void client_set_deadline(struct smtp_client *);
  * gets this one, of code 0.  What was not written yet never will be. */
 void client_fail(struct smtp_client *, enum smtp_client_where, const char *status,
                  const char *format, ...) __attribute__((format(printf, 4, 5)));
-/* ... for the reply in hand. `permanent` holds for the session only, never for recipients. */
+/* ... for the reply in hand. */
 void client_fail_by_reply(struct smtp_client *, enum smtp_client_where);
 /* Where the session stands. */
 enum smtp_client_where client_where(const struct smtp_client *);
@@ -203,7 +202,6 @@ void client_offers_line(struct smtp_client *, struct text words);
 bool client_proceed(struct smtp_client *, struct smtp_client_step *step_out);
 /* The final dot, or one without content. */
 void client_say_end(struct smtp_client *, struct outgoing *);
-void client_enter(struct smtp_client *, struct outgoing *, enum stage);
 
 /* smtp_client_results.c */
 

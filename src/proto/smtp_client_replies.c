@@ -64,35 +64,40 @@ static void nothing(struct smtp_client *c)
 
 /* ---- the session ---- */
 
-/* The failure was noted already.  A server that refuses a session still waits for QUIT (RFC 5321
- * 3.1); its answer does not matter. */
-static void leave_politely(struct smtp_client *c)
+/* A server that refuses a session still waits for QUIT (RFC 5321 3.1); its answer does not matter.
+ * Half a command that was never read is no time for it. */
+static void leave_politely(struct smtp_client *c, bool all_was_written)
 {
-    buffer_text(&c->output, T("QUIT\r\n"));
+    if (all_was_written)
+        buffer_text(&c->output, T("QUIT\r\n"));
+}
+
+static void refuse_session(struct smtp_client *c, enum smtp_client_where where)
+{
+    bool all_was_written = c->output.len == 0;
+    client_fail_by_reply(c, where);
+    leave_politely(c, all_was_written);
 }
 
 static void greeting_refused(struct smtp_client *c)
 {
-    client_fail_by_reply(c, AT_GREETING);
-    leave_politely(c);
+    refuse_session(c, AT_GREETING);
 }
 
 static void helo_refused(struct smtp_client *c)
 {
-    client_fail_by_reply(c, AT_HELLO);
-    leave_politely(c);
+    refuse_session(c, AT_HELLO);
 }
 
 void client_say_hello(struct smtp_client *c, enum awaited_kind kind)
 {
-    size_t before = c->output.len;
     if (kind == AWAIT_HELO)
         buffer_text(&c->output, T("HELO "));
     else
         buffer_text(&c->output, c->config->lmtp ? T("LHLO ") : T("EHLO "));
     buffer_text(&c->output, c->config->hostname);
     buffer_text(&c->output, T("\r\n"));
-    client_said(c, kind, 1, before);
+    client_said(c, kind, 1);
 }
 
 static void say_ehlo(struct smtp_client *c)
@@ -102,8 +107,9 @@ static void say_ehlo(struct smtp_client *c)
 
 static void tls_denied(struct smtp_client *c, const char *why)
 {
+    bool all_was_written = c->output.len == 0;
     client_fail(c, AT_STARTTLS, "4.7.4", "%s", why);
-    leave_politely(c);
+    leave_politely(c, all_was_written);
 }
 
 /* The reply to EHLO or HELO. */
@@ -211,7 +217,7 @@ static void data_taken(struct smtp_client *c)
 {
     struct outgoing *o = c->tx;
     if (!o->refused && o->accepted > 0) {
-        client_enter(c, o, STAGE_CONTENT);
+        o->stage = STAGE_CONTENT;
     } else if (o->accepted == 0 && !c->config->lmtp) {
         client_say_end(c, o);
     } else {
@@ -223,7 +229,7 @@ static void data_refused(struct smtp_client *c)
 {
     struct smtp_client_result result = client_message_result(c, c->tx);
     client_settle_all(c->tx, &result);
-    client_enter(c, c->tx, STAGE_OVER);
+    c->tx->stage = STAGE_OVER;
 }
 
 /* Whether the reply in hand is to a chunk whose octets were not all said. */
@@ -305,14 +311,17 @@ static void unasked(struct smtp_client *c)
         client_settle_all(o, &result);
     }
     client_fail_by_reply(c, client_where(c));
-    c->failure.permanent = false;
 }
 
 void client_take_reply(struct smtp_client *c)
 {
     const struct awaited *oldest = client_awaited(c);
     unsigned class = c->reader.code / 100;
-    if (c->reader.code == 421 && !(oldest && oldest->kind == AWAIT_QUIT)) {
+    if (oldest && oldest->kind == AWAIT_QUIT) {
+        client_close(c); /* whatever it says */
+        return;
+    }
+    if (c->reader.code == 421) {
         client_fail_by_reply(c, client_where(c)); /* RFC 5321 3.8: the server is closing */
         return;
     }

@@ -150,7 +150,7 @@ static bool ask(struct smtp_client *c, struct outgoing *o, enum client_request r
     return true;
 }
 
-void client_enter(struct smtp_client *c, struct outgoing *o, enum stage stage)
+static void enter(struct smtp_client *c, struct outgoing *o, enum stage stage)
 {
     o->stage = stage;
     client_set_deadline(c);
@@ -170,7 +170,6 @@ static void say_mail(struct smtp_client *c, const struct smtp_client_message *m)
 {
     const struct smtp_client_offers *offers = &c->offers;
     struct buffer *b = &c->output;
-    size_t before = b->len;
     buffer_text(b, T("MAIL FROM:<"));
     buffer_text(b, m->sender);
     buffer_text(b, T(">"));
@@ -185,7 +184,7 @@ static void say_mail(struct smtp_client *c, const struct smtp_client_message *m)
         add_parameter(b, T(" ENVID="), m->envid);
     }
     buffer_text(b, T("\r\n"));
-    client_said(c, AWAIT_MAIL, 1, before);
+    client_said(c, AWAIT_MAIL, 1);
 }
 
 /* RFC 3461 4.1: NEVER stands alone. */
@@ -211,7 +210,6 @@ static void add_notify(struct buffer *b, unsigned notify)
 static void say_rcpt(struct smtp_client *c, const struct smtp_client_recipient *r)
 {
     struct buffer *b = &c->output;
-    size_t before = b->len;
     buffer_text(b, T("RCPT TO:<"));
     buffer_text(b, r->address);
     buffer_text(b, T(">"));
@@ -220,7 +218,7 @@ static void say_rcpt(struct smtp_client *c, const struct smtp_client_recipient *
         add_parameter(b, T(" ORCPT="), r->orcpt);
     }
     buffer_text(b, T("\r\n"));
-    client_said(c, AWAIT_RCPT, 1, before);
+    client_said(c, AWAIT_RCPT, 1);
 }
 
 typedef bool advance(struct smtp_client *, struct outgoing *, struct smtp_client_step *);
@@ -236,7 +234,7 @@ static bool at_mail(struct smtp_client *c, struct outgoing *o, struct smtp_clien
     }
     c->dirty = true;
     c->messages++;
-    client_enter(c, o, STAGE_RCPT);
+    enter(c, o, STAGE_RCPT);
     say_mail(c, o->message);
     return false;
 }
@@ -246,17 +244,19 @@ static bool at_rcpt(struct smtp_client *c, struct outgoing *o, struct smtp_clien
     if (must_wait(c, step_out))
         return true;
     if (o->refused && !c->offers.pipelining) {
-        client_enter(c, o, STAGE_OVER);
+        enter(c, o, STAGE_OVER);
         return false;
     }
     if (o->named + 1 == o->message->recipient_count)
-        client_enter(c, o, STAGE_DATA);
+        enter(c, o, STAGE_DATA);
     say_rcpt(c, &o->message->recipients[o->named++]);
     return false;
 }
 
 static bool at_data(struct smtp_client *c, struct outgoing *o, struct smtp_client_step *step_out)
 {
+    /* LMTP is for the same machine, where DATA costs nothing more; RFC 2033 does not say how many
+     * replies a chunk has. */
     o->chunked = c->offers.chunking && !c->config->lmtp;
     bool looks_first = o->chunked || !c->offers.pipelining;
     if (looks_first && o->unanswered)
@@ -264,11 +264,11 @@ static bool at_data(struct smtp_client *c, struct outgoing *o, struct smtp_clien
     if (must_wait(c, step_out))
         return true;
     if (looks_first && (o->refused || o->accepted == 0)) {
-        client_enter(c, o, STAGE_OVER);
+        enter(c, o, STAGE_OVER);
     } else if (o->chunked) {
-        client_enter(c, o, STAGE_CHUNK);
+        enter(c, o, STAGE_CHUNK);
     } else {
-        client_enter(c, o, STAGE_GO);
+        enter(c, o, STAGE_GO);
         client_say(c, AWAIT_DATA, T("DATA"));
     }
     return false;
@@ -295,7 +295,7 @@ static bool at_content(struct smtp_client *c, struct outgoing *o, struct smtp_cl
 {
     if (o->offset < o->message->octets)
         return want_content(c, o, step_out);
-    client_enter(c, o, STAGE_FINISH);
+    enter(c, o, STAGE_FINISH);
     return false;
 }
 
@@ -309,23 +309,21 @@ static bool at_finish(struct smtp_client *c, struct outgoing *o, struct smtp_cli
 
 void client_say_end(struct smtp_client *c, struct outgoing *o)
 {
-    size_t before = c->output.len;
     if (o->offset && (o->tail[0] != '\r' || o->tail[1] != '\n'))
         buffer_text(&c->output, T("\r\n"));
     buffer_text(&c->output, T(".\r\n"));
     o->stage = STAGE_OVER;
     o->where = AT_END_OF_DATA;
     c->dirty = false; /* whatever the reply, the transaction is over (RFC 5321 4.1.1.4) */
-    client_said(c, AWAIT_END, c->config->lmtp ? o->accepted : 1, before);
+    client_said(c, AWAIT_END, c->config->lmtp ? o->accepted : 1);
 }
 
 static void say_bdat(struct smtp_client *c, struct outgoing *o)
 {
-    size_t before = c->output.len;
     buffer_printf(&c->output, "BDAT %llu%s\r\n", (unsigned long long)o->chunk_left,
                   o->last_chunk ? " LAST" : "");
-    client_enter(c, o, STAGE_OCTETS);
-    client_said(c, o->last_chunk ? AWAIT_END : AWAIT_CHUNK, 1, before);
+    enter(c, o, STAGE_OCTETS);
+    client_said(c, o->last_chunk ? AWAIT_END : AWAIT_CHUNK, 1);
 }
 
 /* One chunk may be unanswered while the next one goes out, but the last one goes only when all
@@ -336,7 +334,7 @@ static bool at_chunk(struct smtp_client *c, struct outgoing *o, struct smtp_clie
     if (must_wait(c, step_out))
         return true;
     if (o->refused) {
-        client_enter(c, o, STAGE_OVER);
+        enter(c, o, STAGE_OVER);
         return false;
     }
     uint64_t left = o->message->octets - o->offset;
@@ -356,7 +354,7 @@ static bool at_octets(struct smtp_client *c, struct outgoing *o, struct smtp_cli
         return want_content(c, o, step_out);
     if (o->last_chunk)
         o->where = AT_END_OF_DATA;
-    client_enter(c, o, o->last_chunk ? STAGE_OVER : STAGE_CHUNK);
+    enter(c, o, o->last_chunk ? STAGE_OVER : STAGE_CHUNK);
     return false;
 }
 
