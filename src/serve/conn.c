@@ -6,23 +6,28 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PENDING_MAX = 1024 * 1024 };
+enum {
+    PENDING_MAX = 1024 * 1024,
+    SHARE_OCTETS = 1024 * 1024, /* of output in a turn: other sessions have theirs in between */
+};
 
 static void turn(struct conn *, struct bytes fresh);
 
 /* --- Output --- */
 
-/* Gives the machine's output to the stream unless an earlier part is still on its way. */
-static void flush(struct conn *c)
+/* Gives the machine's output to the stream unless an earlier part is still on its way.  Returns how
+ * much it was. */
+static size_t flush(struct conn *c)
 {
     struct bytes out = c->type->output(c);
     if (c->sending || c->broken || out.len == 0)
-        return;
+        return 0;
     enum stream_sent sent = stream_write(c->stream, out);
     c->sending = sent == STREAM_QUEUED;
     c->broken = sent == STREAM_BROKEN;
     wire_drained(&c->wire, out.len);
     c->type->drained(c, out.len);
+    return out.len;
 }
 
 /* --- Time --- */
@@ -49,7 +54,7 @@ static void timer_fired(struct timer *timer)
 /* Re-arms only for an earlier moment: a later one is noticed when the timer fires. */
 static void set_timer(struct conn *c)
 {
-    uint64_t due = c->type->deadline_ms(c);
+    uint64_t due = c->yields ? loop_now_ms(c->home->loop) : c->type->deadline_ms(c);
     if (due == UINT64_MAX || (c->timer.node.place && c->timer.node.key <= due))
         return;
     if (!loop_timer_start(c->home->loop, &c->timer, due))
@@ -61,7 +66,7 @@ static void set_timer(struct conn *c)
 /* Reads on unless what has come may not be taken yet. */
 static void set_reading(struct conn *c, enum conn_wait wait)
 {
-    bool stop = c->pending.len > 0 && (wait == CONN_NEED_ANSWER || c->sending);
+    bool stop = c->pending.len > 0 && (wait == CONN_NEED_ANSWER || c->sending || c->yields);
     if (stop == c->paused)
         return;
     c->paused = stop;
@@ -87,14 +92,17 @@ static bool keep(struct conn *c, struct bytes rest)
 static enum conn_wait advance(struct conn *c, struct bytes *in)
 {
     enum conn_wait wait = CONN_NEED_DRAIN;
-    while (!c->sending && !c->broken) {
+    size_t said = 0;
+    c->yields = false;
+    while (!c->sending && !c->broken && !c->yields) {
         c->again = false;
         wait = c->type->run(c, in, loop_now_ms(c->home->loop));
         if (wait == CONN_DROP)
             break;
-        flush(c);
+        said += flush(c);
         if (wait == CONN_DONE || (wait != CONN_NEED_DRAIN && !c->again))
             break;
+        c->yields = said >= SHARE_OCTETS;
     }
     return wait;
 }

@@ -59,6 +59,7 @@ struct conn {
     bool sending; /* the stream still holds output */
     bool paused;
     bool broken; /* the stream's end has come with an error */
+    bool yields; /* has had its share of this turn: goes on in the next */
 };
 
 /* For the types: fills a zeroed conn; it has no stream yet. */
