@@ -1,6 +1,4 @@
-/* test_recover.c - what a crash, a torn write and a rotten disk leave behind, and what of it
- * counts.
- */
+/* test_recover.c - what a crash, a torn write and a rotten disk leave, and what of it counts. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
