@@ -28,7 +28,8 @@ LARGE = SmtpLoad("25 MB messages, 4 sessions", 4, True)
 class Clients:
     """Where the load programs are."""
 
-    def __init__(self, build, peers):
+    def __init__(self, build, peers, patience_s=0):
+        self.patience_s = patience_s
         self.pop3load = pathlib.Path(build, "bench", "pop3load").resolve()
         self.peers = peers
 
@@ -43,6 +44,7 @@ class Clients:
         lmtp = server.smtp is None
         host, port = server.lmtp if lmtp else server.smtp
         command = self.smtp_command(load, count, octets, recipient)
+        world.wait_for_calm(self.patience_s)
         before = world.usage(server.pid)
         start = time.monotonic()
         world.run(*command, *(["-L"] if lmtp else []), f"inet:{host}:{port}",
@@ -58,6 +60,7 @@ class Clients:
     def pop3(self, server, *words):
         """One run of pop3load: what it printed."""
         host, port = server.pop3
+        world.wait_for_calm(self.patience_s)
         return json.loads(world.run(self.pop3load, host, port, *words))
 
 

@@ -167,6 +167,25 @@ def run(*command, **options):
     return done.stdout
 
 
+def busy_part(seconds=0.25):
+    """How much of the processors is in use, from 0 to 1."""
+    def look():
+        fields = pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+        times = [int(f) for f in fields]
+        return sum(times), times[3] + times[4]
+    before, idle_before = look()
+    time.sleep(seconds)
+    after, idle_after = look()
+    return 1 - (idle_after - idle_before) / max(1, after - before)
+
+
+def wait_for_calm(seconds):
+    """Until nobody else uses the processors to speak of, at most so long."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and busy_part() > 0.08:
+        pass
+
+
 def load():
     return os.getloadavg()[0]
 
