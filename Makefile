@@ -71,7 +71,7 @@ uninstall:
 
 asan tsan: %: build/%/.built
 	@tools/deps test
-	@tools/run-tests --build build/$@
+	@tools/run-tests --build build/$@ --patience 10
 
 clang: build/clang/.built
 	@tools/run-tests --build build/clang --fast

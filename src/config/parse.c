@@ -219,8 +219,9 @@ bool parse_text(struct draft *d, char *text, size_t len)
     cfg_set_error_function(cfg, complaint);
     errno = 0;
     int result = cfg_parse_buf(cfg, text);
-    /* The library refuses an empty name without a word. */
-    if (result != CFG_SUCCESS && errno == EINVAL) {
+    /* The library refuses two things without a word: a missing name, and when memory is short.
+     * The errno of the former need not survive what it does afterwards. */
+    if (result != CFG_SUCCESS && !d->failed && errno != ENOMEM) {
         d->line = (unsigned)cfg->line;
         draft_problem(d, "a name is missing");
     }
