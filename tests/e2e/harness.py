@@ -168,7 +168,7 @@ class Server(World):
             if self.process:
                 self.end(kill=kind is not None)
         finally:
-            if error:
+            if error and not hasattr(error, "log"):
                 error.log = self.log()[-4000:]
             if error and os.environ.get("KEEP"):
                 print(f"# kept: {self.folder}")
@@ -240,9 +240,11 @@ class Server(World):
         self.process = None
         while self.wires:
             self.wires.pop().close()
-        if not kill:
-            check(code == 0, f"the server ended with {code}: {self.log()[-300:]}")
-            check(not TROUBLE.search(self.log()), f"the server reports: {self.log()[-4000:]}")
+        trouble = None if kill else TROUBLE.search(self.log())
+        if not kill and (code or trouble):
+            failure = Failure(f"the server ended with {code} and reports trouble")
+            failure.log = self.log()[trouble.start():][:6000] if trouble else self.log()[-4000:]
+            raise failure
 
     def restart(self, kill=False):
         self.end(kill)
@@ -339,7 +341,7 @@ class Tally:
             self.failed += 1
             words = str(error).replace("\n", " ")[:500] or type(error).__name__
             print(f"FAIL {name}: {words}")
-            told = getattr(error, "log", "").splitlines()[-30:]
+            told = getattr(error, "log", "").splitlines()[-60:]
             if not isinstance(error, (Failure, Broken)):
                 told = traceback.format_exc().splitlines() + told
             for line in told:
