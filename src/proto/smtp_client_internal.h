@@ -133,7 +133,8 @@ struct smtp_client {
     bool failed;
     uint64_t now_ms; /* of the last call */
     uint64_t deadline_ms;
-    uint32_t messages; /* MAIL commands so far */
+    uint32_t messages;  /* MAIL commands so far */
+    uint32_t greetings; /* lines of a greeting that came behind its end */
     unsigned awaited_count;
     struct awaited awaited[AWAITED_MAX]; /* oldest first */
     struct outgoing *tx;                 /* NULL: none */

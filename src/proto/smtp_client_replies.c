@@ -313,30 +313,47 @@ static void unasked(struct smtp_client *c)
     client_fail_by_reply(c, client_where(c));
 }
 
-void client_take_reply(struct smtp_client *c)
+/* Some servers end every line of their greeting as if it were the last.  What is left of it comes
+ * before the reply to EHLO, which is never 220. */
+static bool is_more_greeting(struct smtp_client *c, enum awaited_kind kind)
 {
-    const struct awaited *oldest = client_awaited(c);
-    unsigned class = c->reader.code / 100;
-    if (oldest && oldest->kind == AWAIT_QUIT) {
-        client_close(c); /* whatever it says */
+    return (kind == AWAIT_EHLO || kind == AWAIT_HELO) && c->reader.code == 220 &&
+           ++c->greetings < REPLY_KEPT_LINES;
+}
+
+/* Of a class that the command cannot have, or a code that has one meaning and not this one: 220 is
+ * a greeting, 221 the end.  Least of all may the reply to QUIT pass for a yes to the message before
+ * it. */
+static bool is_misplaced(enum awaited_kind kind, unsigned code)
+{
+    return (code / 100 != rows[kind].good && code < 400) || code == 221 ||
+           (code == 220 && kind >= AWAIT_RSET);
+}
+
+static void take_expected(struct smtp_client *c, enum awaited_kind kind)
+{
+    if (is_more_greeting(c, kind))
         return;
-    }
-    if (c->reader.code == 421) {
-        client_fail_by_reply(c, client_where(c)); /* RFC 5321 3.8: the server is closing */
-        return;
-    }
-    if (!oldest) {
-        unasked(c);
-        return;
-    }
-    enum awaited_kind kind = oldest->kind;
-    if (class != rows[kind].good && class < 4) {
+    if (is_misplaced(kind, c->reader.code)) {
         out_of_step(c, rows[kind].name);
         return;
     }
     client_answered(c);
-    if (class == rows[kind].good)
+    if (c->reader.code < 400)
         rows[kind].taken(c);
     else
         rows[kind].refused(c);
+}
+
+void client_take_reply(struct smtp_client *c)
+{
+    const struct awaited *oldest = client_awaited(c);
+    if (oldest && oldest->kind == AWAIT_QUIT)
+        client_close(c); /* whatever it says */
+    else if (c->reader.code == 421)
+        client_fail_by_reply(c, client_where(c)); /* RFC 5321 3.8: the server is closing */
+    else if (oldest)
+        take_expected(c, oldest->kind);
+    else
+        unasked(c);
 }

@@ -28,8 +28,8 @@ static const char *const offers[MODES] = {
 
 /* What is said instead of a good reply. */
 static const char *const replies[] = { "250 ok\r\n",    "354 go\r\n",  "451 later\r\n",
-                                       "550 never\r\n", "421 bye\r\n", "what?\r\n",
-                                       "END",           "SILENCE" };
+                                       "550 never\r\n", "421 bye\r\n", "221 bye\r\n",
+                                       "what?\r\n",     "END",         "SILENCE" };
 enum { REPLIES = sizeof replies / sizeof *replies };
 
 /* "ok" is a delivered message; otherwise the message's result ("!" is permanent), then "/" and the
@@ -38,14 +38,14 @@ static const struct {
     const char *command;
     const char *outcome[REPLIES];
 } rows[] = {
-    /*            250   354           451          550           421          junk  end  silence */
-    { "greeting", { "ok", "/0", "/451", "/550!", "/421", "/0", "/0", "/0" } },
-    { "EHLO", { "ok", "/0", "/451", "ok", "/421", "/0", "/0", "/0" } },
-    { "MAIL", { "ok", "0/0", "451", "550!", "421/421", "0/0", "0/0", "0/0" } },
-    { "RCPT", { "ok", "0/0", "451", "550!", "421/421", "0/0", "0/0", "0/0" } },
-    { "DATA", { "0/0", "ok", "451", "550!", "421/421", "0/0", "0/0", "0/0" } },
-    { "end", { "ok", "0/0", "451", "550!", "421/421", "0/0", "0/0", "0/0" } },
-    { "QUIT", { "ok", "ok", "ok", "ok", "ok", "ok", "ok", "ok" } },
+    /*            250   354     451     550     421        221    junk   end    silence */
+    { "greeting", { "ok", "/0", "/451", "/550!", "/421", "/0", "/0", "/0", "/0" } },
+    { "EHLO", { "ok", "/0", "/451", "ok", "/421", "/0", "/0", "/0", "/0" } },
+    { "MAIL", { "ok", "0/0", "451", "550!", "421/421", "0/0", "0/0", "0/0", "0/0" } },
+    { "RCPT", { "ok", "0/0", "451", "550!", "421/421", "0/0", "0/0", "0/0", "0/0" } },
+    { "DATA", { "0/0", "ok", "451", "550!", "421/421", "0/0", "0/0", "0/0", "0/0" } },
+    { "end", { "ok", "0/0", "451", "550!", "421/421", "0/0", "0/0", "0/0", "0/0" } },
+    { "QUIT", { "ok", "ok", "ok", "ok", "ok", "ok", "ok", "ok", "ok" } },
 };
 
 /* ---- the server ---- */
