@@ -145,9 +145,11 @@ size_t smtp_client_input_max(const struct smtp_client *);
 /* Advances by at most one step, taking what it uses from the front of *in. */
 struct smtp_client_step smtp_client_step(struct smtp_client *, struct bytes *in, uint64_t now_ms);
 
-/* Whether a message may be given now: in READY, or behind a message whose end has been sent when
- * the server offers PIPELINING; never more than LIMITS MAILMAX allows.  Worth a look at each wait.
- */
+/* Whether a message may be given now: in READY and SENT, or behind a message whose end has been
+ * sent when the server offers PIPELINING; never more than LIMITS MAILMAX allows.  Worth a look at
+ * each wait.  To give it behind another is the driver's choice: it relies on the server's replies
+ * coming in order, and one that gets that wrong can make the next MAIL's yes look like the
+ * message's. */
 bool smtp_client_may_send(const struct smtp_client *);
 /* The next message, when smtp_client_may_send().  False: memory is short, and nothing happened. */
 bool smtp_client_send(struct smtp_client *, const struct smtp_client_message *, uint64_t now_ms);
