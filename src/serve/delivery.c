@@ -124,9 +124,8 @@ static void spool_is_ready(void *owner)
         d->events->body_ready(d->owner);
 }
 
-static bool append(struct delivery *d, struct bytes bytes, bool *wait_out)
+static bool note(struct delivery *d, enum spool_state state, bool *wait_out)
 {
-    enum spool_state state = spool_append(d->spool, bytes);
     d->failed |= state == SPOOL_FAILED;
     *wait_out = state == SPOOL_WAIT;
     return state != SPOOL_FAILED;
@@ -151,7 +150,8 @@ bool delivery_open(struct delivery *d, struct trace_received *trace,
     if (!d->spool)
         return false;
     buffer_init(&field, 8192);
-    bool done = trace_received(&field, trace) && append(d, buffer_bytes(&field), &wait);
+    bool done = trace_received(&field, trace) &&
+                note(d, spool_append(d->spool, buffer_bytes(&field)), &wait);
     buffer_clear(&field);
     return done;
 }
@@ -160,7 +160,7 @@ void delivery_body(struct delivery *d, struct bytes bytes, bool *wait_out)
 {
     *wait_out = false;
     if (!d->failed)
-        append(d, bytes, wait_out);
+        note(d, spool_append_counted(d->spool, bytes), wait_out);
 }
 
 bool delivery_is_whole(const struct delivery *d)
@@ -199,7 +199,8 @@ static bool make_placement(struct delivery *d, const struct target *target, stru
     return done;
 }
 
-bool delivery_commit(struct delivery *d, const struct address *sender)
+bool delivery_commit(struct delivery *d, const struct address *sender,
+                     const struct content_facts *body)
 {
     struct commit *c = &d->commit;
     CHECK(!d->committing);
@@ -209,6 +210,9 @@ bool delivery_commit(struct delivery *d, const struct address *sender)
     for (size_t i = 0; i < d->target_count; i++)
         if (!make_placement(d, &d->targets[i], c->sender, &c->placements[i]))
             return false;
+    struct content_facts facts = *body;
+    facts.bare_cr_or_lf = false; /* mended by the decoder, or it would have been refused */
+    spool_add_facts(d->spool, &facts);
     c->placement_count = d->target_count;
     c->message = d->message;
     c->spool = d->spool;

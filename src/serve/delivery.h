@@ -42,8 +42,10 @@ bool delivery_open(struct delivery *, struct trace_received *, const struct addr
 void delivery_body(struct delivery *, struct bytes, bool *wait_out);
 /* Whether all of the body so far could be kept. */
 bool delivery_is_whole(const struct delivery *);
-/* Sends it to the store; `committed` will come.  False: memory is short; not sent. */
-bool delivery_commit(struct delivery *, const struct address *sender);
+/* Sends it to the store; `committed` will come.  `body`: what the decoder has counted on all that
+ * delivery_body() was given.  False: memory is short; not sent. */
+bool delivery_commit(struct delivery *, const struct address *sender,
+                     const struct content_facts *body);
 
 enum store_verdict delivery_verdict(const struct delivery *);
 const struct error *delivery_error(const struct delivery *);

@@ -25,6 +25,7 @@ enum {
     EXIT_TEMPORARY = 75,
     EXIT_CONFIG = 78,
     STOP_GRACE_MS = 30000,
+    TEND_MS = 1000,
     DESCRIPTORS_FOR_US = 200, /* segments, databases, logs */
 };
 
@@ -134,6 +135,17 @@ void server_fail(struct server *server)
         return;
     server->fail_post.run = stop_after_failure;
     loop_post(server->loops[0].loop, &server->fail_post);
+}
+
+/* --- Tending --- */
+
+/* Asking is enough: what ails the store is then tried again (STORE.md 13). */
+static void tend(struct timer *timer)
+{
+    struct server *server = OWNER_OF(timer, struct server, tend_timer);
+    struct loop *loop = server->loops[0].loop;
+    (void)store_health(server->store);
+    loop_timer_start(loop, timer, loop_now_ms(loop) + TEND_MS);
 }
 
 /* --- Signals --- */
@@ -367,6 +379,8 @@ static int serve(struct start *start, unsigned loops)
     if (!open_server(start, loops, &error))
         return complain(&error);
     greet(start);
+    server->tend_timer.fire = tend;
+    tend(&server->tend_timer);
     process_notify("READY=1");
     server_note(server, LOG_NOTICE, "ready", "godwit " GODWIT_VERSION " is serving");
     log_use_ring(server->log, 0);

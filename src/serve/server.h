@@ -63,7 +63,8 @@ struct server {
     struct reload *reload; /* the one that is under way, or NULL */
     struct server_loop *loops;
     unsigned loop_count;
-    unsigned loops_at_rest; /* loop 0 counts them: all turn until the last has nothing to do */
+    unsigned loops_at_rest;  /* loop 0 counts them: all turn until the last has nothing to do */
+    struct timer tend_timer; /* loop 0: an ailing store heals although nobody sends */
     atomic_flag failed;
     struct post fail_post;
     int exit_code;

@@ -306,7 +306,7 @@ static void commit_message(struct smtp_conn *s, const struct smtp_step *step)
                                                 TEXT("no room for this message, try again later") };
     s->body_phase = NO_BODY;
     if (delivery_is_whole(s->delivery) &&
-        delivery_commit(s->delivery, smtp_server_sender(s->machine))) {
+        delivery_commit(s->delivery, smtp_server_sender(s->machine), step->facts)) {
         s->commit_request = step->request;
         return;
     }
