@@ -27,16 +27,17 @@ class Place:
         self.folder.mkdir(parents=True)
         # The peers' accounts must reach what is theirs in it.
         self.folder.chmod(0o755)
-        self.sync_times = []
+        self.sync_times = {"append": [], "prepared": []}
         self.measure_sync()
 
     def measure_sync(self):
         """Again and again: a disk that others use as well is not the same all the time."""
-        self.sync_times.append(sync_ms(self.folder))
+        for kind, times in self.sync_times.items():
+            times.append(sync_ms(self.folder, kind == "prepared"))
 
-    @property
     def sync_ms(self):
-        return statistics.median(self.sync_times)
+        """The medians so far, by kind."""
+        return {kind: statistics.median(times) for kind, times in self.sync_times.items()}
 
     def room(self):
         """Free octets."""
@@ -50,14 +51,18 @@ class Place:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def sync_ms(folder, count=40):
-    """The median time of one fdatasync after an append of 4 KB."""
+def sync_ms(folder, prepared, count=30):
+    """The median time of a write of 4 KB and its fdatasync: at the end of a file, or over blocks
+    that were written before."""
     name = folder / "sync"
     times = []
-    fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    for _ in range(count):
-        os.write(fd, bytes(4096))
+    fd = os.open(name, os.O_WRONLY | os.O_CREAT, 0o600)
+    if prepared:
+        os.write(fd, bytes(4096 * count))
+        os.fsync(fd)
+    for n in range(count):
         start = time.monotonic()
+        os.pwrite(fd, bytes(4096), n * 4096)
         os.fdatasync(fd)
         times.append((time.monotonic() - start) * 1e3)
     os.close(fd)
