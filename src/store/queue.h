@@ -32,13 +32,19 @@ struct queue_row {
     uint32_t attempts;
     int64_t due_ms;      /* wall clock; meaningful while waiting */
     struct text address; /* canonical */
-    struct text domain;  /* what it is queued under: the address's domain */
+    struct text domain;  /* what it is queued under: the address's domain; 1 to 255 octets */
     struct text last;    /* what the last attempt ended with, for people; "" before */
     unsigned notify;     /* RFC 3461 NOTIFY, as proto/smtp_client.h has it */
     struct text orcpt;   /* as received, "" for none */
 };
 
-/* What all recipients of a message share; stands in the unit that brings the message. */
+/* What all recipients of a message share; stands in the unit that brings the message.
+ *
+ * In a commit (store.h): rows of its own message are new ones, numbered 0, 1, ... in order, with
+ * generation 1 and waiting.  All others are results: each must be waiting in the store with one
+ * generation less, and nowhere else in the unit; otherwise the unit is STORE_REFUSED with
+ * ERROR_REFUSED as a whole, since somebody else has changed that row meanwhile: read it again.  A
+ * settled row forgets its texts. */
 struct queue_envelope {
     struct text ret, envid; /* RFC 3461, as received; "" for none */
     bool utf8;              /* came with SMTPUTF8 */
@@ -62,6 +68,9 @@ struct queue_domain {
     uint32_t rows;  /* waiting, held ones not counted */
 };
 
+/* At most so much is given at a time, whatever is asked for. */
+enum { QUEUE_DOMAINS_MAX = 16 * 1024, QUEUE_ITEMS_MAX = 4096 };
+
 /* The domains that have rows due at now_ms, the longest due first. */
 struct queue_look {
     int64_t now_ms;
@@ -79,14 +88,25 @@ struct queue_look {
     struct store *store;
     struct job job;
 };
+/* False when the lane is full: nothing happens, a temporary failure. */
 bool queue_look_start(struct store *, struct queue_look *);
 void queue_look_clear(struct queue_look *);
 
-/* The rows of one domain that are due, in order of due time and message. */
+/* A place in a domain's order: behind the row with these three. */
+struct queue_place {
+    int64_t due_ms;
+    message_id message; /* 0: at the front */
+    uint32_t number;
+};
+
+/* The rows of one domain that are due, in order of due time, message and number; held ones left
+ * out. */
 struct queue_take {
     struct text domain; /* borrowed until done */
     int64_t now_ms;
     uint32_t rows_max;
+    struct queue_place after; /* to pass by those that are being worked on; zeroed: from the front
+                               */
 
     struct loop *home;
     void (*done)(struct queue_take *);
@@ -99,6 +119,7 @@ struct queue_take {
     struct store *store;
     struct job job;
 };
+/* False when the lane is full: nothing happens, a temporary failure. */
 bool queue_take_start(struct store *, struct queue_take *);
 void queue_take_clear(struct queue_take *);
 

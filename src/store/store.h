@@ -99,10 +99,9 @@ struct commit {
     int64_t arrived_ms;  /* wall clock */
     struct placement *placements;
     size_t placement_count;
-    const struct queue_row
-        *rows;        /* store/queue.h: new ones of this message, and results of others */
-    size_t row_count; /* at most STORE_PLACEMENTS_MAX */
-    const struct queue_envelope *envelope; /* with new rows */
+    const struct queue_row *rows; /* store/queue.h: new ones of this message, results of others */
+    size_t row_count;             /* at most STORE_PLACEMENTS_MAX */
+    const struct queue_envelope *envelope; /* with new rows; NULL: all of it is empty */
     const struct expunge *expunge;         /* or NULL */
     mailbox_id purge;                      /* or 0: forget this mailbox and everything in it */
 
@@ -129,9 +128,9 @@ struct store_figures store_figures(const struct store *);
 /* --- For repair and tests; the store is closed or opened by this caller --- */
 
 /* Writes every logical fact of the index, sorted, one a line, in a form that two equal stores
- * share: mailboxes (id, address, uidvalidity, uidnext, modseq, count, octets) and placements. Reads
- * DATA's index as it is; with `rebuild` reads the journal alone into a fresh index in memory
- * instead. */
+ * share: mailboxes (id, address, uidvalidity, uidnext, modseq, count, octets), placements, and the
+ * queue. Reads DATA's index as it is; with `rebuild` reads the journal alone into a fresh index in
+ * memory instead. */
 bool store_dump(const char *path, bool rebuild, struct buffer *out, struct error *);
 /* Verifies every segment, frame, reference and index row; tells each finding and returns how many.
  */

@@ -38,8 +38,42 @@ static const struct change changes[] = {
       .facts = { .octets = 49, .ends_with_crlf = true } },
     { .kind = CHANGE_EXPUNGED, .mailbox = 8, .uid = UINT32_MAX, .modseq = 9 },
     { .kind = CHANGE_PURGED, .mailbox = 10 },
+    { .kind = CHANGE_RECIPIENT,
+      .row = { .message = 11,
+               .number = UINT32_MAX,
+               .generation = 12,
+               .state = QUEUE_EXPIRED,
+               .held = true,
+               .attempts = 13,
+               .due_ms = -14,
+               .address = TEXT("someone@b.test"),
+               .domain = TEXT("b.test"),
+               .last = TEXT("450 4.2.1 later"),
+               .notify = 15,
+               .orcpt = TEXT("rfc822;else@c.test") } },
+    { .kind = CHANGE_RECIPIENT,
+      .row = { .message = 1, .generation = 1, .warned = true, .domain = TEXT("b") } },
+    { .kind = CHANGE_ENVELOPE, .message = 16, .envelope = { TEXT("HDRS"), TEXT("QQ1"), true } },
+    { .kind = CHANGE_ENVELOPE, .message = 17 },
 };
 enum { CHANGES = sizeof changes / sizeof *changes };
+
+static void assert_same_row(const struct queue_row *a, const struct queue_row *b)
+{
+    assert_true(a->message == b->message);
+    assert_int_equal(a->number, b->number);
+    assert_int_equal(a->generation, b->generation);
+    assert_int_equal(a->state, b->state);
+    assert_int_equal(a->held, b->held);
+    assert_int_equal(a->warned, b->warned);
+    assert_int_equal(a->attempts, b->attempts);
+    assert_true(a->due_ms == b->due_ms);
+    assert_true(text_equal(a->address, b->address));
+    assert_true(text_equal(a->domain, b->domain));
+    assert_true(text_equal(a->last, b->last));
+    assert_int_equal(a->notify, b->notify);
+    assert_true(text_equal(a->orcpt, b->orcpt));
+}
 
 static void assert_same(const struct change *a, const struct change *b)
 {
@@ -61,6 +95,10 @@ static void assert_same(const struct change *a, const struct change *b)
     assert_int_equal(a->facts.eight_bit, b->facts.eight_bit);
     assert_int_equal(a->facts.has_nul, b->facts.has_nul);
     assert_int_equal(a->facts.bare_cr_or_lf, b->facts.bare_cr_or_lf);
+    assert_same_row(&a->row, &b->row);
+    assert_true(text_equal(a->envelope.ret, b->envelope.ret));
+    assert_true(text_equal(a->envelope.envid, b->envelope.envid));
+    assert_int_equal(a->envelope.utf8, b->envelope.utf8);
 }
 
 static struct buffer encoded(void)
@@ -108,6 +146,44 @@ static void test_octets_stay(void **state)
     buffer_clear(&b);
 }
 
+static void test_octets_of_a_row_stay(void **state)
+{
+    (void)state;
+    static const uint8_t expected[] = {
+        6,    0,    0,    0,    66,   0,    0,    0,    /* kind, octets that follow */
+        0xef, 0xcd, 0xab, 0x89, 0,    0,    0,    0x01, /* message */
+        7,    0,    0,    0,    8,    0,    0,    0,    /* number, generation */
+        2,    0,    0,    0,    3,    0,    0,    0,    /* state, bits */
+        9,    0,    0,    0,                            /* attempts */
+        0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, /* due */
+        4,    0,    0,    0,                            /* NOTIFY */
+        3,    0,    0,    0,    'x',  '@',  'b',        /* address */
+        1,    0,    0,    0,    'b',                    /* domain */
+        2,    0,    0,    0,    'o',  'r',              /* ORCPT */
+        'l',  'a',  's',  't',  '!',  '!',  '!',  '!',  /* the last attempt */
+    };
+    struct change c = { .kind = CHANGE_RECIPIENT,
+                        .row = { .message = 0x0100000089abcdef,
+                                 .number = 7,
+                                 .generation = 8,
+                                 .state = QUEUE_BOUNCED,
+                                 .held = true,
+                                 .warned = true,
+                                 .attempts = 9,
+                                 .due_ms = -2,
+                                 .address = T("x@b"),
+                                 .domain = T("b"),
+                                 .last = T("last!!!!"),
+                                 .notify = 4,
+                                 .orcpt = T("or") } };
+    struct buffer b;
+    buffer_init(&b, 100);
+    assert_true(change_encode(&b, &c));
+    assert_int_equal(b.len, sizeof expected);
+    assert_memory_equal(b.at, expected, sizeof expected);
+    buffer_clear(&b);
+}
+
 static void test_every_cut_is_refused(void **state)
 {
     (void)state;
@@ -130,7 +206,16 @@ static void test_what_cannot_be_is_refused_both_ways(void **state)
     (void)state;
     static const struct change bad[] = {
         { .kind = (enum change_kind)0, .mailbox = 1 },
-        { .kind = (enum change_kind)6, .mailbox = 1 },
+        { .kind = (enum change_kind)8, .mailbox = 1 },
+        { .kind = CHANGE_RECIPIENT, .row = { .generation = 1 } },
+        { .kind = CHANGE_RECIPIENT, .row = { .message = 1 } },
+        { .kind = CHANGE_RECIPIENT,
+          .row = { .message = 1, .generation = 1, .state = (enum queue_state)5 } },
+        { .kind = CHANGE_RECIPIENT,
+          .row = { .message = 1, .generation = 1, .domain = { "", CHANGE_DOMAIN_MAX + 1 } } },
+        { .kind = CHANGE_RECIPIENT,
+          .row = { .message = 1, .generation = 1, .last = { "", CHANGE_WORDS_MAX + 1 } } },
+        { .kind = CHANGE_ENVELOPE },
         { .kind = CHANGE_PURGED },
         { .kind = CHANGE_PURGED, .mailbox = (uint64_t)1 << 63 },
         { .kind = CHANGE_EXPUNGED, .mailbox = 1, .modseq = 1 },
@@ -152,8 +237,24 @@ static void test_what_cannot_be_is_refused_both_ways(void **state)
         size_t change, at;
         uint8_t octet;
     } flips[] = {
-        { 5, 8, 0 }, { 5, 15, 0x80 }, { 5, 0, 99 },  { 5, 1, 1 },
-        { 5, 4, 9 }, { 5, 4, 7 },     { 2, 40, 32 }, { 2, 43, 1 },
+        { 5, 8, 0 },
+        { 5, 15, 0x80 },
+        { 5, 0, 99 },
+        { 5, 1, 1 },
+        { 5, 4, 9 },
+        { 5, 4, 7 },
+        { 2, 40, 32 },
+        { 2, 43, 1 },
+        /* A row: its message, generation, state, bits, the length of its address; unknown bits of
+         * an envelope, the length of its first text. */
+        { 7, 8, 0 },
+        { 7, 20, 0 },
+        { 7, 24, 5 },
+        { 7, 28, 4 },
+        { 7, 48, 99 },
+        { 7, 51, 1 },
+        { 9, 16, 2 },
+        { 9, 20, 9 },
     };
     for (size_t i = 0; i < sizeof flips / sizeof *flips; i++) {
         assert_true(change_encode(&b, &changes[flips[i].change]));
@@ -225,6 +326,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_written_is_read),
         cmocka_unit_test(test_octets_stay),
+        cmocka_unit_test(test_octets_of_a_row_stay),
         cmocka_unit_test(test_every_cut_is_refused),
         cmocka_unit_test(test_what_cannot_be_is_refused_both_ways),
         cmocka_unit_test(test_no_room_leaves_nothing_behind),

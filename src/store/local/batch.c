@@ -20,6 +20,7 @@ enum {
 void batch_init(struct batch *b)
 {
     b->number = 0;
+    memset(b->results, 0, sizeof b->results);
     buffer_init(&b->changes, BUFFER_OCTETS_MAX);
     list_init(&b->refused);
     batch_begin(b);
@@ -41,6 +42,7 @@ void batch_begin(struct batch *b)
     b->parts_wanted = BATCH_PARTS;
     b->octets = JOURNAL_ALIGN;
     b->bulk_changes = 0;
+    b->result_count = 0;
 }
 
 void batch_refuse(struct batch *b, struct commit *c, const struct error *why)
@@ -56,8 +58,26 @@ struct size {
     uint64_t changes; /* octets, at the most */
     uint64_t content; /* octets in the unit */
     size_t bulk;      /* changes that are not new mail */
+    size_t results;   /* rows of other messages */
     size_t parts;
 };
+
+static bool is_result(const struct commit *c, const struct queue_row *row)
+{
+    return !c->message || row->message != c->message;
+}
+
+static void add_rows_size(struct size *s, const struct commit *c)
+{
+    for (size_t i = 0; i < c->row_count; i++) {
+        const struct queue_row *row = &c->rows[i];
+        s->changes +=
+            CHANGE_OCTETS_MAX + row->address.len + row->domain.len + row->last.len + row->orcpt.len;
+        s->results += is_result(c, row);
+    }
+    if (c->envelope)
+        s->changes += CHANGE_OCTETS_MAX + c->envelope->ret.len + c->envelope->envid.len;
+}
 
 static struct size size_of(const struct commit *c)
 {
@@ -68,6 +88,7 @@ static struct size size_of(const struct commit *c)
     }
     if (c->purge)
         s.bulk = 1;
+    add_rows_size(&s, c);
     if (!c->message)
         return s;
     s.changes += c->sender.len;
@@ -88,7 +109,8 @@ static bool has_room(const struct batch *b, const struct size *s)
     return b->count < JOURNAL_BATCH_UNITS_MAX &&
            b->octets + s->changes + s->content + UNIT_OCTETS_MAX <= JOURNAL_BATCH_OCTETS_MAX &&
            b->parts_wanted + s->parts <= BATCH_PARTS_MAX &&
-           b->bulk_changes + s->bulk <= BATCH_CHANGES_MAX;
+           b->bulk_changes + s->bulk <= BATCH_CHANGES_MAX &&
+           b->result_count + s->results <= BATCH_RESULTS_MAX;
 }
 
 /* --- Whether it may be done --- */
@@ -127,15 +149,100 @@ static bool may_place(const struct batch *b, struct index *index, const struct p
 static bool may_store(const struct batch *b, struct index *index, const struct commit *c,
                       struct error *error)
 {
-    if (c->placement_count == 0 || c->placement_count > STORE_PLACEMENTS_MAX)
-        return error_set(error, ERROR_REFUSED, "a message must have 1 to %d placements at a time",
+    if (c->placement_count > STORE_PLACEMENTS_MAX)
+        return error_set(error, ERROR_REFUSED, "a message may have %d placements at a time",
                          STORE_PLACEMENTS_MAX);
     if (!words_fit(c->sender))
         return error_set(error, ERROR_REFUSED, "the sender's address is too long");
+    if (c->envelope && (!words_fit(c->envelope->ret) || !words_fit(c->envelope->envid)))
+        return error_set(error, ERROR_REFUSED, "the envelope is too long");
     for (size_t i = 0; i < c->placement_count; i++)
         if (!may_place(b, index, &c->placements[i], error))
             return false;
     return true;
+}
+
+/* --- Rows of the queue --- */
+
+static size_t slot_of(const struct queue_row *row)
+{
+    uint64_t mixed = (row->message ^ ((uint64_t)row->number << 40)) * 0x9E3779B97F4A7C15u;
+    return (size_t)(mixed >> 32) & (BATCH_RESULT_SLOTS - 1);
+}
+
+/* The slot that has the row, or the free one where it would go: less than half are taken. */
+static struct batch_result *find_slot(struct batch *b, const struct queue_row *row)
+{
+    size_t at = slot_of(row);
+    while (b->results[at].batch == b->number &&
+           (b->results[at].message != row->message || b->results[at].number != row->number))
+        at = (at + 1) & (BATCH_RESULT_SLOTS - 1);
+    return &b->results[at];
+}
+
+static bool row_fits(const struct queue_row *row, struct error *error)
+{
+    return (words_fit(row->address) && words_fit(row->last) && words_fit(row->orcpt) &&
+            row->domain.len > 0 && row->domain.len <= CHANGE_DOMAIN_MAX &&
+            row->state <= QUEUE_DROPPED) ||
+           error_set(error, ERROR_REFUSED, "a recipient has no domain, or texts that are too long");
+}
+
+static bool may_add(const struct queue_row *row, size_t number, struct error *error)
+{
+    return (row->number == number && row->generation == 1 && row->state == QUEUE_WAITING) ||
+           error_set(error, ERROR_REFUSED,
+                     "a new recipient is numbered in order and waits for the first time");
+}
+
+static bool may_settle(struct batch *b, struct index *index, const struct queue_row *row,
+                       struct error *error)
+{
+    char id[MESSAGE_ID_TEXT + 1];
+    uint32_t known = 0;
+    struct batch_result *slot = find_slot(b, row);
+    if (!index_waiting_generation(index, row->message, row->number, &known, error))
+        return false;
+    if (known == 0)
+        return error_set(error, ERROR_REFUSED, "recipient %u of message %s does not wait",
+                         row->number, message_id_print(row->message, id).at);
+    if (slot->batch == b->number || row->generation != known + 1 || row->generation == 0)
+        return error_set(error, ERROR_REFUSED,
+                         "a stale result: recipient %u of message %s was changed meanwhile",
+                         row->number, message_id_print(row->message, id).at);
+    *slot = (struct batch_result){ b->number, row->message, row->number };
+    b->result_count++;
+    return true;
+}
+
+/* The last `count` rows again: in reverse, so that no chain of slots is cut. */
+static void forget_results(struct batch *b, const struct commit *c, size_t count)
+{
+    while (count-- > 0) {
+        if (!is_result(c, &c->rows[count]))
+            continue;
+        find_slot(b, &c->rows[count])->batch = 0;
+        b->result_count--;
+    }
+}
+
+static bool may_queue(struct batch *b, struct index *index, const struct commit *c,
+                      struct error *error)
+{
+    size_t i = 0, added = 0;
+    bool ok = true;
+    for (; ok && i < c->row_count; i++) {
+        const struct queue_row *row = &c->rows[i];
+        ok = row_fits(row, error) &&
+             (is_result(c, row) ? may_settle(b, index, row, error) : may_add(row, added++, error));
+    }
+    if (ok && c->message && added + c->placement_count == 0)
+        ok = error_set(error, ERROR_REFUSED, "a message must have somebody to go to");
+    else if (!ok)
+        i--; /* the one that failed has left nothing */
+    if (!ok)
+        forget_results(b, c, i);
+    return ok;
 }
 
 /* A session whose lock was taken over must not delete anything (STORE.md 24), and a uid that was
@@ -161,11 +268,16 @@ static bool may_expunge(const struct batch *b, struct index *index, struct lock_
     return true;
 }
 
-static bool may_be_done(const struct batch *b, struct index *index, struct lock_table *locks,
+static bool may_be_done(struct batch *b, struct index *index, struct lock_table *locks,
                         const struct commit *c, struct error *error)
 {
+    if (c->row_count > STORE_PLACEMENTS_MAX)
+        return error_set(error, ERROR_REFUSED, "a unit may have %d recipients at a time",
+                         STORE_PLACEMENTS_MAX);
     if (c->message)
-        return may_store(b, index, c, error);
+        return may_store(b, index, c, error) && may_queue(b, index, c, error);
+    if (c->row_count > 0)
+        return may_queue(b, index, c, error);
     if (c->expunge)
         return may_expunge(b, index, locks, c->expunge, error);
     return is_mailbox(c->purge, error) && index_mailbox(index, c->purge, error) != NULL;
@@ -225,6 +337,25 @@ static void place(struct batch *b, struct index *index, const struct commit *c, 
     say(b, &change);
 }
 
+static void say_rows(struct batch *b, const struct commit *c)
+{
+    for (size_t i = 0; i < c->row_count; i++) {
+        struct change change = { .kind = CHANGE_RECIPIENT, .row = c->rows[i] };
+        say(b, &change);
+    }
+}
+
+/* An envelope without anything in it needs no words. */
+static void say_envelope(struct batch *b, const struct commit *c)
+{
+    const struct queue_envelope *e = c->envelope;
+    struct change change = { .kind = CHANGE_ENVELOPE, .message = c->message };
+    if (!e || (e->ret.len == 0 && e->envid.len == 0 && !e->utf8))
+        return;
+    change.envelope = *e;
+    say(b, &change);
+}
+
 static void say_message(struct batch *b, struct index *index, const struct commit *c)
 {
     struct change change = {
@@ -236,6 +367,8 @@ static void say_message(struct batch *b, struct index *index, const struct commi
     };
     CHECK(change.facts.octets == spool_octets(c->spool));
     say(b, &change);
+    say_envelope(b, c);
+    say_rows(b, c);
     for (size_t i = 0; i < c->placement_count; i++)
         place(b, index, c, &c->placements[i]);
 }
@@ -283,6 +416,8 @@ static void take(struct batch *b, struct index *index, struct commit *c, const s
     b->changes_at[b->count] = b->changes.len;
     if (c->message)
         say_message(b, index, c);
+    else if (c->row_count > 0)
+        say_rows(b, c);
     else if (c->expunge)
         say_expunge(b, index, c->expunge);
     else

@@ -13,6 +13,16 @@
 enum {
     BATCH_PARTS_MAX = 1024,  /* slices of memory in one write: IOV_MAX */
     BATCH_CHANGES_MAX = 500, /* of bulk, so that new mail never waits long (STORE.md 15) */
+    BATCH_RESULTS_MAX = STORE_PLACEMENTS_MAX, /* rows of the queue that were there before */
+    BATCH_RESULT_SLOTS = 2 * 2048,            /* over that, a power of two */
+};
+
+/* A result that is in the batch: the index does not know of it yet, and a second one for the same
+ * row would be stale. */
+struct batch_result {
+    uint64_t batch; /* its number; an older one: the slot is free */
+    message_id message;
+    uint32_t number;
 };
 
 struct batch {
@@ -26,6 +36,8 @@ struct batch {
     size_t part_count, parts_wanted;
     uint64_t octets; /* at the most */
     size_t bulk_changes;
+    size_t result_count;
+    struct batch_result results[BATCH_RESULT_SLOTS]; /* found by hashing */
     struct list refused; /* commits that were not taken, with their errors */
 };
 

@@ -96,7 +96,7 @@ static bool must_start(struct commit_line *line)
 void commit_enqueue(struct commit_line *line, struct commit *c)
 {
     pthread_mutex_lock(&line->mutex);
-    list_append(c->message ? &line->mail : &line->changes, &c->link);
+    list_append(c->message || c->row_count > 0 ? &line->mail : &line->changes, &c->link);
     bool starts = must_start(line);
     pthread_mutex_unlock(&line->mutex);
     if (starts)

@@ -38,7 +38,7 @@ struct commit_line {
     struct job job;    /* the next step; at most one is queued */
 
     pthread_mutex_t mutex; /* for these */
-    struct list mail;      /* commits of messages, in order of arrival */
+    struct list mail;      /* commits of messages and of results, in order of arrival */
     struct list changes;   /* the others */
     bool running;          /* the job is queued or runs, or is parked */
     bool woken;            /* there is something to tend, even if nothing was submitted */

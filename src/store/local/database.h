@@ -11,7 +11,7 @@
 
 #include <sqlite3.h>
 
-enum { DATABASE_STATEMENTS_MAX = 40 };
+enum { DATABASE_STATEMENTS_MAX = 48 };
 
 struct database {
     sqlite3 *handle;

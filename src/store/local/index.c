@@ -15,11 +15,17 @@ enum { WRITER_BUSY_MS = 250, READER_BUSY_MS = 2000, WAL_FRAME_OCTETS = 4096 + 24
 
 /* A placement repeats where its message lies: a maildrop is listed with one scan of neighbouring
  * rows, however many other mailboxes there are.  `placements` of a message counts its rows there,
- * also those of purged mailboxes that have not been swept.  `stated` is the version of the change
- * that gave a mailbox its name and uidvalidity. */
+ * also those of purged mailboxes that have not been swept, and `waiting` those of the queue; what
+ * only the queue needs of a message (sender to utf8) is empty unless it has rows.  `stated` is the
+ * version of the change that gave a mailbox its name and uidvalidity.
+ *
+ * `recipient` also keeps settled rows, without their texts: they are tombstones.  An orphan is a
+ * row whose message is not known (yet): a replay may meet a result before the message, and after
+ * damage that message may never come.  What dispatch asks for is one narrow index of the rows that
+ * wait, and one row of queue_domain for each domain that has any (STORE.md 25). */
 static const struct database_format index_format = {
     .application = 0x67776978, /* "gwix" */
-    .version = 1,
+    .version = 2,
     .schema = "CREATE TABLE meta(one INTEGER PRIMARY KEY CHECK(one = 1), store_uuid BLOB NOT NULL,"
               " segment INTEGER NOT NULL, offset INTEGER NOT NULL, sequence INTEGER NOT NULL,"
               " checksum INTEGER NOT NULL) STRICT;"
@@ -30,6 +36,9 @@ static const struct database_format index_format = {
               " stated INTEGER NOT NULL DEFAULT -1, purged INTEGER NOT NULL DEFAULT 0) STRICT;"
               "CREATE TABLE message(id INTEGER PRIMARY KEY, octets INTEGER NOT NULL,"
               " facts INTEGER NOT NULL, arrived_ms INTEGER NOT NULL, placements INTEGER NOT NULL,"
+              " waiting INTEGER NOT NULL, received INTEGER NOT NULL,"
+              " line_longest INTEGER NOT NULL, sender TEXT NOT NULL, ret TEXT NOT NULL,"
+              " envid TEXT NOT NULL, utf8 INTEGER NOT NULL,"
               " segment INTEGER NOT NULL, offset INTEGER NOT NULL, unit_octets INTEGER NOT NULL,"
               " content_at INTEGER NOT NULL) STRICT;"
               "CREATE TABLE placement(mailbox INTEGER NOT NULL, uid INTEGER NOT NULL,"
@@ -41,12 +50,32 @@ static const struct database_format index_format = {
               "CREATE TABLE tombstone(mailbox INTEGER NOT NULL, uid INTEGER NOT NULL,"
               " modseq INTEGER NOT NULL, message INTEGER NOT NULL, PRIMARY KEY(mailbox, uid))"
               " STRICT, WITHOUT ROWID;"
+              "CREATE TABLE recipient(message INTEGER NOT NULL, number INTEGER NOT NULL,"
+              " generation INTEGER NOT NULL, state INTEGER NOT NULL, held INTEGER NOT NULL,"
+              " warned INTEGER NOT NULL, attempts INTEGER NOT NULL, due INTEGER NOT NULL,"
+              " notify INTEGER NOT NULL, address TEXT NOT NULL, domain TEXT NOT NULL,"
+              " last TEXT NOT NULL, orcpt TEXT NOT NULL, orphan INTEGER NOT NULL,"
+              " PRIMARY KEY(message, number)) STRICT, WITHOUT ROWID;"
+              "CREATE INDEX recipient_due ON recipient(domain, due, message, number)"
+              " WHERE state = 0 AND held = 0 AND orphan = 0;"
+              "CREATE TABLE queue_domain(name TEXT NOT NULL PRIMARY KEY, due INTEGER NOT NULL,"
+              " waiting INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+              "CREATE INDEX queue_domain_due ON queue_domain(due, name);"
               "CREATE TABLE prefix(id INTEGER PRIMARY KEY) STRICT;"
               "CREATE TABLE dead(message INTEGER PRIMARY KEY) STRICT;"
               "CREATE TABLE leftover(mailbox INTEGER PRIMARY KEY) STRICT;",
 };
 
-#define PLACE_COLUMNS "segment, offset, unit_octets, content_at"
+#define PLACE_COLUMNS   "segment, offset, unit_octets, content_at"
+#define MESSAGE_COLUMNS "id, octets, facts, placements, waiting, " PLACE_COLUMNS
+#define ROW_COLUMNS                                                                                \
+    "r.message, r.number, r.generation, r.state, r.held, r.warned, r.attempts, r.due, r.notify,"   \
+    " r.address, r.domain, r.last, r.orcpt"
+#define QUEUED_COLUMNS                                                                             \
+    ROW_COLUMNS ", m.sender, m.ret, m.envid, m.utf8, m.arrived_ms, m.octets, m.facts, m.received," \
+                " m.line_longest, m.segment, m.offset, m.unit_octets, m.content_at"
+/* What is in the index recipient_due; said in the same words, so that SQLite sees it. */
+#define IS_READY "state = 0 AND held = 0 AND orphan = 0"
 
 static const char *const index_sql_text[INDEX_STATEMENTS] = {
     [READ_BEGIN] = "BEGIN",
@@ -58,13 +87,23 @@ static const char *const index_sql_text[INDEX_STATEMENTS] = {
     [EACH_PLACEMENT] = "SELECT uid, message, modseq, flags, octets, facts, placed_ms, prefix,"
                        " " PLACE_COLUMNS " FROM placement WHERE mailbox = ?1 AND uid < ?2"
                        " ORDER BY uid",
-    [EACH_MESSAGE] = "SELECT id, octets, facts, placements, " PLACE_COLUMNS " FROM message"
-                     " ORDER BY id",
-    [GET_MESSAGE] = "SELECT id, octets, facts, placements, " PLACE_COLUMNS " FROM message"
-                    " WHERE id = ?1",
+    [EACH_MESSAGE] = "SELECT " MESSAGE_COLUMNS " FROM message ORDER BY id",
+    [GET_MESSAGE] = "SELECT " MESSAGE_COLUMNS " FROM message WHERE id = ?1",
     [GET_PREFIX] = "SELECT 1 FROM prefix WHERE id = ?1",
     [LIST_DEAD] = "SELECT message FROM dead ORDER BY message LIMIT ?1",
     [GET_POSITION] = "SELECT segment, offset, sequence, checksum FROM meta",
+    [DUE_DOMAINS] = "SELECT name, due, waiting FROM queue_domain WHERE due <= ?1"
+                    " ORDER BY due, name LIMIT ?2",
+    [NEXT_DUE] = "SELECT due FROM queue_domain WHERE due > ?1 ORDER BY due LIMIT 1",
+    [DUE_ROWS] = "SELECT " QUEUED_COLUMNS " FROM recipient r CROSS JOIN message m"
+                 " ON m.id = r.message WHERE r.domain = ?1 AND " IS_READY " AND r.due <= ?2"
+                 " AND (r.due, r.message, r.number) > (?3, ?4, ?5)"
+                 " ORDER BY r.due, r.message, r.number LIMIT ?6",
+    [EACH_QUEUED] = "SELECT " QUEUED_COLUMNS " FROM recipient r CROSS JOIN message m"
+                    " ON m.id = r.message WHERE state = 0 AND orphan = 0"
+                    " ORDER BY r.message, r.number",
+    [GET_RECIPIENT] = "SELECT generation, state, held, due, domain, orphan FROM recipient"
+                      " WHERE message = ?1 AND number = ?2",
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
     [ROLLBACK] = "ROLLBACK",
@@ -94,10 +133,12 @@ static const char *const index_sql_text[INDEX_STATEMENTS] = {
                       " modseq = max(modseq, excluded.modseq),"
                       " message = max(message, excluded.message)",
     [GET_TOMBSTONE] = "SELECT modseq FROM tombstone WHERE mailbox = ?1 AND uid = ?2",
-    [ADD_MESSAGE] = "INSERT OR IGNORE INTO message(id, octets, facts, arrived_ms, placements,"
-                    " " PLACE_COLUMNS ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-    [SET_MESSAGE] = "UPDATE message SET placements = ?2, segment = ?3, offset = ?4,"
-                    " unit_octets = ?5, content_at = ?6 WHERE id = ?1",
+    [ADD_MESSAGE] = "INSERT OR IGNORE INTO message(id, octets, facts, arrived_ms, received,"
+                    " line_longest, sender, ret, envid, utf8, placements, waiting,"
+                    " " PLACE_COLUMNS ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,"
+                    " ?13, ?14, ?15, ?16)",
+    [SET_MESSAGE] = "UPDATE message SET placements = ?2, waiting = ?3, segment = ?4, offset = ?5,"
+                    " unit_octets = ?6, content_at = ?7 WHERE id = ?1",
     [DROP_MESSAGE] = "DELETE FROM message WHERE id = ?1",
     [ADD_PREFIX] = "INSERT OR IGNORE INTO prefix(id) VALUES(?1)",
     [ADD_DEAD] = "INSERT OR IGNORE INTO dead(message) VALUES(?1)",
@@ -106,6 +147,24 @@ static const char *const index_sql_text[INDEX_STATEMENTS] = {
     [NEXT_LEFTOVER] = "SELECT p.mailbox, p.uid, p.message FROM leftover l"
                       " JOIN placement p ON p.mailbox = l.mailbox LIMIT 1",
     [DROP_LEFTOVERS] = "DELETE FROM leftover",
+    [SET_ENVELOPE] = "UPDATE message SET sender = ?2, ret = ?3, envid = ?4, utf8 = ?5"
+                     " WHERE id = ?1",
+    [ADD_RECIPIENT] = "INSERT OR IGNORE INTO recipient(message, number, generation, state, held,"
+                      " warned, attempts, due, notify, address, domain, last, orcpt, orphan)"
+                      " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+    [SET_RECIPIENT] = "UPDATE recipient SET generation = ?3, state = ?4, held = ?5, warned = ?6,"
+                      " attempts = ?7, due = ?8, notify = ?9, address = ?10, domain = ?11,"
+                      " last = ?12, orcpt = ?13, orphan = ?14 WHERE message = ?1 AND number = ?2",
+    [ADOPT_RECIPIENT] = "UPDATE recipient SET orphan = 0 WHERE message = ?1 AND number = ?2",
+    [COUNT_WAITING] = "SELECT count(*) FROM recipient WHERE message = ?1 AND state = 0"
+                      " AND orphan = 0",
+    [ADD_TO_DOMAIN] = "INSERT INTO queue_domain(name, due, waiting) VALUES(?1, ?2, 1)"
+                      " ON CONFLICT(name) DO UPDATE SET due = min(due, excluded.due),"
+                      " waiting = waiting + 1",
+    [LAST_OF_DOMAIN] = "DELETE FROM queue_domain WHERE name = ?1 AND waiting <= 1",
+    [SET_DOMAIN] = "UPDATE queue_domain SET waiting = waiting - ?2,"
+                   " due = ifnull((SELECT due FROM recipient WHERE domain = ?1 AND " IS_READY
+                   " ORDER BY due LIMIT 1), due) WHERE name = ?1",
 };
 
 /* --- Opening --- */

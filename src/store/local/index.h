@@ -135,6 +135,7 @@ struct index_message {
     uint64_t octets; /* of the content */
     unsigned facts;
     uint64_t placements;
+    uint64_t waiting; /* rows of the queue */
 };
 
 /* What calls back returns false to stop, with the error set when that is a failure. */
@@ -142,6 +143,9 @@ struct index_visitor {
     bool (*mailbox)(void *owner, const struct index_mailbox *, struct error *);
     bool (*placement)(void *owner, const struct index_placement *, struct error *);
     bool (*message)(void *owner, const struct index_message *, struct error *);
+    /* Their texts are valid within the callback. */
+    bool (*domain)(void *owner, const struct queue_domain *, struct error *);
+    bool (*queued)(void *owner, const struct queue_item *, struct error *);
     void *owner;
 };
 /* In order of id; purged ones left out. */
@@ -149,15 +153,37 @@ bool index_each_mailbox(struct index *, const struct index_visitor *, struct err
 /* Of one mailbox in order of uid, those with smaller uids than `uid_below` (0: all). */
 bool index_each_placement(struct index *, mailbox_id, uint32_t uid_below,
                           const struct index_visitor *, struct error *);
-/* Messages with at least one placement, in order of id. */
+/* Messages with at least one placement or waiting row, in order of id. */
 bool index_each_message(struct index *, const struct index_visitor *, struct error *);
 bool index_find_message(struct index *, message_id, struct index_message *out, bool *found_out,
                         struct error *);
 /* Whether any message whose id begins with these 32 bits was ever applied. */
 bool index_knows_prefix(struct index *, uint32_t prefix, bool *known_out, struct error *);
 
-/* Large messages that lost their last placement: their files may go once a checkpoint has completed
- * after that (STORE.md 11).  Lists at most `max`. */
+/* --- The queue: rows that wait for a person are in none but index_each_queued() --- */
+
+/* At most `max` domains with rows due at now_ms, the longest due first. */
+bool index_due_domains(struct index *, int64_t now_ms, uint32_t max, const struct index_visitor *,
+                       struct error *);
+/* The due time of the first domain that has nothing due yet; INT64_MAX: there is none. */
+bool index_next_due(struct index *, int64_t now_ms, int64_t *due_ms_out, struct error *);
+struct index_due {
+    struct text domain;
+    int64_t now_ms;
+    struct queue_place after;
+    uint32_t max;
+};
+/* In order of due time, message and number. */
+bool index_due_rows(struct index *, const struct index_due *, const struct index_visitor *,
+                    struct error *);
+/* All that wait, held ones too, in order of message and number. */
+bool index_each_queued(struct index *, const struct index_visitor *, struct error *);
+/* The generation of a waiting row; 0: there is no such row, or it is settled. */
+bool index_waiting_generation(struct index *, message_id, uint32_t number, uint32_t *generation_out,
+                              struct error *);
+
+/* Large messages that nothing refers to any more: their files may go once a checkpoint has
+ * completed after that (STORE.md 11).  Lists at most `max`. */
 bool index_list_dead(struct index *, message_id *ids, size_t max, size_t *count_out,
                      struct error *);
 /* Within a transaction: these files are gone. */

@@ -5,6 +5,7 @@
  *   - a tombstone buries its placement for good, whether it comes before or after;
  *   - of two places of a message the later one in the journal counts;
  *   - a purged mailbox stays purged;
+ *   - a settled row of the queue stays settled, and of two others the later generation counts;
  *   - a placement whose message is neither known nor in its own unit is dropped: the message is
  *     dead, or was rewritten behind it, and then that unit repeats all its placements.
  * The usual case, new mail, costs two insertions: the uid is beyond all that were ever applied, so
@@ -14,21 +15,12 @@
 
 enum { PREFIX_SHIFT = 31 }; /* of a message id: 32 bits of its start, 31 of counter */
 
-/* One unit while it is applied. */
-struct applying {
-    struct index *index;
-    struct error *error;
-    const struct unit *unit;
-    bool has_message;
-    struct change message; /* its CHANGE_MESSAGE */
-    uint64_t placed;       /* new placements of it */
-};
-
-/* A message as its placements see it. */
+/* A message as those see it that refer to it. */
 struct content_view {
     uint64_t octets;
     unsigned facts;
     uint64_t placements;
+    uint64_t waiting;
     struct unit_place place;
 };
 
@@ -81,7 +73,8 @@ static bool get_message(struct applying *a, message_id id, struct content_view *
         .octets = column_number(get, 1),
         .facts = (unsigned)column_number(get, 2),
         .placements = column_number(get, 3),
-        .place = index_read_place(get, 4),
+        .waiting = column_number(get, 4),
+        .place = index_read_place(get, 5),
     };
     sqlite3_reset(get);
     return true;
@@ -92,7 +85,8 @@ static bool set_message(struct applying *a, message_id id, const struct content_
     sqlite3_stmt *set = index_sql(a->index, SET_MESSAGE);
     bind_number(set, 1, id);
     bind_number(set, 2, view->placements);
-    bind_place(set, 3, &view->place);
+    bind_number(set, 3, view->waiting);
+    bind_place(set, 4, &view->place);
     return run(a, SET_MESSAGE);
 }
 
@@ -108,7 +102,13 @@ static bool bury_message(struct applying *a, message_id id, const struct content
     return run(a, ADD_DEAD);
 }
 
-/* One placement less; the last one takes the message with it. */
+/* With one reference less: what nothing refers to any more is dead. */
+static bool keep_or_bury(struct applying *a, message_id id, const struct content_view *view)
+{
+    return view->placements + view->waiting > 0 ? set_message(a, id, view)
+                                                : bury_message(a, id, view);
+}
+
 static bool release_message(struct applying *a, message_id id)
 {
     struct content_view view;
@@ -116,10 +116,38 @@ static bool release_message(struct applying *a, message_id id)
     bool ok = get_message(a, id, &view, &found);
     if (!ok || !found)
         return ok;
-    if (view.placements <= 1)
-        return bury_message(a, id, &view);
-    view.placements--;
+    if (view.placements > 0)
+        view.placements--;
+    return keep_or_bury(a, id, &view);
+}
+
+bool message_is_known(struct applying *a, message_id id, bool *known_out)
+{
+    struct content_view view;
+    return get_message(a, id, &view, known_out);
+}
+
+bool message_gains_row(struct applying *a, message_id id)
+{
+    struct content_view view;
+    bool found = false;
+    bool ok = get_message(a, id, &view, &found);
+    if (!ok || !found)
+        return ok;
+    view.waiting++;
     return set_message(a, id, &view);
+}
+
+bool message_loses_row(struct applying *a, message_id id)
+{
+    struct content_view view;
+    bool found = false;
+    bool ok = get_message(a, id, &view, &found);
+    if (!ok || !found)
+        return ok;
+    if (view.waiting > 0)
+        view.waiting--;
+    return keep_or_bury(a, id, &view);
 }
 
 static bool note_prefix(struct applying *a, message_id id)
@@ -134,7 +162,17 @@ static bool note_prefix(struct applying *a, message_id id)
     return true;
 }
 
-static bool add_message(struct applying *a, bool *added_out)
+/* What only the queue needs: mail without rows does not pay for it. */
+static void bind_envelope(const struct applying *a, sqlite3_stmt *s, int column)
+{
+    static const struct text none = TEXT("");
+    bind_text(s, column, a->has_rows ? a->message.words : none);
+    bind_text(s, column + 1, a->has_rows ? a->envelope.ret : none);
+    bind_text(s, column + 2, a->has_rows ? a->envelope.envid : none);
+    bind_number(s, column + 3, a->has_rows && a->envelope.utf8);
+}
+
+static bool add_message(struct applying *a, uint64_t waiting, bool *added_out)
 {
     struct content_view view = view_of_unit(a);
     sqlite3_stmt *add = index_sql(a->index, ADD_MESSAGE);
@@ -142,47 +180,59 @@ static bool add_message(struct applying *a, bool *added_out)
     bind_number(add, 2, view.octets);
     bind_number(add, 3, view.facts);
     bind_number(add, 4, (uint64_t)a->message.when_ms);
-    bind_number(add, 5, a->placed);
-    bind_place(add, 6, &view.place);
+    bind_number(add, 5, a->message.facts.received);
+    bind_number(add, 6, a->message.facts.line_longest);
+    bind_envelope(a, add, 7);
+    bind_number(add, 11, a->placed);
+    bind_number(add, 12, waiting);
+    bind_place(add, 13, &view.place);
     if (!run(a, ADD_MESSAGE))
         return false;
     *added_out = sqlite3_changes(a->index->db.handle) > 0;
     return true;
 }
 
-/* The message was known before this unit: more placements, and maybe a later place. */
-static bool renew_message(struct applying *a, bool *known_out)
+static bool set_envelope(struct applying *a)
+{
+    sqlite3_stmt *set = index_sql(a->index, SET_ENVELOPE);
+    bind_number(set, 1, a->message.message);
+    bind_envelope(a, set, 2);
+    return run(a, SET_ENVELOPE);
+}
+
+/* The message was known before this unit: more that refers to it, and maybe a later place. */
+static bool renew_message(struct applying *a, uint64_t waiting, bool *known_out)
 {
     struct content_view view;
     bool ok = get_message(a, a->message.message, &view, known_out);
     if (!ok || !*known_out)
         return ok;
     view.placements += a->placed;
+    if (a->has_rows)
+        view.waiting = waiting;
     if (is_later(&a->unit->place, &view.place))
         view.place = a->unit->place;
-    return set_message(a, a->message.message, &view);
+    return keep_or_bury(a, a->message.message, &view) && (!a->has_rows || set_envelope(a));
 }
 
-/* Once all placements of the unit are applied: only now is their number known. */
+/* Once all placements and rows of the unit are applied: only now is their number known. */
 static bool settle_message(struct applying *a)
 {
     bool done = false;
+    uint64_t waiting = 0;
     if (!note_prefix(a, a->message.message))
         return false;
-    if (a->placed > 0 && !add_message(a, &done))
+    if (a->has_rows && !recipients_waiting(a, a->message.message, &waiting))
         return false;
-    if (!done && !renew_message(a, &done))
+    if (a->placed + waiting > 0 && !add_message(a, waiting, &done))
+        return false;
+    if (!done && !renew_message(a, waiting, &done))
         return false;
     struct content_view view = view_of_unit(a);
     return done || bury_message(a, a->message.message, &view);
 }
 
 /* --- Placements --- */
-
-static bool is_own_message(const struct applying *a, message_id id)
-{
-    return a->has_message && a->message.message == id;
-}
 
 /* The content that a new placement places: that of its unit, or one that is stored already.  It
  * gets one placement more. */
@@ -363,13 +413,8 @@ static bool apply_purged(struct applying *a, const struct change *change, struct
     return run(a, ADD_LEFTOVER);
 }
 
-static bool apply_change(struct applying *a, const struct change *change)
+static bool apply_to_mailbox(struct applying *a, const struct change *change)
 {
-    if (change->kind == CHANGE_MESSAGE) {
-        a->has_message = true;
-        a->message = *change;
-        return true;
-    }
     struct mailbox_row *row = index_mailbox(a->index, change->mailbox, a->error);
     if (!row)
         return false;
@@ -383,6 +428,24 @@ static bool apply_change(struct applying *a, const struct change *change)
         return apply_expunged(a, change, row);
     default:
         return apply_purged(a, change, row);
+    }
+}
+
+static bool apply_change(struct applying *a, const struct change *change)
+{
+    switch (change->kind) {
+    case CHANGE_MESSAGE:
+        a->has_message = true;
+        a->message = *change;
+        return true;
+    case CHANGE_ENVELOPE:
+        if (is_own_message(a, change->message))
+            a->envelope = change->envelope;
+        return true;
+    case CHANGE_RECIPIENT:
+        return apply_recipient(a, &change->row);
+    default:
+        return apply_to_mailbox(a, change);
     }
 }
 

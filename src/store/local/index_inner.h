@@ -1,5 +1,5 @@
 /* index_inner.h - what the files of the index share: index.c,
- * index_rows.c, index_apply.c, index_read.c, index_lines.c. */
+ * index_rows.c, index_apply.c, index_queue.c, index_read.c, index_lines.c. */
 #ifndef STORE_LOCAL_INDEX_INNER_H
 #define STORE_LOCAL_INDEX_INNER_H
 
@@ -20,6 +20,11 @@ enum index_statement {
     GET_PREFIX,
     LIST_DEAD,
     GET_POSITION,
+    DUE_DOMAINS,
+    NEXT_DUE,
+    DUE_ROWS,
+    EACH_QUEUED,
+    GET_RECIPIENT,
     READ_STATEMENTS,
     /* changing */
     BEGIN = READ_STATEMENTS,
@@ -45,6 +50,14 @@ enum index_statement {
     ADD_LEFTOVER,
     NEXT_LEFTOVER,
     DROP_LEFTOVERS,
+    SET_ENVELOPE,
+    ADD_RECIPIENT,
+    SET_RECIPIENT,
+    ADOPT_RECIPIENT,
+    COUNT_WAITING,
+    ADD_TO_DOMAIN,
+    LAST_OF_DOMAIN,
+    SET_DOMAIN,
     INDEX_STATEMENTS,
 };
 
@@ -105,5 +118,35 @@ void rows_settle(struct index *, bool kept);
 
 /* index_read.c: the columns of a place, from `column` on. */
 struct unit_place index_read_place(sqlite3_stmt *, int column);
+
+/* --- Between index_apply.c and index_queue.c --- */
+
+/* One unit while it is applied. */
+struct applying {
+    struct index *index;
+    struct error *error;
+    const struct unit *unit;
+    bool has_message;
+    struct change message;          /* its CHANGE_MESSAGE */
+    uint64_t placed;                /* new placements of it */
+    bool has_rows;                  /* and it has rows of the queue */
+    struct queue_envelope envelope; /* that these share */
+};
+
+static inline bool is_own_message(const struct applying *a, message_id id)
+{
+    return a->has_message && a->message.message == id;
+}
+
+/* index_apply.c: one waiting row more or less of a message that is not the unit's; the last thing
+ * that refers to a message takes it along. */
+bool message_gains_row(struct applying *, message_id);
+bool message_loses_row(struct applying *, message_id);
+bool message_is_known(struct applying *, message_id, bool *known_out);
+
+/* index_queue.c */
+bool apply_recipient(struct applying *, const struct queue_row *);
+/* How many rows of the message wait, whatever it counts itself. */
+bool recipients_waiting(struct applying *, message_id, uint64_t *count_out);
 
 #endif

@@ -10,11 +10,11 @@
 
 #include <stdlib.h>
 
-enum { LINE_OCTETS_MAX = 256 * 1024 };
+enum { LINE_OCTETS_MAX = 2 * 1024 * 1024 };
 
 /* In the order of their first words, so that the whole is sorted as text.  Each gives columns that
  * its printer knows; purged mailboxes are gone. */
-enum section { TOMBSTONES, MAILBOXES, PLACEMENTS, SECTIONS };
+enum section { TOMBSTONES, MAILBOXES, PLACEMENTS, QUEUED, RECIPIENTS, SECTIONS };
 
 static const char *const section_sql[SECTIONS] = {
     [MAILBOXES] = "SELECT id, uid_validity, uid_next, modseq, count, octets, opened_ms, address"
@@ -22,6 +22,11 @@ static const char *const section_sql[SECTIONS] = {
     [PLACEMENTS] = "SELECT mailbox, uid, message, modseq, flags, octets, facts, placed_ms, prefix"
                    " FROM placement WHERE mailbox NOT IN (SELECT mailbox FROM leftover)"
                    " ORDER BY mailbox, uid",
+    [QUEUED] = "SELECT id, waiting, arrived_ms, octets, facts, received, line_longest, utf8,"
+               " sender, ret, envid FROM message WHERE waiting > 0 ORDER BY id",
+    [RECIPIENTS] = "SELECT message, number, generation, state, held, warned, attempts, due, notify,"
+                   " address, domain, orcpt, last FROM recipient WHERE orphan = 0"
+                   " ORDER BY message, number",
     [TOMBSTONES] = "SELECT mailbox, uid, modseq FROM tombstone"
                    " WHERE mailbox NOT IN (SELECT id FROM mailbox WHERE purged = 1)"
                    " ORDER BY mailbox, uid",
@@ -96,10 +101,41 @@ static void print_tombstone(struct buffer *line, sqlite3_stmt *s)
                   number(s, 2));
 }
 
+/* A text, in a form that shows where it ends. */
+static void print_text(struct buffer *line, const char *name, struct text text)
+{
+    buffer_printf(line, " %s %zu ", name, text.len);
+    escape_text(line, text);
+}
+
+static void print_queued(struct buffer *line, sqlite3_stmt *s)
+{
+    buffer_printf(line,
+                  "queued %016llx waiting %llu at %lld octets %llu facts %llu received %llu"
+                  " longest %llu utf8 %llu",
+                  number(s, 0), number(s, 1), (long long)sqlite3_column_int64(s, 2), number(s, 3),
+                  number(s, 4), number(s, 5), number(s, 6), number(s, 7));
+    print_text(line, "sender", column_text(s, 8));
+    print_text(line, "ret", column_text(s, 9));
+    print_text(line, "envid", column_text(s, 10));
+}
+
+static void print_recipient(struct buffer *line, sqlite3_stmt *s)
+{
+    buffer_printf(line,
+                  "recipient %016llx number %010llu generation %llu state %llu held %llu"
+                  " warned %llu attempts %llu due %lld notify %llu",
+                  number(s, 0), number(s, 1), number(s, 2), number(s, 3), number(s, 4),
+                  number(s, 5), number(s, 6), (long long)sqlite3_column_int64(s, 7), number(s, 8));
+    print_text(line, "address", column_text(s, 9));
+    print_text(line, "domain", column_text(s, 10));
+    print_text(line, "orcpt", column_text(s, 11));
+    print_text(line, "last", column_text(s, 12));
+}
+
 static void (*const printers[SECTIONS])(struct buffer *, sqlite3_stmt *) = {
-    [MAILBOXES] = print_mailbox,
-    [PLACEMENTS] = print_placement,
-    [TOMBSTONES] = print_tombstone,
+    [MAILBOXES] = print_mailbox,    [PLACEMENTS] = print_placement, [QUEUED] = print_queued,
+    [RECIPIENTS] = print_recipient, [TOMBSTONES] = print_tombstone,
 };
 
 bool index_lines_next(struct index_lines *lines, struct text *line_out, struct error *error)
@@ -149,6 +185,22 @@ static const char *const contradictions[] = {
     "SELECT printf('message %016llx counts %d placements and has %d', m.id, m.placements,"
     " ifnull(p.n, 0)) FROM message m LEFT JOIN (SELECT message, count(*) n FROM placement"
     " GROUP BY message) p ON p.message = m.id WHERE m.placements <> ifnull(p.n, 0)",
+    "SELECT printf('message %016llx counts %d waiting recipients and has %d', m.id, m.waiting,"
+    " ifnull(r.n, 0)) FROM message m LEFT JOIN (SELECT message, count(*) n FROM recipient"
+    " WHERE state = 0 AND orphan = 0 GROUP BY message) r ON r.message = m.id"
+    " WHERE m.waiting <> ifnull(r.n, 0)",
+    "SELECT printf('message %016llx waits for recipient %d and is not known', r.message, r.number)"
+    " FROM recipient r LEFT JOIN message m ON m.id = r.message"
+    " WHERE r.state = 0 AND r.orphan = 0 AND m.id IS NULL",
+    "SELECT printf('domain %s counts %d rows, the first due at %lld, and has %d, the first at "
+    "%lld',"
+    " d.name, d.waiting, d.due, ifnull(r.n, 0), ifnull(r.due, 0)) FROM queue_domain d"
+    " LEFT JOIN (SELECT domain, count(*) n, min(due) due FROM recipient"
+    " WHERE state = 0 AND held = 0 AND orphan = 0 GROUP BY domain) r ON r.domain = d.name"
+    " WHERE d.waiting <> ifnull(r.n, 0) OR d.due IS NOT r.due",
+    "SELECT DISTINCT printf('domain %s has rows and is not known', domain) FROM recipient"
+    " WHERE state = 0 AND held = 0 AND orphan = 0"
+    " AND domain NOT IN (SELECT name FROM queue_domain)",
 };
 
 static bool report(struct index *index, const char *sql,

@@ -109,7 +109,8 @@ static struct index_message read_message(sqlite3_stmt *s)
         .octets = column_number(s, 1),
         .facts = (unsigned)column_number(s, 2),
         .placements = column_number(s, 3),
-        .place = index_read_place(s, 4),
+        .waiting = column_number(s, 4),
+        .place = index_read_place(s, 5),
     };
 }
 

@@ -252,7 +252,8 @@ static void sealed(void *owner, const struct error *trouble)
 
 void store_submit(struct store *store, struct commit *c)
 {
-    CHECK((c->message != 0) + (c->expunge != NULL) + (c->purge != 0) == 1);
+    bool has_mail = c->message != 0 || c->row_count > 0;
+    CHECK(has_mail + (c->expunge != NULL) + (c->purge != 0) == 1);
     CHECK(c->home && c->done);
     c->store = store;
     list_init(&c->link);
