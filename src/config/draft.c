@@ -93,6 +93,7 @@ static struct buffer *lists(struct draft *d, size_t index)
 
 bool draft_init(struct draft *d)
 {
+    CHECK(d->config);
     for (size_t i = 0; lists(d, i); i++)
         buffer_init(lists(d, i), CONFIG_MEMORY_MAX);
     return draft_defaults(d, "", d->config) && draft_defaults(d, "tls", &d->standard_certificate) &&

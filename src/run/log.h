@@ -53,7 +53,7 @@ void log_use_ring(struct log *, unsigned ring);
 void log_event(struct log *, enum log_level, struct text session, const char *event,
                struct log_fields);
 /* One line of a session, without its line end. */
-void log_protocol(struct log *, struct text session, enum log_from, struct text line);
+void log_protocol(struct log *, struct text session, enum log_from, struct text words);
 
 #define LOG_NO_FIELDS ((struct log_fields){ NULL, 0 })
 #define LOG_FIELDS(...)                                                                            \

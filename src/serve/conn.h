@@ -79,8 +79,9 @@ static inline struct log *conn_log(const struct conn *c)
     return c->home->server->log;
 }
 
-/* What listeners call: admits, or says why not in the protocol's words, and makes the session. */
-void conn_accepted(void *port, struct stream *);
+/* What listeners call, with a struct served_port: admits, or says why not in the protocol's words,
+ * and makes the session. */
+void conn_accepted(void *owner, struct stream *);
 
 /* The two kinds, ready to be started; NULL when memory is short. */
 struct conn *smtp_conn_new(struct served_port *, const struct endpoint *peer);

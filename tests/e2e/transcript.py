@@ -12,7 +12,7 @@ Each *.transcript beside this file is a dialogue with a server of its own:
     S* text               lines are skipped up to this one
     S. text               as S:, and then the rest of a multi-line SMTP reply is skipped
     end                   the server has closed
-    close                 we close
+    close                 we close, and wait until the server has
 
 Within text, \\r \\n \\t \\0 \\\\ and \\xHH are octets.
 
@@ -87,6 +87,8 @@ class Dialogue:
         elif row == "end":
             harness.check(self.wire.ended(), "the connection is still open")
         elif row == "close":
+            self.wire.half_close()
+            self.wire.all_until_end()
             self.wire.close()
         elif row and not row.startswith("#"):
             raise harness.Failure("not understood")
