@@ -197,7 +197,7 @@ static void test_large_files_come_and_go(void **state)
  * into the index early, and then the files go. */
 static void test_large_files_go_soon(void **state)
 {
-    enum { COUNT = 3, OCTETS = 25 * 1024 * 1024, TRIES = 2000 };
+    enum { COUNT = 3, OCTETS = 25 * 1024 * 1024, TRIES = 20000 };
     struct world *w = *state;
     struct maildrop_read alice;
     for (unsigned i = 0; i < COUNT; i++)
