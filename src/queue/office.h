@@ -1,0 +1,62 @@
+/* office.h - what the parts of the queue have of the server that they work for.
+ *
+ * The queue knows no sessions and no directory: what it needs of them stands here, set once before
+ * the loops turn.
+ */
+#ifndef QUEUE_OFFICE_H
+#define QUEUE_OFFICE_H
+
+#include "config/config.h"
+#include "mail/address.h"
+#include "run/dns.h"
+#include "run/log.h"
+#include "store/store.h"
+
+enum { OFFICE_LOOPS_MAX = 64 };
+
+/* Where mail for an address goes; texts are borrowed for the call. */
+struct office_mailbox {
+    mailbox_id mailbox;
+    struct text account;
+    struct text delivered_to;
+};
+
+enum office_verdict {
+    OFFICE_FOUND,   /* mailboxes of ours, addresses elsewhere, or both */
+    OFFICE_FOREIGN, /* not our domain */
+    OFFICE_UNKNOWN, /* our domain, nobody of that name */
+    OFFICE_TROUBLE, /* could not be asked: try again later */
+};
+
+struct office_answer {
+    enum office_verdict verdict;
+    const struct office_mailbox *mailboxes;
+    size_t mailbox_count;
+    const struct text *remotes; /* canonical addresses that an alias leads to */
+    size_t remote_count;
+};
+
+typedef void office_found(void *asker, const struct office_answer *);
+
+struct office {
+    struct store *store;
+    struct dns *dns;
+    struct log *log;
+    struct loop *loops[OFFICE_LOOPS_MAX];
+    unsigned loop_count;
+
+    /* On loop `index`: the configuration in effect there.  Never kept beyond the turn. */
+    const struct config *(*config)(void *server, unsigned index);
+    /* On loop `index`: asks who receives mail for an address.  `found` comes on that loop, exactly
+     * once, perhaps before this returns. */
+    void (*resolve)(void *server, unsigned index, const struct address *, office_found *found,
+                    void *asker);
+    /* On loop `index`: an operation has begun, has ended, that a stopping server waits for. */
+    void (*hold)(void *server, unsigned index);
+    void (*release)(void *server, unsigned index);
+    /* Any thread: rows were queued. */
+    void (*poke)(void *server);
+    void *server;
+};
+
+#endif
