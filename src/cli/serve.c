@@ -1,6 +1,6 @@
 /* serve.c - godwit serve: the server, in the foreground. */
 #include "cli/cli.h"
-#include "serve/server.h"
+#include "serve/run.h"
 
 enum cli_exit cli_serve(struct cli *cli)
 {

@@ -102,8 +102,7 @@ struct config_notices {
 
 /* Reads the file; `file` NULL: /etc/godwit/godwit.conf if it exists, else the built-in loopback
  * setting for trying things out (CONTRACT.md, "No file at all").  ERROR_CONFIG with file, line,
- * reason and the nearest valid name.  Not thread-safe: the scanner of the library is global, so one
- * caller at a time. */
+ * reason and the nearest valid name.  Any thread: callers wait for each other. */
 bool config_load(const char *file, const struct config_notices *, struct config **out,
                  struct error *);
 /* The same from text in memory, as if it had been read from the file of this name. */

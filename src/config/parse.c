@@ -15,6 +15,7 @@
 
 #include <confuse.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -206,6 +207,20 @@ static void fill_tables(struct parser *p)
     }
 }
 
+/* The library's scanner is one for the whole process, which may hold several servers. */
+static pthread_mutex_t scanner = PTHREAD_MUTEX_INITIALIZER;
+
+static int scan(cfg_t *cfg, const char *text)
+{
+    pthread_mutex_lock(&scanner);
+    errno = 0;
+    int result = cfg_parse_buf(cfg, text);
+    int number = errno;
+    pthread_mutex_unlock(&scanner);
+    errno = number;
+    return result;
+}
+
 bool parse_text(struct draft *d, char *text, size_t len)
 {
     struct error error;
@@ -217,8 +232,7 @@ bool parse_text(struct draft *d, char *text, size_t len)
     if (!cfg)
         return draft_no_memory(d);
     cfg_set_error_function(cfg, complaint);
-    errno = 0;
-    int result = cfg_parse_buf(cfg, text);
+    int result = scan(cfg, text);
     /* The library refuses two things without a word: a missing name, and when memory is short.
      * The errno of the former need not survive what it does afterwards. */
     if (result != CFG_SUCCESS && !d->failed && errno != ENOMEM) {

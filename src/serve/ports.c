@@ -30,9 +30,20 @@ static bool role_named(struct text name, enum role *out)
     return false;
 }
 
-static bool take_handed(struct bound_ports *ports, struct error *error)
+bool ports_new(unsigned loops, struct bound_ports *out, struct error *error)
+{
+    *out = (struct bound_ports){ .loops = loops };
+    out->ports = calloc((size_t)SERVER_LISTENERS_MAX * loops, sizeof *out->ports);
+    if (!out->ports)
+        return error_set(error, ERROR_TEMPORARY, "memory is short");
+    return true;
+}
+
+bool ports_take_handed(unsigned loops, struct bound_ports *ports, struct error *error)
 {
     struct text names, name;
+    if (!ports_new(loops, ports, error))
+        return false;
     int count = process_handed_sockets(&names);
     for (int i = 0; i < count; i++) {
         struct bound_port port = { .socket = HANDED_FIRST + i, .handed_over = true };
@@ -85,15 +96,8 @@ static void say_not_built(const struct config_listener *l)
                 role_name(l->role), endpoint_print(&l->endpoint, words).at);
 }
 
-bool ports_bind(const struct config *config, unsigned loops, struct bound_ports *out,
-                struct error *error)
+bool ports_bind(const struct config *config, struct bound_ports *out, struct error *error)
 {
-    *out = (struct bound_ports){ .loops = loops };
-    out->ports = calloc((size_t)SERVER_LISTENERS_MAX * loops, sizeof *out->ports);
-    if (!out->ports)
-        return error_set(error, ERROR_TEMPORARY, "memory is short");
-    if (!take_handed(out, error))
-        return false;
     for (size_t i = 0; i < config->listener_count; i++) {
         const struct config_listener *l = &config->listeners[i];
         if (!role_is_served(l->role))

@@ -1,39 +1,24 @@
 /* server.c - one server from its start to its end.
  *
- * The order of the start is fixed (DESIGN.md): configuration, sockets, user, store; only then
- * threads.  The end is the same backwards.
+ * It knows nothing of the process that it lives in, which may hold several: signals, users and the
+ * service manager are those of run.c.  The order of the start is fixed (DESIGN.md): configuration,
+ * sockets, user, store; only then threads.  The end is the same backwards.
  */
 #include "serve/server.h"
 
 #include "base/check.h"
 #include "run/entropy.h"
-#include "run/owner.h"
-#include "run/process.h"
 #include "serve/auth.h"
 #include "serve/conn.h"
 #include "serve/control.h"
 #include "serve/ports.h"
-#include "serve/reload.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 enum {
-    EXIT_DONE = 0,
-    EXIT_REFUSED = 1,
-    EXIT_TEMPORARY = 75,
-    EXIT_CONFIG = 78,
     STOP_GRACE_MS = 30000,
     TEND_MS = 1000,
-    DESCRIPTORS_FOR_US = 200, /* segments, databases, logs */
-};
-
-/* Everything that exists before the server does. */
-struct start {
-    struct config *config;
-    struct bound_ports ports;
-    struct server server;
 };
 
 void server_note(struct server *server, enum log_level level, const char *event, const char *words)
@@ -112,7 +97,8 @@ void server_stop(struct server *server)
 {
     if (server->loops[0].stopping || server->loops[0].stop_post.run)
         return;
-    process_notify("STOPPING=1");
+    if (server->tell_manager)
+        server->tell_manager("STOPPING=1");
     server_note(server, LOG_NOTICE, "stopping", "finishing the messages in flight");
     control_stop(&server->control);
     for (unsigned i = 0; i < server->loop_count; i++) {
@@ -121,11 +107,24 @@ void server_stop(struct server *server)
     }
 }
 
+static void stop_as_asked(struct post *post)
+{
+    server_stop(OWNER_OF(post, struct server, ask_post));
+}
+
+void server_ask_stop(struct server *server)
+{
+    if (atomic_flag_test_and_set(&server->asked))
+        return;
+    server->ask_post.run = stop_as_asked;
+    loop_post(server->loops[0].loop, &server->ask_post);
+}
+
 static void stop_after_failure(struct post *post)
 {
     struct server *server = OWNER_OF(post, struct server, fail_post);
     server_note(server, LOG_ERROR, "failed", "the store cannot go on; exiting for a restart");
-    server->exit_code = EXIT_TEMPORARY;
+    server->exit_code = SERVER_EXIT_TEMPORARY;
     server_stop(server);
 }
 
@@ -146,30 +145,6 @@ static void tend(struct timer *timer)
     struct loop *loop = server->loops[0].loop;
     (void)store_health(server->store);
     loop_timer_start(loop, timer, loop_now_ms(loop) + TEND_MS);
-}
-
-/* --- Signals --- */
-
-static void on_terminate(void *owner)
-{
-    server_stop(owner);
-}
-
-static void on_hangup(void *owner)
-{
-    struct server *server = owner;
-    struct error error;
-    if (!reload_start(server, NULL, NULL, &error))
-        server_note(server, LOG_WARNING, "reload", error.words);
-}
-
-static bool catch_signals(struct server *server, struct error *error)
-{
-    struct loop *loop = server->loops[0].loop;
-    signal(SIGPIPE, SIG_IGN);
-    return loop_on_signal(loop, SIGTERM, on_terminate, server, error) &&
-           loop_on_signal(loop, SIGINT, on_terminate, server, error) &&
-           loop_on_signal(loop, SIGHUP, on_hangup, server, error);
 }
 
 /* --- Loops --- */
@@ -207,29 +182,27 @@ static bool make_loops(struct server *server, unsigned count, struct error *erro
     return true;
 }
 
-static bool start_threads(struct server *server, struct error *error)
+static bool make_threads(struct server *server, struct error *error)
 {
     for (unsigned i = 1; i < server->loop_count; i++) {
         struct server_loop *l = &server->loops[i];
         if (!lane_new("loop", 1, 1, &l->thread, error))
             return false;
     }
-    /* Only now: a loop that turns must be stopped with all others. */
+    return true;
+}
+
+/* All or none: a loop that turns must be stopped with all others. */
+static void turn_other_loops(struct server *server)
+{
     for (unsigned i = 1; i < server->loop_count; i++) {
         struct server_loop *l = &server->loops[i];
         l->thread_job.run = loop_thread;
         lane_follow(l->thread, &l->thread_job);
     }
-    return true;
 }
 
 /* --- Starting --- */
-
-static void warn(void *owner, const char *words)
-{
-    (void)owner;
-    fprintf(stderr, "godwit: warning: %s\n", words);
-}
 
 static void store_failed(void *owner)
 {
@@ -241,46 +214,12 @@ static void store_notice(void *owner, bool is_trouble, const char *words)
     server_note(owner, is_trouble ? LOG_WARNING : LOG_NOTICE, "store", words);
 }
 
-/* More connections than descriptors would only fail later and worse. */
-static void fit_connections(struct config *config)
-{
-    uint64_t descriptors = process_raise_descriptors();
-    uint64_t most =
-        descriptors > 2 * DESCRIPTORS_FOR_US ? descriptors - DESCRIPTORS_FOR_US : descriptors / 2;
-    if (config->connections && config->connections <= most)
-        return;
-    if (config->connections)
-        fprintf(stderr,
-                "godwit: warning: limits: connections = %u is more than the %llu descriptors of "
-                "this process allow: using %llu\n",
-                config->connections, (unsigned long long)descriptors, (unsigned long long)most);
-    config->connections = most > UINT32_MAX ? UINT32_MAX : (uint32_t)most;
-}
-
-static bool become_user(const struct config *config, struct error *error)
-{
-    char warning[ERROR_WORDS_MAX];
-    struct owner_wish wish = {
-        .data = config->data.at,
-        .user = config->user.at,
-        .user_written = config->user_written,
-        .create = true,
-        .must_be_user = true,
-    };
-    if (!owner_become(&wish, warning, error))
-        return false;
-    if (warning[0])
-        warn(NULL, warning);
-    return true;
-}
-
-static bool open_log(struct server *server, const struct config *config, unsigned loops,
-                     struct error *error)
+static bool open_log(struct server *server, const struct config *config, struct error *error)
 {
     struct log_options options = {
         .file = config->log_file.len ? config->log_file.at : NULL,
         .format = config->log_json ? LOG_JSON : LOG_TEXT,
-        .rings = loops + 1,
+        .rings = server->loop_count + 1,
     };
     return log_new(&options, &server->log, error);
 }
@@ -310,35 +249,47 @@ static bool open_control(struct server *server, const struct config *config, str
            control_start(server, socket, &server->control, error);
 }
 
-/* What a newcomer sees who has no configuration file. */
-static void greet(const struct start *start)
+bool server_new(struct config *config, unsigned loops, struct server **out, struct error *error)
 {
-    if (start->server.settings->config->file.len)
+    struct server *server = calloc(1, sizeof *server);
+    *out = server;
+    if (!server) {
+        config_free(&config);
+        return error_set(error, ERROR_TEMPORARY, "memory is short");
+    }
+    atomic_flag_clear(&server->failed);
+    atomic_flag_clear(&server->asked);
+    if (settings_new(config, &server->settings, error) && shared_new(&server->shared, error) &&
+        make_loops(server, loops, error))
+        return true;
+    server_free(out);
+    return false;
+}
+
+bool server_open(struct server *server, struct bound_ports *ports, struct error *error)
+{
+    const struct config *config = server->settings->config;
+    return open_log(server, config, error) && open_store(server, config, error) &&
+           open_control(server, config, error) && ports_start(ports, server, error) &&
+           log_start(server->log, error) && make_threads(server, error);
+}
+
+void server_turn(struct server *server)
+{
+    server->tend_timer.fire = tend;
+    tend(&server->tend_timer);
+    server_note(server, LOG_NOTICE, "ready", "godwit " GODWIT_VERSION " is serving");
+    log_use_ring(server->log, 0);
+    turn_other_loops(server);
+    loop_run(server->loops[0].loop);
+}
+
+void server_free(struct server **server_ref)
+{
+    struct server *server = *server_ref;
+    if (!server)
         return;
-    printf("godwit " GODWIT_VERSION " serves the domain localhost on this machine only:\n");
-    ports_print(&start->ports);
-    printf("Next, in another terminal in this folder:\n"
-           "  godwit user add alice@localhost\n"
-           "  swaks --server 127.0.0.1:2525 --from alice@localhost --to alice@localhost\n"
-           "  godwit mailbox list alice@localhost\n");
-    fflush(stdout);
-}
-
-static bool open_server(struct start *start, unsigned loops, struct error *error)
-{
-    struct server *server = &start->server;
-    struct config *config = start->config;
-    start->config = NULL; /* the settings own it from here */
-    return settings_new(config, &server->settings, error) && shared_new(&server->shared, error) &&
-           open_store(server, config, error) && make_loops(server, loops, error) &&
-           open_control(server, config, error) && ports_start(&start->ports, server, error) &&
-           log_start(server->log, error) && catch_signals(server, error) &&
-           start_threads(server, error);
-}
-
-static void close_server(struct start *start)
-{
-    struct server *server = &start->server;
+    *server_ref = NULL;
     for (unsigned i = 1; i < server->loop_count; i++)
         lane_free(&server->loops[i].thread);
     control_stop(&server->control);
@@ -355,55 +306,5 @@ static void close_server(struct start *start)
     shared_free(&server->shared);
     log_free(&server->log);
     settings_free(&server->settings);
-    ports_clear(&start->ports);
-    config_free(&start->config);
-}
-
-static int exit_code_of(const struct error *error)
-{
-    return error->kind == ERROR_CONFIG      ? EXIT_CONFIG
-           : error->kind == ERROR_TEMPORARY ? EXIT_TEMPORARY
-                                            : EXIT_REFUSED;
-}
-
-static int complain(const struct error *error)
-{
-    fprintf(stderr, "godwit: serve: %s\n", error->words);
-    return exit_code_of(error);
-}
-
-static int serve(struct start *start, unsigned loops)
-{
-    struct server *server = &start->server;
-    struct error error;
-    if (!open_server(start, loops, &error))
-        return complain(&error);
-    greet(start);
-    server->tend_timer.fire = tend;
-    tend(&server->tend_timer);
-    process_notify("READY=1");
-    server_note(server, LOG_NOTICE, "ready", "godwit " GODWIT_VERSION " is serving");
-    log_use_ring(server->log, 0);
-    loop_run(server->loops[0].loop);
-    return server->exit_code;
-}
-
-int server_run(const char *config_file, unsigned loops)
-{
-    struct start start = { .server.failed = ATOMIC_FLAG_INIT };
-    struct config_notices notices = { warn, NULL };
-    struct error error = { .kind = ERROR_NONE };
-    if (loops == 0 || loops > SERVER_LOOPS_MAX)
-        loops = process_processors() < SERVER_LOOPS_MAX ? process_processors() : SERVER_LOOPS_MAX;
-    if (!config_load(config_file, &notices, &start.config, &error))
-        return complain(&error);
-    fit_connections(start.config);
-    int code;
-    if (!ports_bind(start.config, loops, &start.ports, &error) ||
-        !become_user(start.config, &error) || !open_log(&start.server, start.config, loops, &error))
-        code = complain(&error);
-    else
-        code = serve(&start, loops);
-    close_server(&start);
-    return code;
+    free(server);
 }

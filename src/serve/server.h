@@ -1,6 +1,7 @@
 /* server.h - one server: what its loops, sessions and lanes have in common.
  *
- * Private to serve/ and to the command that runs it.  A process may hold several servers.
+ * Private to serve/ and to those who run one: serve/run.c as the whole process, the lab as one of
+ * several.
  *
  *   who            owns                                   may be touched by
  *   server         store, people, auth, shared, log       set before the loops start, then constant
@@ -18,10 +19,19 @@
 #include "store/store.h"
 
 struct auth;
+struct bound_ports;
 struct control;
 struct server;
 
 enum { SERVER_LOOPS_MAX = 64, SERVER_LISTENERS_MAX = 64 };
+
+/* Exit codes of CONTRACT.md. */
+enum server_exit {
+    SERVER_EXIT_DONE = 0,
+    SERVER_EXIT_REFUSED = 1,
+    SERVER_EXIT_TEMPORARY = 75,
+    SERVER_EXIT_CONFIG = 78,
+};
 
 /* A listening socket of one loop, and the role that it serves. */
 struct served_port {
@@ -65,14 +75,25 @@ struct server {
     unsigned loop_count;
     unsigned loops_at_rest;  /* loop 0 counts them: all turn until the last has nothing to do */
     struct timer tend_timer; /* loop 0: an ailing store heals although nobody sends */
-    atomic_flag failed;
-    struct post fail_post;
-    int exit_code;
+    void (*tell_manager)(const char *state); /* the service manager; NULL: nobody */
+    atomic_flag failed, asked;
+    struct post fail_post, ask_post;
+    enum server_exit exit_code;
 };
 
-/* Runs until SIGTERM or SIGINT: binds, becomes the user, opens the store, serves.  Returns the exit
- * code of CONTRACT.md.  `loops`: how many event loops, 0: one for each processor. */
-int server_run(const char *config_file, unsigned loops);
+/* --- Its life: new, open, turn, free --- */
+
+/* Takes the configuration over, also on failure.  1 to SERVER_LOOPS_MAX loops; no thread yet. */
+bool server_new(struct config *, unsigned loops, struct server **out, struct error *);
+/* Opens log and store, and takes the sockets that ports_bind() bound for as many loops. */
+bool server_open(struct server *, struct bound_ports *, struct error *);
+/* Serves on this thread (loop 0) and others, until it has stopped; the reason is in exit_code. */
+void server_turn(struct server *);
+/* A server that does not turn, in whatever state its start has left it. */
+void server_free(struct server **);
+
+/* Any thread, while it turns, or before: stops it, as server_stop(). */
+void server_ask_stop(struct server *);
 
 /* Loop 0.  Begins to stop: nothing new is accepted, messages in flight are finished. */
 void server_stop(struct server *);

@@ -1,0 +1,149 @@
+/* run.c - a server that is the whole process: its signals, user, service manager and exit code.
+ *
+ * Whatever several servers in one process could not each have is here; the rest is server.c.
+ */
+#include "serve/run.h"
+
+#include "run/owner.h"
+#include "run/process.h"
+#include "serve/ports.h"
+#include "serve/reload.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+enum { DESCRIPTORS_FOR_US = 200 /* segments, databases, logs */ };
+
+/* --- Signals --- */
+
+static void on_terminate(void *owner)
+{
+    server_stop(owner);
+}
+
+static void on_hangup(void *owner)
+{
+    struct server *server = owner;
+    struct error error;
+    if (!reload_start(server, NULL, NULL, &error))
+        server_note(server, LOG_WARNING, "reload", error.words);
+}
+
+static bool catch_signals(struct server *server, struct error *error)
+{
+    struct loop *loop = server->loops[0].loop;
+    signal(SIGPIPE, SIG_IGN);
+    return loop_on_signal(loop, SIGTERM, on_terminate, server, error) &&
+           loop_on_signal(loop, SIGINT, on_terminate, server, error) &&
+           loop_on_signal(loop, SIGHUP, on_hangup, server, error);
+}
+
+/* --- The process --- */
+
+static void warn(void *owner, const char *words)
+{
+    (void)owner;
+    fprintf(stderr, "godwit: warning: %s\n", words);
+}
+
+/* More connections than descriptors would only fail later and worse. */
+static void fit_connections(struct config *config)
+{
+    uint64_t descriptors = process_raise_descriptors();
+    uint64_t most =
+        descriptors > 2 * DESCRIPTORS_FOR_US ? descriptors - DESCRIPTORS_FOR_US : descriptors / 2;
+    if (config->connections && config->connections <= most)
+        return;
+    if (config->connections)
+        fprintf(stderr,
+                "godwit: warning: limits: connections = %u is more than the %llu descriptors of "
+                "this process allow: using %llu\n",
+                config->connections, (unsigned long long)descriptors, (unsigned long long)most);
+    config->connections = most > UINT32_MAX ? UINT32_MAX : (uint32_t)most;
+}
+
+static bool become_user(const struct config *config, struct error *error)
+{
+    char warning[ERROR_WORDS_MAX];
+    struct owner_wish wish = {
+        .data = config->data.at,
+        .user = config->user.at,
+        .user_written = config->user_written,
+        .create = true,
+        .must_be_user = true,
+    };
+    if (!owner_become(&wish, warning, error))
+        return false;
+    if (warning[0])
+        warn(NULL, warning);
+    return true;
+}
+
+/* --- From start to end --- */
+
+/* What a newcomer sees who has no configuration file. */
+static void greet(const struct server *server, const struct bound_ports *ports)
+{
+    if (server->settings->config->file.len)
+        return;
+    printf("godwit " GODWIT_VERSION " serves the domain localhost on this machine only:\n");
+    ports_print(ports);
+    printf("Next, in another terminal in this folder:\n"
+           "  godwit user add alice@localhost\n"
+           "  swaks --server 127.0.0.1:2525 --from alice@localhost --to alice@localhost\n"
+           "  godwit mailbox list alice@localhost\n");
+    fflush(stdout);
+}
+
+static enum server_exit exit_code_of(const struct error *error)
+{
+    return error->kind == ERROR_CONFIG      ? SERVER_EXIT_CONFIG
+           : error->kind == ERROR_TEMPORARY ? SERVER_EXIT_TEMPORARY
+                                            : SERVER_EXIT_REFUSED;
+}
+
+static enum server_exit complain(const struct error *error)
+{
+    fprintf(stderr, "godwit: serve: %s\n", error->words);
+    return exit_code_of(error);
+}
+
+static bool open_ports(const struct server *server, struct bound_ports *ports, struct error *error)
+{
+    const struct config *config = server->settings->config;
+    return ports_take_handed(server->loop_count, ports, error) &&
+           ports_bind(config, ports, error) && become_user(config, error);
+}
+
+static enum server_exit serve(struct server *server, struct bound_ports *ports)
+{
+    struct error error;
+    if (!open_ports(server, ports, &error) || !server_open(server, ports, &error) ||
+        !catch_signals(server, &error))
+        return complain(&error);
+    greet(server, ports);
+    process_notify("READY=1");
+    server_turn(server);
+    return server->exit_code;
+}
+
+enum server_exit server_run(const char *config_file, unsigned loops)
+{
+    struct config_notices notices = { warn, NULL };
+    struct config *config = NULL;
+    struct server *server;
+    struct bound_ports ports = { 0 };
+    struct error error = { .kind = ERROR_NONE };
+    if (loops == 0 || loops > SERVER_LOOPS_MAX)
+        loops = process_processors() < SERVER_LOOPS_MAX ? process_processors() : SERVER_LOOPS_MAX;
+    if (!config_load(config_file, &notices, &config, &error))
+        return complain(&error);
+    fit_connections(config);
+    if (!server_new(config, loops, &server, &error))
+        return complain(&error);
+    server->tell_manager = process_notify;
+    enum server_exit code = serve(server, &ports);
+    server_free(&server);
+    ports_clear(&ports);
+    return code;
+}
