@@ -288,11 +288,29 @@ static void answered(struct play *p, enum smtp_step_kind kind, enum smtp_verdict
     }
 }
 
+/* What is passed on to others holds no octet that could end a line or a parameter. */
+static void check_xtext(struct text t)
+{
+    for (size_t i = 0; i < t.len; i++)
+        CHECK((uint8_t)t.at[i] > ' ' && t.at[i] != 0x7F && t.at[i] != '=');
+    CHECK(utf8_valid(t));
+}
+
+static void check_rcpt(struct play *p, const struct smtp_rcpt *rcpt)
+{
+    buffer_printf(&p->log, "[%u %.*s]", rcpt->notify, TEXT_ARGS(rcpt->orcpt));
+    CHECK(rcpt->notify <= (NOTIFY_SUCCESS | NOTIFY_FAILURE | NOTIFY_DELAY));
+    check_xtext(rcpt->orcpt);
+    check_xtext(smtp_server_mail(p->server)->envid);
+}
+
 static void ask(struct play *p, const struct smtp_step *step)
 {
     CHECK(step->request != p->request);
     p->request = step->request;
     buffer_printf(&p->log, "[%d %.*s]", step->kind, TEXT_ARGS(step->words));
+    if (step->kind == SMTP_CHECK_RECIPIENT)
+        check_rcpt(p, step->rcpt);
     if (step->kind == SMTP_COMMIT_MESSAGE)
         check_commit(p, step);
     if (p->cuts) {

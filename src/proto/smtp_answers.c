@@ -49,6 +49,10 @@ struct smtp_step smtp_ask(struct smtp_server *s, enum smtp_step_kind kind)
         step.mail = &s->tx->mail;
         step.address = kind == SMTP_CHECK_RECIPIENT ? &s->tx->recipient : &s->tx->sender;
     }
+    if (kind == SMTP_CHECK_RECIPIENT) {
+        step.rcpt = &s->tx->rcpt; /* its text is in s->words */
+        step.words = (struct text){ 0 };
+    }
     if (kind == SMTP_COMMIT_MESSAGE)
         step.facts = &s->tx->decoder.counter.facts;
     if (kind == SMTP_AUTH_STEP) {

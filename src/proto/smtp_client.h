@@ -31,6 +31,7 @@
 #define PROTO_SMTP_CLIENT_H
 
 #include "base/text.h"
+#include "mail/notify.h"
 
 enum smtp_client_step_kind {
     /* Waits.  Write out smtp_client_output(), then bring what is named; input may always come. */
@@ -79,18 +80,10 @@ struct smtp_client_config {
     uint64_t greeting_ms, command_ms, data_ms, block_ms, dot_ms;
 };
 
-enum smtp_client_notify {
-    NOTIFY_DEFAULT = 0,
-    NOTIFY_NEVER = 1, /* alone */
-    NOTIFY_SUCCESS = 2,
-    NOTIFY_FAILURE = 4,
-    NOTIFY_DELAY = 8
-};
-
 struct smtp_client_recipient {
     struct text address; /* canonical */
-    unsigned notify;
-    struct text orcpt; /* "rfc822;" and xtext as received, "" for none */
+    unsigned notify;     /* mail/notify.h */
+    struct text orcpt;   /* "rfc822;" and xtext as received, "" for none */
 };
 
 /* Borrowed, with all that it points to, until its SENT has been given and step() is called again.

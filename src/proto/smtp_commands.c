@@ -254,8 +254,8 @@ static void list_limits(const struct smtp_server_config *config, struct buffer *
 static void list_extensions(const struct smtp_server *s, struct buffer *b)
 {
     const struct smtp_server_config *config = s->config;
-    buffer_text(b, T("\nPIPELINING\n8BITMIME\nSMTPUTF8\nCHUNKING\nENHANCEDSTATUSCODES\nSIZE "));
-    buffer_printf(b, "%llu", (unsigned long long)config->message_octets_max);
+    buffer_text(b, T("\nPIPELINING\n8BITMIME\nSMTPUTF8\nCHUNKING\nDSN\nENHANCEDSTATUSCODES"));
+    buffer_printf(b, "\nSIZE %llu", (unsigned long long)config->message_octets_max);
     list_limits(config, b);
     if (config->offer_tls && !s->tls)
         buffer_text(b, T("\nSTARTTLS"));
@@ -295,6 +295,7 @@ static struct outcome on_mail(struct smtp_server *s, struct text arguments)
     struct transaction *tx = calloc(1, sizeof *tx);
     if (!tx)
         return say(no_memory);
+    tx->extended = s->esmtp;
     struct reply refusal = smtp_read_mail(tx, arguments);
     if (refusal.code == 0 && config->message_octets_max &&
         tx->mail.size > config->message_octets_max)
@@ -310,14 +311,14 @@ static struct outcome on_mail(struct smtp_server *s, struct text arguments)
 
 static struct outcome on_rcpt(struct smtp_server *s, struct text arguments)
 {
-    struct text parameters;
-    struct reply refusal = smtp_read_rcpt(s->tx, arguments, &parameters);
+    struct reply refusal = smtp_read_rcpt(s->tx, arguments);
     if (refusal.code)
         return say(refusal);
     if (s->config->recipients_max && s->tx->recipients >= s->config->recipients_max)
         return say(REPLY(452, "4.5.3", "too many recipients"));
-    if (!buffer_text(&s->words, parameters))
+    if (!buffer_text(&s->words, s->tx->rcpt.orcpt))
         return say(no_memory);
+    s->tx->rcpt.orcpt = buffer_as_text(&s->words);
     return ask(SMTP_CHECK_RECIPIENT);
 }
 

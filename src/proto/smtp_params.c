@@ -1,10 +1,14 @@
 /* smtp_params.c - the arguments of MAIL, RCPT and BDAT (RFC 5321 4.1.2, 1870, 6152, 6531, 4954,
- * 3030).
+ * 3461, 3030).
  *
  * Reads text into a transaction and says what is wrong with it.  Decides nothing about senders,
  * recipients or limits: that is the business of the commands and of the driver.
  */
 #include "proto/smtp_server_internal.h"
+
+#include "mail/xtext.h"
+
+#include <string.h>
 
 static const struct reply fine;
 
@@ -57,92 +61,99 @@ static struct reply take_path(const struct path_rules *rules, unsigned utf8, str
 
 /* ---- parameters of MAIL ---- */
 
-static bool read_size(struct transaction *tx, struct text value)
+static enum parameter_verdict read_size(struct transaction *tx, struct text value)
 {
-    if (value.len == 0 || value.len > 20) /* RFC 1870 3: 1*20DIGIT */
-        return false;
+    if (value.len > 20) /* RFC 1870 3: 1*20DIGIT */
+        return PARAMETER_BAD;
     for (size_t i = 0; i < value.len; i++)
         if (!text_is_digit(value.at[i]))
-            return false;
+            return PARAMETER_BAD;
     if (!text_to_u64(value, &tx->mail.size))
         tx->mail.size = UINT64_MAX; /* twenty digits can say more; no limit is higher */
-    return true;
+    return PARAMETER_GOOD;
 }
 
 /* BINARYMIME needs conversion for most next hops, is not announced, and so is refused here too. */
-static bool read_body(struct transaction *tx, struct text value)
+static enum parameter_verdict read_body(struct transaction *tx, struct text value)
 {
     if (text_equal_nocase(value, T("7BIT")))
         tx->mail.body = SMTP_BODY_7BIT;
     else if (text_equal_nocase(value, T("8BITMIME")))
         tx->mail.body = SMTP_BODY_8BITMIME;
     else
-        return false;
-    return true;
+        return PARAMETER_BAD;
+    return PARAMETER_GOOD;
 }
 
-static bool read_smtputf8(struct transaction *tx, struct text value)
+static enum parameter_verdict read_smtputf8(struct transaction *tx, struct text value)
 {
     (void)value;
     tx->mail.smtputf8 = true;
-    return true;
+    return PARAMETER_GOOD;
 }
 
-static int hex_value(char c)
+static bool is_mailbox(struct text t)
 {
-    if (text_is_digit(c))
-        return c - '0';
-    c = text_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* RFC 3461 4.  `out` has room for as many octets as the text has. */
-static bool decode_xtext(struct text t, char *out, size_t *len_out)
-{
-    *len_out = 0;
-    for (size_t i = 0; i < t.len; i++) {
-        int octet = (uint8_t)t.at[i];
-        if (t.at[i] == '+') {
-            int high = i + 2 < t.len ? hex_value(t.at[i + 1]) : -1;
-            int low = high >= 0 ? hex_value(t.at[i + 2]) : -1;
-            if (low < 0)
-                return false;
-            octet = high * 16 + low;
-            i += 2;
-        }
-        if (octet < ' ' || octet == 0x7F)
-            return false;
-        out[(*len_out)++] = (char)octet;
-    }
-    return true;
+    struct address mailbox;
+    return address_parse(t, ADDRESS_UTF8, &mailbox) == ADDRESS_OK;
 }
 
 /* RFC 4954 5: "<>" or a mailbox, as xtext. */
-static bool read_auth(struct transaction *tx, struct text value)
+static enum parameter_verdict read_auth(struct transaction *tx, struct text value)
 {
-    struct address mailbox;
+    struct buffer plain;
     tx->mail.has_auth = true;
     if (text_equal(value, T("<>")))
-        return true;
-    size_t len;
-    if (value.len > sizeof tx->auth || !decode_xtext(value, tx->auth, &len))
-        return false;
-    tx->mail.auth = (struct text){ tx->auth, len };
-    return address_parse(tx->mail.auth, ADDRESS_UTF8, &mailbox) == ADDRESS_OK;
+        return PARAMETER_GOOD;
+    if (value.len > sizeof tx->auth)
+        return PARAMETER_BAD;
+    buffer_init(&plain, sizeof tx->auth);
+    bool good = xtext_decode(&plain, value) && is_mailbox(buffer_as_text(&plain));
+    bool short_of_memory = plain.failed;
+    if (good) {
+        memcpy(tx->auth, plain.at, plain.len);
+        tx->mail.auth = (struct text){ tx->auth, plain.len };
+    }
+    buffer_clear(&plain);
+    if (short_of_memory)
+        return PARAMETER_NO_MEMORY;
+    return good ? PARAMETER_GOOD : PARAMETER_BAD;
 }
 
-static const struct parameter {
+struct parameter {
     struct text keyword;
     bool has_value;
-    bool (*read)(struct transaction *, struct text value);
+    bool needs_ehlo;
+    enum parameter_verdict (*read)(struct transaction *, struct text value);
     struct reply refusal;
-} mail_parameters[] = {
-    { TEXT("SIZE"), true, read_size, REPLY_ROW(501, "5.5.4", "SIZE wants a number") },
-    { TEXT("BODY"), true, read_body, REPLY_ROW(501, "5.5.4", "BODY is 7BIT or 8BITMIME") },
-    { TEXT("SMTPUTF8"), false, read_smtputf8, REPLY_ROW(501, "5.5.4", "SMTPUTF8 takes no value") },
-    { TEXT("AUTH"), true, read_auth, REPLY_ROW(501, "5.5.4", "AUTH wants an address as xtext") },
 };
-enum { MAIL_PARAMETERS = sizeof mail_parameters / sizeof *mail_parameters };
+
+static const struct parameter mail_parameters[] = {
+    { TEXT("SIZE"), true, false, read_size, REPLY_ROW(501, "5.5.4", "SIZE wants a number") },
+    { TEXT("BODY"), true, false, read_body, REPLY_ROW(501, "5.5.4", "BODY is 7BIT or 8BITMIME") },
+    { TEXT("SMTPUTF8"), false, false, read_smtputf8,
+      REPLY_ROW(501, "5.5.4", "SMTPUTF8 takes no value") },
+    { TEXT("AUTH"), true, false, read_auth,
+      REPLY_ROW(501, "5.5.4", "AUTH wants an address as xtext") },
+    { TEXT("RET"), true, true, smtp_read_ret, REPLY_ROW(501, "5.5.4", "RET is FULL or HDRS") },
+    { TEXT("ENVID"), true, true, smtp_read_envid,
+      REPLY_ROW(501, "5.5.4", "ENVID wants at most 100 octets of xtext") },
+};
+
+static const struct parameter rcpt_parameters[] = {
+    { TEXT("NOTIFY"), true, true, smtp_read_notify,
+      REPLY_ROW(501, "5.5.4", "NOTIFY is NEVER, or any of SUCCESS,FAILURE,DELAY") },
+    { TEXT("ORCPT"), true, true, smtp_read_orcpt,
+      REPLY_ROW(501, "5.5.4", "ORCPT wants type;xtext, at most 500 octets") },
+};
+
+/* The parameters that a command knows, and which of them it was given. */
+struct parameters {
+    const struct parameter *known;
+    unsigned count; /* at most 32 */
+    unsigned seen;
+};
+#define PARAMETERS(table) ((struct parameters){ (table), sizeof(table) / sizeof *(table), 0 })
 
 /* RFC 5321 4.1.2: a letter or digit, then letters, digits and hyphens. */
 static bool is_keyword(struct text t)
@@ -156,55 +167,71 @@ static bool is_keyword(struct text t)
     return t.len > 0;
 }
 
-static struct reply read_parameter(struct transaction *tx, struct text parameter, unsigned *seen)
+static struct reply read_value(const struct parameter *p, struct transaction *tx, struct text value)
+{
+    switch (p->read(tx, value)) {
+    case PARAMETER_GOOD:
+        return fine;
+    case PARAMETER_NO_MEMORY:
+        return REPLY(452, "4.3.1", "memory is short, try again");
+    case PARAMETER_BAD:
+        break;
+    }
+    return p->refusal;
+}
+
+static struct reply read_parameter(struct transaction *tx, struct text parameter,
+                                   struct parameters *parameters)
 {
     struct text keyword, value = parameter;
     bool has_value = text_cut(&value, '=', &keyword);
     if (!is_keyword(keyword) || text_find(value, '=') < value.len)
         return REPLY(501, "5.5.4", "a parameter is KEYWORD or KEYWORD=value");
-    for (unsigned i = 0; i < MAIL_PARAMETERS; i++) {
-        const struct parameter *p = &mail_parameters[i];
-        if (!text_equal_nocase(keyword, p->keyword))
+    for (unsigned i = 0; i < parameters->count; i++) {
+        const struct parameter *p = &parameters->known[i];
+        if (!text_equal_nocase(keyword, p->keyword) || (p->needs_ehlo && !tx->extended))
             continue;
-        if (*seen & 1u << i)
+        if (parameters->seen & 1u << i)
             return REPLY(501, "5.5.4", "a parameter stands twice");
-        *seen |= 1u << i;
-        bool good = has_value == p->has_value && (!has_value || value.len) && p->read(tx, value);
-        return good ? fine : p->refusal;
+        parameters->seen |= 1u << i;
+        if (has_value != p->has_value || (has_value && value.len == 0))
+            return p->refusal;
+        return read_value(p, tx, value);
     }
     return REPLY(555, "5.5.4", "unknown parameter"); /* RFC 5321 4.1.1.11 */
 }
 
-struct reply smtp_read_mail(struct transaction *tx, struct text arguments)
+static struct reply read_parameters(struct transaction *tx, struct text words,
+                                    struct parameters parameters)
 {
-    struct text path, parameter;
-    struct reply refusal = take_path(&reverse_path, ADDRESS_UTF8, &arguments, &tx->sender, &path);
-    if (refusal.code)
-        return refusal;
-    unsigned seen = 0;
-    while (text_word(&arguments, &parameter)) {
-        refusal = read_parameter(tx, parameter, &seen);
-        if (refusal.code)
-            return refusal;
-    }
-    /* Known only now: SMTPUTF8 stands behind the path that needs it. */
-    if (smtp_has_eight_bit(path) && !tx->mail.smtputf8)
-        return refuse_path(&reverse_path, ADDRESS_NEEDS_UTF8);
-    return fine;
+    struct text parameter;
+    struct reply refusal = fine;
+    while (refusal.code == 0 && text_word(&words, &parameter))
+        refusal = read_parameter(tx, parameter, &parameters);
+    return refusal;
 }
 
-struct reply smtp_read_rcpt(struct transaction *tx, struct text arguments,
-                            struct text *parameters_out)
+struct reply smtp_read_mail(struct transaction *tx, struct text arguments)
 {
     struct text path;
+    struct reply refusal = take_path(&reverse_path, ADDRESS_UTF8, &arguments, &tx->sender, &path);
+    if (refusal.code == 0)
+        refusal = read_parameters(tx, arguments, PARAMETERS(mail_parameters));
+    /* Known only now: SMTPUTF8 stands behind the path that needs it. */
+    if (refusal.code == 0 && smtp_has_eight_bit(path) && !tx->mail.smtputf8)
+        return refuse_path(&reverse_path, ADDRESS_NEEDS_UTF8);
+    return refusal;
+}
+
+struct reply smtp_read_rcpt(struct transaction *tx, struct text arguments)
+{
+    struct text path;
+    tx->rcpt = (struct smtp_rcpt){ 0 };
     struct reply refusal = take_path(&forward_path, tx->mail.smtputf8 ? ADDRESS_UTF8 : 0,
                                      &arguments, &tx->recipient, &path);
     if (refusal.code)
         return refusal;
-    *parameters_out = arguments;
-    if (arguments.len)
-        return REPLY(555, "5.5.4", "unknown parameter");
-    return fine;
+    return read_parameters(tx, arguments, PARAMETERS(rcpt_parameters));
 }
 
 enum bdat_verdict smtp_read_bdat(struct text arguments, uint64_t *size_out, bool *last_out)

@@ -17,6 +17,7 @@
 #define PROTO_SMTP_SERVER_H
 
 #include "mail/address.h"
+#include "mail/notify.h"
 #include "proto/dot.h"
 
 enum smtp_step_kind {
@@ -27,7 +28,7 @@ enum smtp_step_kind {
 
     /* Requests.  Each wants exactly one smtp_server_answer(), now or later. */
     SMTP_CHECK_SENDER,    /* .address, .mail */
-    SMTP_CHECK_RECIPIENT, /* .address, .words: the parameters as written */
+    SMTP_CHECK_RECIPIENT, /* .address, .rcpt */
     SMTP_VERIFY,          /* VRFY .words; the answer's words may have several lines */
     SMTP_EXPAND,          /* EXPN .words; likewise */
     SMTP_AUTH_STEP,       /* .mechanism (first step only, upper case), .words: the decoded response;
@@ -46,13 +47,21 @@ enum smtp_step_kind {
 
 enum smtp_body { SMTP_BODY_7BIT, SMTP_BODY_8BITMIME, SMTP_BODY_BINARYMIME };
 
-/* The parameters of MAIL (RFC 1870, 6152, 6531, 4954). */
+/* The parameters of MAIL (RFC 1870, 6152, 6531, 4954, 3461). */
 struct smtp_mail {
     uint64_t size; /* 0: not given */
     enum smtp_body body;
     bool smtputf8;
-    bool has_auth;    /* AUTH= was given; its value is decoded in auth, "" for <> */
-    struct text auth; /* valid while the request is open */
+    bool has_auth;     /* AUTH= was given; its value is decoded in auth, "" for <> */
+    struct text auth;  /* valid while the request is open */
+    struct text ret;   /* "FULL", "HDRS", or "" when not said */
+    struct text envid; /* xtext as received, "" for none; as long as the transaction */
+};
+
+/* The parameters of RCPT (RFC 3461). */
+struct smtp_rcpt {
+    unsigned notify;   /* mail/notify.h */
+    struct text orcpt; /* "type;xtext" as received, "" for none; valid while the request is open */
 };
 
 /* Each transaction whose CHECK_SENDER was accepted ends in exactly one of these: COMMIT_MESSAGE
@@ -62,6 +71,7 @@ struct smtp_step {
     uint32_t request;              /* requests only: names the answer; never 0 */
     const struct address *address; /* valid until the request is answered */
     const struct smtp_mail *mail;
+    const struct smtp_rcpt *rcpt;
     struct text mechanism;
     struct text words; /* valid until the request is answered */
     bool initial;

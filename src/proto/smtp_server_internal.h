@@ -3,6 +3,7 @@
  *   smtp_server.c    the session: creation, steps, lines, orders, output, deadlines
  *   smtp_commands.c  the table of commands and what each does
  *   smtp_params.c    the arguments of MAIL and RCPT
+ *   smtp_dsn.c       ... those of RFC 3461
  *   smtp_body.c      content: DATA, chunks, and what is refused of it
  *   smtp_answers.c   requests, their answers, and the stock replies
  *
@@ -34,6 +35,8 @@ enum {
     SMTP_WORDS_MAX = SMTP_COMMAND_MAX,
     SMTP_HELLO_MAX = 255,          /* RFC 5321 4.5.3.1.2 */
     SMTP_AUTH_PARAMETER_MAX = 500, /* RFC 4954 3 */
+    SMTP_ENVID_MAX = 100,          /* RFC 3461 4.4 */
+    SMTP_ORCPT_MAX = 500,          /* RFC 3461 4.2 */
     SMTP_OUTPUT_MAX = 256 * 1024,  /* an EXPN of a thousand targets */
     SMTP_OUTPUT_HIGH = 8 * 1024,   /* with more unwritten, no command is taken */
     /* Held free before anything is done that may have to be answered: a reply and the 421 that may
@@ -58,6 +61,8 @@ enum smtp_phase {
 struct transaction {
     struct smtp_mail mail;
     char auth[SMTP_AUTH_PARAMETER_MAX]; /* what mail.auth borrows */
+    char envid[SMTP_ENVID_MAX];         /* ... and mail.envid */
+    bool extended;                      /* begun after EHLO, which offered the parameters */
     uint32_t recipients;
     bool chunked;      /* the content comes with BDAT */
     bool last_chunk;   /* ... and this is its last chunk */
@@ -69,6 +74,7 @@ struct transaction {
     struct dot_decoder decoder;
     struct address sender;
     struct address recipient; /* of the open request */
+    struct smtp_rcpt rcpt;    /* likewise */
 };
 
 struct smtp_server {
@@ -141,9 +147,8 @@ struct outcome smtp_end_exchange(struct smtp_server *, enum sasl_frame_verdict);
 /* smtp_params.c: each fills the transaction and gives the refusal, or a reply with code 0. */
 
 struct reply smtp_read_mail(struct transaction *, struct text arguments);
-/* `parameters_out` gets what stands behind the path, as written. */
-struct reply smtp_read_rcpt(struct transaction *, struct text arguments,
-                            struct text *parameters_out);
+/* rcpt.orcpt borrows from the arguments. */
+struct reply smtp_read_rcpt(struct transaction *, struct text arguments);
 enum bdat_verdict {
     BDAT_OK,
     BDAT_BAD_WORDS, /* the size is known, but what follows it is not LAST */
@@ -152,6 +157,14 @@ enum bdat_verdict {
 enum bdat_verdict smtp_read_bdat(struct text arguments, uint64_t *size_out, bool *last_out);
 
 bool smtp_has_eight_bit(struct text);
+
+/* smtp_dsn.c: each reads the value of one parameter, which is not empty, into the transaction. */
+
+enum parameter_verdict { PARAMETER_GOOD, PARAMETER_BAD, PARAMETER_NO_MEMORY };
+enum parameter_verdict smtp_read_ret(struct transaction *, struct text value);
+enum parameter_verdict smtp_read_envid(struct transaction *, struct text value);
+enum parameter_verdict smtp_read_notify(struct transaction *, struct text value);
+enum parameter_verdict smtp_read_orcpt(struct transaction *, struct text value);
 
 /* smtp_body.c: each takes input and either fills *step_out and returns true, or returns false and
  * wants to be called again (maybe in another phase). */

@@ -34,7 +34,7 @@ struct queue_row {
     struct text address; /* canonical */
     struct text domain;  /* what it is queued under: the address's domain; 1 to 255 octets */
     struct text last;    /* what the last attempt ended with, for people; "" before */
-    unsigned notify;     /* RFC 3461 NOTIFY, as proto/smtp_client.h has it */
+    unsigned notify;     /* RFC 3461 NOTIFY, mail/notify.h */
     struct text orcpt;   /* as received, "" for none */
 };
 

@@ -177,6 +177,29 @@ static void describe_mail(const struct smtp_mail *mail, struct buffer *b)
         buffer_text(b, T(" auth="));
         driver_show(mail->auth, b);
     }
+    if (mail->ret.len)
+        buffer_printf(b, " ret=%.*s", TEXT_ARGS(mail->ret));
+    if (mail->envid.len)
+        buffer_printf(b, " envid=%.*s", TEXT_ARGS(mail->envid));
+}
+
+static void describe_notify(unsigned notify, struct buffer *b)
+{
+    static const char *const words[] = { "never", "success", "failure", "delay" };
+    for (unsigned i = 0; i < sizeof words / sizeof *words; i++)
+        if (notify & 1u << i)
+            buffer_printf(b, " %s", words[i]);
+}
+
+static void describe_rcpt(const struct smtp_rcpt *rcpt, struct buffer *b)
+{
+    if (rcpt->notify)
+        buffer_text(b, T(" notify"));
+    describe_notify(rcpt->notify, b);
+    if (rcpt->orcpt.len) {
+        buffer_text(b, T(" orcpt="));
+        driver_show(text_first(rcpt->orcpt, WORDS_SHOWN_MAX), b);
+    }
 }
 
 static const char *const names[] = {
@@ -197,6 +220,8 @@ void driver_describe(const struct smtp_step *step, struct buffer *b)
     }
     if (step->kind == SMTP_CHECK_SENDER)
         describe_mail(step->mail, b);
+    if (step->kind == SMTP_CHECK_RECIPIENT)
+        describe_rcpt(step->rcpt, b);
     if (step->kind == SMTP_AUTH_STEP) {
         buffer_text(b, step->mechanism.len ? T(" ") : T(" response"));
         driver_show(step->mechanism, b);

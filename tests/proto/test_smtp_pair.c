@@ -34,9 +34,13 @@ static unsigned letter_count;
 static size_t octets_max; /* larger messages are left out */
 
 static const struct smtp_client_recipient people[] = {
-    { .address = TEXT("bob@b.example") },     { .address = TEXT("nosuch@b.example") },
-    { .address = TEXT("carol@b.example") },   { .address = TEXT("slow@b.example") },
-    { .address = TEXT("\"d e\"@b.example") },
+    { .address = TEXT("bob@b.example"), .notify = NOTIFY_NEVER },
+    { .address = TEXT("nosuch@b.example") },
+    { .address = TEXT("carol@b.example"),
+      .notify = NOTIFY_SUCCESS | NOTIFY_FAILURE | NOTIFY_DELAY,
+      .orcpt = TEXT("rfc822;Carol+2BX@a.example") },
+    { .address = TEXT("slow@b.example"), .notify = NOTIFY_DELAY },
+    { .address = TEXT("\"d e\"@b.example"), .orcpt = TEXT("utf-8;d\\x{20}\\x{E9}@b.example") },
 };
 enum { PEOPLE = sizeof people / sizeof *people };
 
@@ -57,6 +61,8 @@ static struct letter *add_letter(struct text content)
         .octets = l->content.len,
         .eight_bit = counter.facts.eight_bit,
         .dot_lines = counter.facts.dot_lines,
+        .ret = letter_count % 2 ? T("FULL") : T("HDRS"),
+        .envid = T("QQ+2B3"),
         .recipients = &people[letter_count % 2 * 2], /* bob or carol first */
         .recipient_count = 1 + letter_count % 3,
     };
@@ -162,7 +168,7 @@ struct pair {
     struct buffer to_server, to_client; /* on the wire */
     size_t heard;                       /* octets of to_server that were taken */
     struct buffer committing;           /* the body so far */
-    struct text hidden[2];              /* extensions that are spoiled on the wire */
+    struct text hidden[3];              /* extensions that are spoiled on the wire */
     uint32_t seed;
     size_t piece_max;
     unsigned given, sent, received;
@@ -219,6 +225,22 @@ static void check_committed(struct pair *p)
     assert_true(text_equal(sender, l->message.sender));
 }
 
+/* What the client was given of RFC 3461 arrives as it was, or not at all. */
+static void check_dsn(const struct pair *p, const struct smtp_step *step)
+{
+    bool offered = p->hidden[2].len == 0;
+    if (step->kind == SMTP_CHECK_SENDER) {
+        assert_int_equal(step->mail->ret.len, offered ? 4 : 0);
+        assert_true(text_equal(step->mail->envid, offered ? T("QQ+2B3") : T("")));
+    } else if (step->kind == SMTP_CHECK_RECIPIENT) {
+        const struct smtp_client_recipient *to = people;
+        while (!text_equal(to->address, address_text(step->address)))
+            to++;
+        assert_int_equal(step->rcpt->notify, offered ? to->notify : NOTIFY_DEFAULT);
+        assert_true(text_equal(step->rcpt->orcpt, offered ? to->orcpt : T("")));
+    }
+}
+
 /* False: it waits. */
 static bool step_server(struct pair *p)
 {
@@ -248,6 +270,7 @@ static bool step_server(struct pair *p)
         return true;
     default:
         assert_int_not_equal(step.kind, SMTP_NEED_ANSWER);
+        check_dsn(p, &step);
         if (step.kind == SMTP_COMMIT_MESSAGE)
             check_committed(p);
         smtp_server_answer(p->server, step.request, driver_answer(&p->driver, p->server, &step),
@@ -262,7 +285,7 @@ static bool step_server(struct pair *p)
 
 /* What the names of sender and recipient make the server say: see smtp_driver.h. */
 static void check_result(const struct smtp_client_message *m, uint32_t i,
-                         const struct smtp_client_result *r, unsigned committed)
+                         const struct smtp_client_result *r, const struct pair *p)
 {
     static const struct {
         const char *name;
@@ -287,9 +310,9 @@ static void check_result(const struct smtp_client_message *m, uint32_t i,
         return;
     }
     assert_true(r->delivered);
-    assert_true(r->relayed_without_dsn);
+    assert_int_equal(r->relayed_without_dsn, p->hidden[2].len != 0);
     assert_true(text_starts(r->reply, T("250 2.0.0 accepted as M")));
-    assert_int_equal(committed, 1);
+    assert_int_equal(letters[p->sent - 1].committed, 1);
 }
 
 static void told(struct pair *p, const struct smtp_client_message *m)
@@ -297,7 +320,7 @@ static void told(struct pair *p, const struct smtp_client_message *m)
     struct letter *l = &letters[p->sent++];
     assert_ptr_equal(m, &l->message);
     for (uint32_t i = 0; i < m->recipient_count; i++)
-        check_result(m, i, smtp_client_result(p->client, i), l->committed);
+        check_result(m, i, smtp_client_result(p->client, i), p);
     l->told = true;
 }
 
@@ -406,12 +429,14 @@ static void test_pair(void **state)
         octets_max = worlds[i].octets_max;
         make_letters();
         print_message("%u messages\n", letter_count);
-        for (unsigned mode = 0; mode < 8; mode++) {
+        for (unsigned mode = 0; mode < 16; mode++) {
             struct pair p = { .eager = mode & 4, .piece_max = worlds[i].piece_max, .seed = mode };
             if (mode & 1)
                 p.hidden[0] = T("PIPELINING");
             if (mode & 2)
                 p.hidden[1] = T("CHUNKING");
+            if (mode & 8)
+                p.hidden[2] = T("DSN");
             play(&p);
         }
         free_letters();
