@@ -28,7 +28,7 @@ help:
 	@echo 'make clang      build and fast tests with clang'
 	@echo 'make fuzz       every fuzzer for FUZZ_TIME=$(FUZZ_TIME) seconds'
 	@echo 'make bench      measurements beside other servers, see docs/performance.md'
-	@echo 'make test-peers load from other servers'\'' tools, unpacked and not installed'
+	@echo 'make test-peers mail to and from other servers, unpacked and not installed'
 	@echo 'make format     clang-format on every C file;  make tidy  clang-tidy'
 	@echo 'make clean      remove build/'
 
@@ -88,6 +88,7 @@ bench: build/release/.built
 test-peers: all
 	@tools/peers
 	@GODWIT=build/debug/src/godwit python3 -B tests/e2e/peers.py
+	@GODWIT=build/debug/src/godwit python3 -B tests/e2e/peers_relay.py
 
 format:
 	@tools/sources | xargs clang-format -i

@@ -1,0 +1,387 @@
+"""others - Postfix, Exim and OpenSMTPD as private instances, from what tools/peers has unpacked.
+
+Each runs in a view of the machine of its own: its programs stand under /usr as if they were
+installed, its accounts in /etc/passwd, and whoever ends the instance ends all its processes.  That
+takes root; without it, or without build/peers, a case is skipped.
+
+An instance serves one domain with one user, `USER`; mail for anybody else at the domain is refused.
+For all other domains it asks DNS, or hands all to one next hop.
+"""
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+
+from harness import Failure, Skip, check, until
+from wire import Smtp
+
+USER = "carol"
+PEERS = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
+                     "build", "peers")
+ROOT = os.path.join(PEERS, "root")
+START_SECONDS = 30
+
+# $1: the unpacked packages, $2: the instance's folder.  What it mounts only it can see.
+AS_INSTALLED = """
+mount -t overlay -o "ro,lowerdir=$1/usr:/usr" overlay /usr || exit 77
+for name in passwd group resolv.conf; do
+    mount --bind "$2/etc/$name" "/etc/$name" || exit 77
+done
+mount -t tmpfs -o mode=755 tmpfs /var/spool || exit 77
+mount -t tmpfs -o mode=755 tmpfs /var/lib || exit 77
+mkdir -m 711 /var/spool/smtpd && mkdir -p -m 755 /var/lib/opensmtpd/empty || exit 77
+shift 2
+exec "$@"
+"""
+ACCOUNTS = (("Debian-exim", 901), ("opensmtpd", 902), ("opensmtpq", 903))
+
+
+def environment():
+    """For a program of the peers' that is called as it lies there."""
+    try:
+        with open(os.path.join(PEERS, "libraries"), encoding="utf-8") as file:
+            libraries = ":".join(file.read().split())
+    except FileNotFoundError:
+        raise Skip("no build/peers: tools/peers makes it") from None
+    return dict(os.environ, LD_LIBRARY_PATH=libraries, MAIL_CONFIG=os.path.join(PEERS, "none"))
+
+
+def program(path):
+    path = os.path.join(ROOT, path)
+    if not os.path.exists(path):
+        raise Skip(f"no {os.path.basename(path)}: tools/peers unpacks it")
+    return path
+
+
+class Other:
+    """A server of another make: `with Postfix(address, "b.test", hop=(host, port)) as other`."""
+
+    port = 2525
+    binary = None
+
+    def __init__(self, address, domain, hop=None, dns=None):
+        """`hop`: where all other mail goes; else `dns`, the address of a server on port 53, says
+        where, and hosts are called on `port`."""
+        self.address, self.domain, self.hop, self.dns = address, domain, hop, dns
+        program(self.binary)
+        if os.getuid() != 0:
+            raise Skip(f"{type(self).__name__} can be started by root only")
+        self.folder = tempfile.mkdtemp(prefix="other-")
+        os.chmod(self.folder, 0o755)
+        self.process = None
+
+    def file(self, name, text, mode=0o644):
+        path = os.path.join(self.folder, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(path, mode)
+        return path
+
+    def prepare(self):
+        for name in ("passwd", "group"):
+            with open(f"/etc/{name}", encoding="utf-8") as file:
+                text = file.read()
+            for account, number in ACCOUNTS:
+                rest = f"{number}::/nonexistent:/bin/false" if name == "passwd" else ""
+                text += f"{account}:x:{number}:{rest}\n"
+            self.file(f"etc/{name}", text)
+        self.file("etc/resolv.conf", f"nameserver {self.dns}\n" if self.dns else "")
+        mail = pwd.getpwnam("mail")
+        os.makedirs(self.folder + "/mail")
+        os.chown(self.folder + "/mail", mail.pw_uid, mail.pw_gid)
+        return {"folder": self.folder, "address": self.address, "port": self.port,
+                "domain": self.domain, "uid": mail.pw_uid, "gid": mail.pw_gid, "user": USER,
+                "hop": self.hop and "{}:{}".format(*self.hop)}
+
+    def launch(self, *command, env=None):
+        with open(os.path.join(self.folder, "output"), "ab") as output:
+            self.process = subprocess.Popen(
+                ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh",
+                 "-c", AS_INSTALLED, "sh", ROOT, self.folder, *command],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env)
+        until(self.is_ready, f"{type(self).__name__} greets", START_SECONDS)
+
+    def is_ready(self):
+        code = self.process.poll()
+        if code == 77:
+            raise Skip("no mounts of one's own: " + self.said()[-200:])
+        check(code is None, f"{type(self).__name__} ended with {code}: {self.said()[-600:]}")
+        try:
+            with socket.create_connection((self.address, self.port), 1) as sock:
+                sock.settimeout(2)
+                return sock.recv(512).startswith(b"220")
+        except OSError:
+            return False
+
+    def __enter__(self):
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if self.process:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+        if isinstance(error, Failure):
+            error.log = getattr(error, "log", "") + self.said()[-3000:]
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def said(self):
+        """Its log, as far as it keeps one, and what it printed."""
+        found = ""
+        for name in ("log/main", "output"):
+            path = os.path.join(self.folder, name)
+            if os.path.exists(path):
+                with open(path, encoding="utf-8", errors="replace") as file:
+                    found += file.read()
+        return found
+
+    @property
+    def user(self):
+        return f"{USER}@{self.domain}"
+
+    def submit(self, content, sender, *recipients, parameters=""):
+        """Gives it a message as a client would."""
+        wire = Smtp(socket.create_connection((self.address, self.port), START_SECONDS))
+        try:
+            wire.expect(wire.reply(), "220")
+            wire.say("EHLO client.test", "250")
+            wire.say(f"MAIL FROM:<{sender}>{parameters}", "250")
+            for recipient in recipients:
+                wire.say(f"RCPT TO:<{recipient}>", "250")
+            wire.expect(wire.data(content), "250")
+            wire.say("QUIT", "221")
+        finally:
+            wire.close()
+
+    def mail(self):
+        """What is in its user's mailbox, lines ended by CRLF as they came."""
+        folder, found = os.path.join(self.folder, "mail", USER), []
+        for part in ("new", "cur", "Maildir/new"):
+            path = os.path.join(folder, part)
+            for name in sorted(os.listdir(path)) if os.path.isdir(path) else ():
+                with open(os.path.join(path, name), "rb") as file:
+                    found.append(file.read().replace(b"\n", b"\r\n"))
+        return found
+
+    def wait_mail(self, count, seconds=60):
+        """That many messages; a moment later they are no more."""
+        until(lambda: len(self.mail()) >= count, f"{count} messages at {self.user}", seconds)
+        check(len(self.mail()) == count, f"{len(self.mail())} messages, wanted {count}")
+        return self.mail()
+
+
+POSTFIX_MAIN = """
+compatibility_level = 3.6
+queue_directory = {folder}/queue
+data_directory = {folder}/lib
+mail_owner = news
+setgid_group = uucp
+default_privs = nobody
+import_environment = MAIL_CONFIG
+myhostname = mx.{domain}
+mydestination =
+inet_interfaces = all
+inet_protocols = ipv4
+mynetworks = 127.0.0.0/8
+alias_maps =
+maillog_file = {folder}/log/main
+maillog_file_prefixes = /
+virtual_mailbox_domains = {domain}
+virtual_mailbox_base = {folder}/mail
+virtual_mailbox_maps = inline:{{ {{ {user}@{domain} = {user}/ }} }}
+virtual_minimum_uid = 1
+virtual_uid_maps = static:{uid}
+virtual_gid_maps = static:{gid}
+virtual_transport = virtual
+smtpd_peername_lookup = no
+smtpd_relay_restrictions = permit_mynetworks, reject
+smtp_bind_address = {address}
+minimal_backoff_time = 1s
+maximal_backoff_time = 2s
+queue_run_delay = 1s
+"""
+POSTFIX_BY_HOP = """
+disable_dns_lookups = yes
+relayhost = [{hop_host}]:{hop_port}
+"""
+POSTFIX_BY_DNS = """
+smtp_tcp_port = {port}
+"""
+POSTFIX_MASTER = """
+{address}:{port} inet n - n - - smtpd
+pickup    unix  n       -       n       60      1       pickup
+cleanup   unix  n       -       n       -       0       cleanup
+qmgr      unix  n       -       n       1       1       qmgr
+rewrite   unix  -       -       n       -       -       trivial-rewrite
+bounce    unix  -       -       n       -       0       bounce
+defer     unix  -       -       n       -       0       bounce
+trace     unix  -       -       n       -       0       bounce
+verify    unix  -       -       n       -       1       verify
+flush     unix  n       -       n       1000?   0       flush
+proxymap  unix  -       -       n       -       -       proxymap
+smtp      unix  -       -       n       -       -       smtp
+relay     unix  -       -       n       -       -       smtp
+error     unix  -       -       n       -       -       error
+retry     unix  -       -       n       -       -       error
+virtual   unix  -       n       n       -       -       virtual
+anvil     unix  -       -       n       -       1       anvil
+scache    unix  -       -       n       -       1       scache
+postlog   unix-dgram n  -       n       -       1       postlogd
+"""
+POSTFIX_QUEUES = ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming",
+                  "private", "saved", "trace", "maildrop", "public", "pid")
+
+
+class Postfix(Other):
+    binary = "usr/lib/postfix/sbin/master"
+
+    def prepare_queue(self):
+        news, uucp = pwd.getpwnam("news"), pwd.getpwnam("uucp")
+        for name in ("lib", "log", "queue"):
+            os.makedirs(os.path.join(self.folder, name))
+        os.chown(self.folder + "/lib", news.pw_uid, -1)
+        for name in POSTFIX_QUEUES:
+            path = os.path.join(self.folder, "queue", name)
+            os.mkdir(path, 0o700)
+            os.chown(path, news.pw_uid if name != "pid" else 0, -1)
+        for name, mode in (("maildrop", 0o730), ("public", 0o710)):
+            path = os.path.join(self.folder, "queue", name)
+            os.chown(path, news.pw_uid, uucp.pw_gid)
+            os.chmod(path, mode)
+
+    def start(self):
+        names = self.prepare()
+        self.prepare_queue()
+        main = POSTFIX_MAIN + (POSTFIX_BY_HOP if self.hop else POSTFIX_BY_DNS)
+        if self.hop:
+            names["hop_host"], names["hop_port"] = self.hop
+        self.file("postfix/main.cf", main.format(**names))
+        self.file("postfix/master.cf", POSTFIX_MASTER.format(**names))
+        self.launch("/usr/lib/postfix/sbin/master", "-c", self.folder + "/postfix", "-d",
+                    env=dict(os.environ, MAIL_CONFIG=self.folder + "/postfix"))
+
+
+EXIM = """
+primary_hostname = mx.{domain}
+exim_user = mail
+exim_group = mail
+never_users =
+local_interfaces = {address}
+daemon_smtp_ports = {port}
+spool_directory = {folder}/spool
+log_file_path = {folder}/log/%s
+pid_file_path = {folder}/exim.pid
+keep_environment =
+host_lookup =
+rfc1413_query_timeout = 0s
+smtp_accept_max = 100
+smtp_accept_max_per_connection = 10000
+smtputf8_advertise_hosts = *
+dsn_advertise_hosts = *
+chunking_advertise_hosts = *
+accept_8bitmime = true
+acl_smtp_rcpt = judge
+delay_warning =
+tls_advertise_hosts =
+
+begin acl
+judge:
+  accept domains = {domain}
+         local_parts = {user}
+  deny   domains = {domain}
+         message = no such user
+  accept hosts = 127.0.0.0/8
+
+begin routers
+here:
+  driver = accept
+  domains = {domain}
+  local_parts = {user}
+  transport = box
+nobody:
+  driver = redirect
+  domains = {domain}
+  data = :fail: no such user
+  allow_fail
+{elsewhere}
+
+begin transports
+box:
+  driver = appendfile
+  maildir_format
+  directory = {folder}/mail/$local_part_data
+  create_directory
+  delivery_date_add = false
+  envelope_to_add = false
+  return_path_add = false
+  user = mail
+  group = mail
+smtp:
+  driver = smtp
+  port = {smtp_port}
+  interface = {address}
+  allow_localhost
+  tls_try_verify_hosts =
+  hosts_avoid_tls = *
+
+begin retry
+* * F,1h,1s
+"""
+EXIM_BY_HOP = """
+elsewhere:
+  driver = manualroute
+  transport = smtp
+  route_list = * {host}
+  self = send
+"""
+EXIM_BY_DNS = """
+elsewhere:
+  driver = dnslookup
+  transport = smtp
+  ignore_target_hosts =
+  self = send
+"""
+
+
+class Exim(Other):
+    binary = "usr/sbin/exim4"
+
+    def start(self):
+        names = self.prepare()
+        mail = pwd.getpwnam("mail")
+        for name in ("spool", "log"):
+            os.makedirs(os.path.join(self.folder, name))
+            os.chown(os.path.join(self.folder, name), mail.pw_uid, mail.pw_gid)
+        names["smtp_port"] = self.hop[1] if self.hop else self.port
+        names["elsewhere"] = EXIM_BY_HOP.format(host=self.hop[0]) if self.hop else EXIM_BY_DNS
+        config = self.file("exim.conf", EXIM.format(**names))
+        self.launch("/usr/sbin/exim4", "-C", config, "-bdf", "-q1s")
+
+
+OPENSMTPD = """
+table users {{ {user} = "{uid}:{gid}:{folder}/mail" }}
+listen on {address} port {port} hostname mx.{domain}
+action "box" maildir "{folder}/mail/{user}" userbase <users>
+action "next" relay src {address} {host}
+match from any for domain "{domain}" action "box"
+match from any for any action "next"
+"""
+
+
+class OpenSmtpd(Other):
+    binary = "usr/sbin/smtpd"
+
+    def start(self):
+        names = self.prepare()
+        names["host"] = f'host "smtp://{names["hop"]}"' if self.hop else ""
+        config = self.file("smtpd.conf", OPENSMTPD.format(**names))
+        self.launch("/usr/sbin/smtpd", "-d", "-f", config)
