@@ -12,7 +12,10 @@
 #include "run/log.h"
 #include "store/store.h"
 
-enum { OFFICE_LOOPS_MAX = 64 };
+enum {
+    OFFICE_LOOPS_MAX = 64,
+    OFFICE_TARGETS_MAX = 1000 /* mailboxes, and likewise addresses, that one address leads to */
+};
 
 /* Where mail for an address goes; texts are borrowed for the call. */
 struct office_mailbox {
@@ -26,6 +29,7 @@ enum office_verdict {
     OFFICE_FOREIGN, /* not our domain */
     OFFICE_UNKNOWN, /* our domain, nobody of that name */
     OFFICE_TROUBLE, /* could not be asked: try again later */
+    OFFICE_NOBODY,  /* postmaster of a domain of ours that has no user at all yet */
 };
 
 struct office_answer {

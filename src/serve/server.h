@@ -21,6 +21,7 @@
 struct auth;
 struct bound_ports;
 struct control;
+struct dispatch;
 struct server;
 
 enum { SERVER_LOOPS_MAX = 64, SERVER_LISTENERS_MAX = 64 };
@@ -70,7 +71,8 @@ struct server {
     struct log *log;
     struct lane *chores; /* reading configuration and certificates again */
     struct control *control;
-    struct reload *reload; /* the one that is under way, or NULL */
+    struct dispatch *dispatch; /* mail on its way out; NULL: nothing is sent */
+    struct reload *reload;     /* the one that is under way, or NULL */
     struct server_loop *loops;
     unsigned loop_count;
     unsigned loops_at_rest;  /* loop 0 counts them: all turn until the last has nothing to do */
