@@ -25,7 +25,7 @@ enum queue_state {
 struct queue_row {
     message_id message;
     uint32_t number;     /* within the message, from 0 */
-    uint32_t generation; /* 1 when queued; each change states the next one */
+    uint32_t generation; /* 1 when queued; each change states the next one, or 0: see below */
     enum queue_state state;
     bool held;   /* waits for a person */
     bool warned; /* a delay report was written */
@@ -43,8 +43,14 @@ struct queue_row {
  * In a commit (store.h): rows of its own message are new ones, numbered 0, 1, ... in order, with
  * generation 1 and waiting.  All others are results: each must be waiting in the store with one
  * generation less, and nowhere else in the unit; otherwise the unit is STORE_REFUSED with
- * ERROR_REFUSED as a whole, since somebody else has changed that row meanwhile: read it again.  A
- * settled row forgets its texts. */
+ * ERROR_REFUSED as a whole, since somebody else has changed that row meanwhile: read it again.
+ *
+ * A result with generation 0 goes behind whatever the row has by now, for those who know what
+ * happened to it whatever a person did meanwhile.  The commit gives it its generation before the
+ * write, and while it waits it stays held or not as the store has it.  A row that is settled
+ * already, or that there is not, is left out, and the rest of the unit counts.
+ *
+ * A settled row forgets its texts. */
 struct queue_envelope {
     struct text ret, envid; /* RFC 3461, as received; "" for none */
     bool utf8;              /* came with SMTPUTF8 */

@@ -384,9 +384,9 @@ static void test_orphans(void **state)
     keep(f);
     is_whole(f);
     assert_int_equal(domains(f, 100).count, 0);
-    uint32_t generation;
-    assert_true(index_waiting_generation(f->index, 101, 0, &generation, &f->error));
-    assert_int_equal(generation, 0);
+    struct index_waiting now;
+    assert_true(index_find_waiting(f->index, 101, 0, &now, &f->error));
+    assert_int_equal(now.generation, 0);
     /* Later than settled, and yet not: settled is for ever. */
     begin(f);
     APPLY(f, message(101), row(101, 0, 1, 5), row(101, 1, 1, 5));
@@ -394,10 +394,11 @@ static void test_orphans(void **state)
     keep(f);
     is_whole(f);
     assert_int_equal(domains(f, 100).count, 1);
-    assert_true(index_waiting_generation(f->index, 101, 0, &generation, &f->error));
-    assert_int_equal(generation, 2);
-    assert_true(index_waiting_generation(f->index, 101, 1, &generation, &f->error));
-    assert_int_equal(generation, 0);
+    assert_true(index_find_waiting(f->index, 101, 0, &now, &f->error));
+    assert_int_equal(now.generation, 2);
+    assert_false(now.held);
+    assert_true(index_find_waiting(f->index, 101, 1, &now, &f->error));
+    assert_int_equal(now.generation, 0);
 }
 
 static void test_undoing(void **state)

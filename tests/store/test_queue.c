@@ -405,6 +405,131 @@ static void test_index_lags(void **state)
     world_is_whole(w);
 }
 
+/* As a result whose writer has not seen the row since. */
+static struct queue_row open_row(const struct queue_row *row, enum queue_state state,
+                                 int64_t due_ms)
+{
+    struct queue_row open = next_row(row, state, due_ms);
+    open.generation = 0;
+    return open;
+}
+
+struct sought {
+    message_id message;
+    uint32_t number;
+    bool found, held;
+    uint32_t generation;
+    int64_t due_ms;
+};
+
+static bool seek(void *owner, const struct queue_item *item)
+{
+    struct sought *sought = owner;
+    if (item->row.message != sought->message || item->row.number != sought->number)
+        return true;
+    sought->found = true;
+    sought->held = item->row.held;
+    sought->generation = item->row.generation;
+    sought->due_ms = item->row.due_ms;
+    return false;
+}
+
+static struct sought find(struct world *w, const struct queue_row *row)
+{
+    struct sought sought = { .message = row->message, .number = row->number };
+    assert_true(store_each_queued(w->path, seek, &sought, &w->error));
+    return sought;
+}
+
+/* A person holds one row, drops another; the attempt that was under way ends for both. */
+static void test_open_generation(void **state)
+{
+    static const char *const to[] = { "b.test", "b.test", "c.test" };
+    struct world *w = *state;
+    struct queue_row rows[3];
+    queue_mail(w, rows, to, 3);
+    struct queue_row held = next_row(&rows[0], QUEUE_WAITING, 100);
+    struct queue_row dropped = next_row(&rows[1], QUEUE_DROPPED, 0);
+    held.held = true;
+    struct queue_row person[] = { held, dropped };
+    assert_int_equal(results(w, person, 2), STORE_STORED);
+    struct queue_row attempt[] = { open_row(&rows[0], QUEUE_WAITING, 700),
+                                   open_row(&rows[1], QUEUE_WAITING, 700),
+                                   open_row(&rows[2], QUEUE_WAITING, 700) };
+    assert_int_equal(results(w, attempt, 3), STORE_STORED);
+    for (int round = 0; round < 2; round++) {
+        struct sought first = find(w, &rows[0]);
+        assert_true(first.found && first.held && first.generation == 3 && first.due_ms == 700);
+        assert_false(find(w, &rows[1]).found);
+        struct sought third = find(w, &rows[2]);
+        assert_true(third.found && !third.held && third.generation == 2 && third.due_ms == 700);
+        world_is_whole(w);
+        world_reopen(w);
+    }
+    struct queue_row done = open_row(&rows[0], QUEUE_DELIVERED, 0);
+    assert_int_equal(results(w, &done, 1), STORE_STORED);
+    assert_false(find(w, &rows[0]).found);
+    world_is_whole(w);
+}
+
+/* What is settled, or never was, takes nothing else along; alone it is nothing to write. */
+static void test_nothing_left(void **state)
+{
+    static const char *const to[] = { "b.test", "b.test" };
+    struct world *w = *state;
+    struct queue_row rows[2];
+    message_id id;
+    queue_mail(w, rows, to, 2);
+    struct queue_row dropped = next_row(&rows[0], QUEUE_DROPPED, 0);
+    assert_int_equal(results(w, &dropped, 1), STORE_STORED);
+    struct queue_row bounced = open_row(&rows[0], QUEUE_BOUNCED, 0);
+    struct queue_row nobody = new_row(rows[0].message + 99, 0, "b.test", 1);
+    nobody.generation = 0;
+    struct queue_row both[] = { bounced, nobody };
+    uint64_t units = store_figures(w->store).units;
+    assert_int_equal(results(w, both, 2), STORE_STORED);
+    assert_true(store_figures(w->store).units == units);
+    assert_int_equal(deliver_rows(w, both, 2, ALICE, &id), STORE_STORED);
+    assert_int_equal(count_in(w, ALICE), 1);
+    struct queue_row twice[] = { open_row(&rows[1], QUEUE_WAITING, 5),
+                                 open_row(&rows[1], QUEUE_DELIVERED, 0) };
+    assert_int_equal(results(w, twice, 2), STORE_REFUSED);
+    assert_int_equal(w->error.kind, ERROR_REFUSED);
+    assert_int_equal(find(w, &rows[1]).generation, 1);
+    world_is_whole(w);
+}
+
+/* Ready together with the change of somebody else, the open one goes behind it. */
+static void test_open_meets_exact(void **state)
+{
+    static const char *const to[] = { "b.test", "b.test" };
+    struct world *w = *state;
+    struct queue_row rows[2];
+    queue_mail(w, rows, to, 2);
+    struct queue_row held = next_row(&rows[0], QUEUE_WAITING, 100);
+    struct queue_row dropped = next_row(&rows[1], QUEUE_DROPPED, 0);
+    held.held = true;
+    struct queue_row first = open_row(&rows[0], QUEUE_WAITING, 700);
+    struct queue_row second[] = { open_row(&rows[1], QUEUE_WAITING, 700),
+                                  open_row(&rows[0], QUEUE_WAITING, 800) };
+    const struct queue_row *units[] = { &held, &dropped, &first, second };
+    struct delivery d[4] = { 0 };
+    for (size_t i = 0; i < 4; i++) {
+        d[i].world = w;
+        d[i].commit = (struct commit){ .rows = units[i],
+                                       .row_count = units[i] == second ? 2 : 1,
+                                       .home = w->loop };
+        delivery_submit(&d[i]);
+    }
+    world_wait(w);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(d[i].commit.verdict, STORE_STORED);
+    struct sought now = find(w, &rows[0]);
+    assert_true(now.held && now.generation == 4 && now.due_ms == 800);
+    assert_false(find(w, &rows[1]).found);
+    world_is_whole(w);
+}
+
 /* A bounce that goes out itself, in the unit that settles what it tells of. */
 static void test_bounce_goes_out(void **state)
 {
@@ -493,6 +618,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_new_rows, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bounce, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_index_lags, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_open_generation, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_nothing_left, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_open_meets_exact, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bounce_goes_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_large_message, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_many_rows, set_up, tear_down),

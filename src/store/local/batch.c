@@ -22,7 +22,7 @@ void batch_init(struct batch *b)
     b->number = 0;
     memset(b->results, 0, sizeof b->results);
     buffer_init(&b->changes, BUFFER_OCTETS_MAX);
-    list_init(&b->refused);
+    list_init(&b->aside);
     batch_begin(b);
 }
 
@@ -33,7 +33,7 @@ void batch_clear(struct batch *b)
 
 void batch_begin(struct batch *b)
 {
-    CHECK(list_empty(&b->refused));
+    CHECK(list_empty(&b->aside));
     b->number++;
     b->count = 0;
     b->changes.len = 0;
@@ -49,7 +49,7 @@ void batch_refuse(struct batch *b, struct commit *c, const struct error *why)
 {
     c->verdict = STORE_REFUSED;
     c->error = *why;
-    list_append(&b->refused, &c->link);
+    list_append(&b->aside, &c->link);
 }
 
 /* --- Whether there is room --- */
@@ -195,37 +195,63 @@ static bool may_add(const struct queue_row *row, size_t number, struct error *er
                      "a new recipient is numbered in order and waits for the first time");
 }
 
-static bool may_settle(struct batch *b, struct index *index, const struct queue_row *row,
-                       struct error *error)
+/* The row's next state: `generation` is what it says itself, or what it is given. */
+static bool settle(struct batch *b, const struct queue_row *row, uint32_t generation,
+                   const struct index_waiting *now, struct error *error)
 {
     char id[MESSAGE_ID_TEXT + 1];
-    uint32_t known = 0;
     struct batch_result *slot = find_slot(b, row);
-    if (!index_waiting_generation(index, row->message, row->number, &known, error))
-        return false;
-    if (known == 0)
-        return error_set(error, ERROR_REFUSED, "recipient %u of message %s does not wait",
-                         row->number, message_id_print(row->message, id).at);
-    if (slot->batch == b->number || row->generation != known + 1 || row->generation == 0)
+    if (slot->batch == b->number || generation == 0 || generation != now->generation + 1)
         return error_set(error, ERROR_REFUSED,
                          "a stale result: recipient %u of message %s was changed meanwhile",
                          row->number, message_id_print(row->message, id).at);
-    *slot = (struct batch_result){ b->number, row->message, row->number };
+    *slot = (struct batch_result){ .batch = b->number,
+                                   .message = row->message,
+                                   .number = row->number,
+                                   .unit = (uint32_t)b->count,
+                                   .generation = generation,
+                                   .held = now->held };
     b->result_count++;
     return true;
 }
 
-/* The last `count` rows again: in reverse, so that no chain of slots is cut. */
+/* Whether another unit of this batch changes the row: what it leaves is not known yet. */
+static bool is_in_flux(struct batch *b, const struct queue_row *row)
+{
+    struct batch_result *slot = find_slot(b, row);
+    return slot->batch == b->number && slot->unit != b->count;
+}
+
+/* False without an error: not in this batch. */
+static bool may_settle(struct batch *b, struct index *index, const struct queue_row *row,
+                       struct error *error)
+{
+    char id[MESSAGE_ID_TEXT + 1];
+    struct index_waiting now;
+    bool follows = row->generation == 0;
+    if (!index_find_waiting(index, row->message, row->number, &now, error) ||
+        (follows && is_in_flux(b, row)))
+        return false;
+    if (now.generation == 0)
+        return follows ||
+               error_set(error, ERROR_REFUSED, "recipient %u of message %s does not wait",
+                         row->number, message_id_print(row->message, id).at);
+    return settle(b, row, follows ? now.generation + 1 : row->generation, &now, error);
+}
+
+/* The first `count` rows again: in reverse, so that no chain of slots is cut. */
 static void forget_results(struct batch *b, const struct commit *c, size_t count)
 {
     while (count-- > 0) {
         if (!is_result(c, &c->rows[count]))
             continue;
-        find_slot(b, &c->rows[count])->batch = 0;
-        b->result_count--;
+        struct batch_result *slot = find_slot(b, &c->rows[count]);
+        b->result_count -= slot->batch == b->number;
+        slot->batch = 0;
     }
 }
 
+/* False without an error: not in this batch. */
 static bool may_queue(struct batch *b, struct index *index, const struct commit *c,
                       struct error *error)
 {
@@ -268,6 +294,7 @@ static bool may_expunge(const struct batch *b, struct index *index, struct lock_
     return true;
 }
 
+/* False without an error: not in this batch. */
 static bool may_be_done(struct batch *b, struct index *index, struct lock_table *locks,
                         const struct commit *c, struct error *error)
 {
@@ -337,11 +364,22 @@ static void place(struct batch *b, struct index *index, const struct commit *c, 
     say(b, &change);
 }
 
+/* A row that follows whatever the store has is held as that is; without a slot it does not wait any
+ * more, and there is nothing to say. */
+static bool follow(struct batch *b, struct queue_row *row)
+{
+    const struct batch_result *slot = find_slot(b, row);
+    row->generation = slot->generation;
+    row->held = slot->held && row->state == QUEUE_WAITING;
+    return slot->batch == b->number;
+}
+
 static void say_rows(struct batch *b, const struct commit *c)
 {
     for (size_t i = 0; i < c->row_count; i++) {
         struct change change = { .kind = CHANGE_RECIPIENT, .row = c->rows[i] };
-        say(b, &change);
+        if (change.row.generation > 0 || follow(b, &change.row))
+            say(b, &change);
     }
 }
 
@@ -429,11 +467,26 @@ static void take(struct batch *b, struct index *index, struct commit *c, const s
     b->parts_wanted += UNIT_PARTS + (size_t)b->units[b->count - 1].content_count;
 }
 
+/* Rows alone, and all of them are settled already. */
+static bool is_empty(const struct commit *c, size_t results)
+{
+    return !c->message && c->row_count > 0 && results == 0;
+}
+
+static enum batch_answer pass(struct batch *b, struct commit *c)
+{
+    c->verdict = STORE_STORED;
+    c->error = (struct error){ 0 };
+    list_append(&b->aside, &c->link);
+    return BATCH_EMPTY;
+}
+
 enum batch_answer batch_take(struct batch *b, struct index *index, struct lock_table *locks,
                              struct commit *c)
 {
     struct size s = size_of(c);
     struct error error = { 0 };
+    size_t results = b->result_count;
     if (b->count > 0 && !has_room(b, &s))
         return BATCH_FULL;
     if (s.changes + s.content > JOURNAL_BATCH_OCTETS_MAX)
@@ -442,9 +495,12 @@ enum batch_answer batch_take(struct batch *b, struct index *index, struct lock_t
     else if (!buffer_reserve(&b->changes, (size_t)s.changes))
         error_set(&error, ERROR_TEMPORARY, "out of memory");
     else if (may_be_done(b, index, locks, c, &error)) {
+        if (is_empty(c, b->result_count - results))
+            return pass(b, c);
         take(b, index, c, &s);
         return BATCH_TAKEN;
-    }
+    } else if (error.kind == ERROR_NONE)
+        return BATCH_FULL;
     batch_refuse(b, c, &error);
     return error.kind == ERROR_DAMAGED ? BATCH_DAMAGED : BATCH_REFUSED;
 }

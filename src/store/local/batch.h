@@ -23,6 +23,9 @@ struct batch_result {
     uint64_t batch; /* its number; an older one: the slot is free */
     message_id message;
     uint32_t number;
+    uint32_t unit;       /* of the batch, from 0 */
+    uint32_t generation; /* that the row gets */
+    bool held;           /* as it was */
 };
 
 struct batch {
@@ -38,7 +41,7 @@ struct batch {
     size_t bulk_changes;
     size_t result_count;
     struct batch_result results[BATCH_RESULT_SLOTS]; /* found by hashing */
-    struct list refused; /* commits that were not taken, with their errors */
+    struct list aside; /* commits that have their verdicts already: refused, or nothing to write */
 };
 
 void batch_init(struct batch *);
@@ -49,8 +52,9 @@ void batch_begin(struct batch *);
 enum batch_answer {
     BATCH_TAKEN,
     BATCH_FULL,    /* not in this batch; nothing happened */
-    BATCH_REFUSED, /* in `refused` now, with its error */
+    BATCH_REFUSED, /* in `aside` now, with its error */
     BATCH_DAMAGED, /* the same, and the index must be made anew */
+    BATCH_EMPTY,   /* in `aside` now, stored: nothing of it was left to write */
 };
 enum batch_answer batch_take(struct batch *, struct index *, struct lock_table *, struct commit *);
 void batch_refuse(struct batch *, struct commit *, const struct error *);

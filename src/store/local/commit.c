@@ -216,7 +216,7 @@ static bool gather(struct commit_line *line)
     batch_seal(&line->batch);
     if (line->batch.count > 0)
         return go_to(line, COMMIT_TURN);
-    return go_to(line, list_empty(&line->batch.refused) ? COMMIT_TEND : COMMIT_ANSWER);
+    return go_to(line, list_empty(&line->batch.aside) ? COMMIT_TEND : COMMIT_ANSWER);
 }
 
 /* --- TURN --- */
@@ -396,7 +396,7 @@ static bool answer(struct commit_line *line)
         settle(line, line->batch.commits[i]);
         add_answer(homes, line->batch.commits[i]);
     }
-    while ((link = list_take_first(&line->batch.refused)))
+    while ((link = list_take_first(&line->batch.aside)))
         add_answer(homes, OWNER_OF(link, struct commit, link));
     for (size_t i = 0; i < HOMES_MAX; i++)
         if (homes[i].home)

@@ -178,9 +178,13 @@ bool index_due_rows(struct index *, const struct index_due *, const struct index
                     struct error *);
 /* All that wait, held ones too, in order of message and number. */
 bool index_each_queued(struct index *, const struct index_visitor *, struct error *);
-/* The generation of a waiting row; 0: there is no such row, or it is settled. */
-bool index_waiting_generation(struct index *, message_id, uint32_t number, uint32_t *generation_out,
-                              struct error *);
+struct index_waiting {
+    uint32_t generation; /* 0: there is no such row, or it is settled */
+    bool held;
+};
+/* What a change of a row must know of it. */
+bool index_find_waiting(struct index *, message_id, uint32_t number, struct index_waiting *out,
+                        struct error *);
 
 /* Large messages that nothing refers to any more: their files may go once a checkpoint has
  * completed after that (STORE.md 11).  Lists at most `max`. */

@@ -363,19 +363,20 @@ bool index_each_queued(struct index *index, const struct index_visitor *visitor,
     return visit_items(index, EACH_QUEUED, visitor, error);
 }
 
-bool index_waiting_generation(struct index *index, message_id message, uint32_t number,
-                              uint32_t *generation_out, struct error *error)
+bool index_find_waiting(struct index *index, message_id message, uint32_t number,
+                        struct index_waiting *out, struct error *error)
 {
     sqlite3_stmt *get = index_sql(index, GET_RECIPIENT);
     bool row = false;
-    *generation_out = 0;
+    *out = (struct index_waiting){ 0 };
     bind_number(get, 1, message);
     bind_number(get, 2, number);
     bool ok = database_step(&index->db, get, &row, error);
     if (!ok || !row)
         return ok;
     if (column_number(get, 1) == QUEUE_WAITING && column_number(get, 5) == 0)
-        *generation_out = (uint32_t)column_number(get, 0);
+        *out =
+            (struct index_waiting){ (uint32_t)column_number(get, 0), column_number(get, 2) != 0 };
     sqlite3_reset(get);
     return true;
 }
