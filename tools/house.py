@@ -145,6 +145,18 @@ def citations(text):
     return found
 
 
+STORE_RULES = re.compile(r"\bstore rules? (\d+(?:(?:, | and | to )\d+)*)", re.I)
+PAGE = re.compile(r"""(?<![\w./-])((?:[\w.-]+/)*[\w-]+\.md)\b(?:, "([^"]+)")?""")
+
+
+def house_citations(text):
+    """What a file says of the house's own pages: the numbers of the store rules that it cites, and
+    pairs (page, title or "")."""
+    text = re.sub(r"\s*\n\s*[*#]?\s+", " ", text)
+    rules = {int(n) for cited in STORE_RULES.findall(text) for n in re.findall(r"\d+", cited)}
+    return sorted(rules), sorted(set(PAGE.findall(text)))
+
+
 OBJECT = re.compile(r"^[0-9a-f]+ .{7} *(\S+)\s+[0-9a-f]+ +(?:\.hidden +)?(\S+)$")
 
 

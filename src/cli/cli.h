@@ -9,7 +9,7 @@
 #include "config/config.h"
 #include "mail/address.h"
 
-/* CONTRACT of the command line; 75 and 78 are those of sysexits.h. */
+/* docs/border.md, "Exit codes"; 75 and 78 are those of sysexits.h. */
 enum cli_exit {
     CLI_DONE = 0,
     CLI_NO = 1, /* not found, refused, failed */

@@ -1,6 +1,6 @@
 /* config.h - the configuration file as a value.
  *
- * CONTRACT.md is the schema.  Everything is parsed and checked here, from the first version; what a
+ * The schema is schema.c.  Everything is parsed and checked here, from the first version; what a
  * service that does not exist yet will want is there already.  A config is immutable after
  * config_load() and owns all that its texts point to; each has a zero behind it, so that a path can
  * be handed to the system as it is.
@@ -101,7 +101,7 @@ struct config_notices {
 };
 
 /* Reads the file; `file` NULL: /etc/godwit/godwit.conf if it exists, else the built-in loopback
- * setting for trying things out (CONTRACT.md, "No file at all").  ERROR_CONFIG with file, line,
+ * setting for trying things out (docs/border.md, "No file at all").  ERROR_CONFIG with file, line,
  * reason and the nearest valid name.  Any thread: callers wait for each other. */
 bool config_load(const char *file, const struct config_notices *, struct config **out,
                  struct error *);

@@ -20,7 +20,7 @@
  *
  * The end of a message (the final dot, the last BDAT) is sent only after SMTP_CLIENT_MAY_FINISH was
  * answered: the driver holds it back until the results of the message before are durable
- * (STORE.md 16).  It is asked only after the SENT of that message.
+ * (store rule 16).  It is asked only after the SENT of that message.
  *
  * What becomes of a message is certain but for one case: a session that ends between the end of the
  * message and its reply.  The server may have taken it or not (RFC 1047).  The result then has the

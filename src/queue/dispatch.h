@@ -3,7 +3,7 @@
  * Its state lives on loop 0: the domains that have mail due, and the next hops that they lead to.
  * It asks the store for domains, takes a few rows of each in turn, decides each one's route anew,
  * and hands jobs to sessions (remote.h), which may be on any loop.  A row that is in nobody's hands
- * is in the store only: a restart begins with nothing (STORE.md 25).
+ * is in the store only: a restart begins with nothing (store rule 25).
  *
  *   domain   idle -> taking its rows -> jobs waiting at its hop -> jobs in sessions -> idle
  *   hop      up to so many sessions as queue/destination.h allows; while it is down, one probe

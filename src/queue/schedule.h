@@ -3,7 +3,7 @@
  *   arrival ... attempts at the retry steps ... warn ... attempts ... expire
  *
  * All times are milliseconds of the wall clock, since they outlive the process; what a jump of that
- * clock means is for the caller (STORE.md 25: then nothing expires).
+ * clock means is for the caller (store rule 25: then nothing expires).
  */
 #ifndef QUEUE_SCHEDULE_H
 #define QUEUE_SCHEDULE_H
@@ -29,7 +29,7 @@ struct schedule_row {
 
 enum schedule_verdict {
     SCHEDULE_RETRY,
-    SCHEDULE_EXPIRE, /* only after an attempt at or after the expiry time (STORE.md 25) */
+    SCHEDULE_EXPIRE, /* only after an attempt at or after the expiry time (store rule 25) */
 };
 
 struct schedule_next {

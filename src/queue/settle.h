@@ -1,5 +1,5 @@
 /* settle.h - the end of an attempt, in one unit of the store: what became of each recipient, and
- * the report to the sender when one is due (STORE.md 4, 16).
+ * the report to the sender when one is due (store rule 4, 16).
  *
  * It reads what the report returns, asks where the sender's mail goes, writes the report
  * (mail/dsn.h) and commits it together with the rows that it settles: a bounce is never lost and

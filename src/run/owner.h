@@ -1,7 +1,7 @@
 /* owner.h - whose the mail is: root never touches DATA, it becomes DATA's owner first.
  *
- * For commands and the server alike (CONTRACT.md): a DATA that exists keeps its owner, a new one
- * belongs to the configured user when that account exists.
+ * For commands and the server alike (docs/border.md, "Files and owners"): a DATA that exists keeps
+ * its owner, a new one belongs to the configured user when that account exists.
  */
 #ifndef RUN_OWNER_H
 #define RUN_OWNER_H

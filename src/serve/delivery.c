@@ -182,7 +182,7 @@ static void commit_done(struct commit *commit)
     server_loop_release(home);
 }
 
-/* Each placement has a prefix of its own (STORE.md 5). */
+/* Each placement has a prefix of its own (store rule 5). */
 static bool make_placement(struct delivery *d, const struct target *target, struct text sender,
                            struct placement *out)
 {

@@ -1,4 +1,5 @@
-/* policy.h - who may send: the rules as pure functions of what is known (CONTRACT.md). */
+/* policy.h - who may send: the rules as pure functions of what is known (docs/border.md, "Who may
+ * send"). */
 #ifndef SERVE_POLICY_H
 #define SERVE_POLICY_H
 

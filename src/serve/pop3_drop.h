@@ -17,7 +17,8 @@ struct pop3_drop_events {
     void (*opened)(void *owner, enum pop3_verdict);
     void (*listed)(void *owner, enum pop3_verdict);
     void (*updated)(void *owner, enum pop3_verdict);
-    /* In its place: nobody knows what became of the update, so say nothing and go (STORE.md 14). */
+    /* In its place: nobody knows what became of the update, so say nothing and go (store rule 14).
+     */
     void (*lost)(void *owner);
     /* Content that was not in memory is there now: read again. */
     void (*content_ready)(void *owner);

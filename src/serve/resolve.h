@@ -1,6 +1,6 @@
 /* resolve.h - from an address to the mailboxes that it means.
  *
- * The rules of CONTRACT.md, "Who may send", in one place: user or alias, then without "+detail",
+ * The rules of docs/border.md, "Who may send", in one place: user or alias, then without "+detail",
  * then the domain's catch-all; postmaster and abuse of every local domain always lead somewhere.
  * Blocks on the directory: for a lane.
  */

@@ -5,7 +5,8 @@
 #include "serve/server.h"
 
 /* Runs until SIGTERM or SIGINT: binds, becomes the user, opens the store, serves.  Returns the exit
- * code of CONTRACT.md.  `loops`: how many event loops, 0: one for each processor. */
+ * code (docs/border.md, "Exit codes").  `loops`: how many event loops, 0: one for each processor.
+ */
 enum server_exit server_run(const char *config_file, unsigned loops);
 
 #endif

@@ -1,7 +1,7 @@
 /* server.c - one server from its start to its end.
  *
  * It knows nothing of the process that it lives in, which may hold several: signals, users and the
- * service manager are those of run.c.  The order of the start is fixed (DESIGN.md): configuration,
+ * service manager are those of run.c.  The order of the start is fixed: configuration,
  * sockets, user, store; only then threads.  The end is the same backwards.
  */
 #include "serve/server.h"
@@ -138,7 +138,7 @@ void server_fail(struct server *server)
 
 /* --- Tending --- */
 
-/* Asking is enough: what ails the store is then tried again (STORE.md 13). */
+/* Asking is enough: what ails the store is then tried again (store rule 13). */
 static void tend(struct timer *timer)
 {
     struct server *server = OWNER_OF(timer, struct server, tend_timer);

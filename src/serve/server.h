@@ -26,7 +26,7 @@ struct server;
 
 enum { SERVER_LOOPS_MAX = 64, SERVER_LISTENERS_MAX = 64 };
 
-/* Exit codes of CONTRACT.md. */
+/* docs/border.md, "Exit codes". */
 enum server_exit {
     SERVER_EXIT_DONE = 0,
     SERVER_EXIT_REFUSED = 1,
@@ -105,7 +105,7 @@ void server_stop(struct server *);
 void server_loop_hold(struct server_loop *);
 void server_loop_release(struct server_loop *);
 
-/* Any thread.  The store cannot go on (STORE.md 14): stops, with an exit code that asks for a
+/* Any thread.  The store cannot go on (store rule 14): stops, with an exit code that asks for a
  * restart. */
 void server_fail(struct server *);
 

@@ -337,7 +337,7 @@ static void committed(void *owner, struct delivery *d)
         log_accepted(s, d);
         a.words = delivery_words(d);
         break;
-    case STORE_REFUSED: /* STORE.md 13, 14: nothing of it counts */
+    case STORE_REFUSED: /* store rules 13 and 14: nothing of it counts */
         a = (struct smtp_answer){ SMTP_DEFER, 451, "4.3.0",
                                   T("could not be stored, nothing is kept, try again later") };
         break;

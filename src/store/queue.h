@@ -6,7 +6,7 @@
  * message whose last row is settled and that no mailbox holds is dead.
  *
  * The store knows domains and due times, so that 100,000 waiting rows of a dead domain cost one
- * entry (STORE.md 25); which of them are being worked on is the caller's memory, not the store's.
+ * entry (store rule 25); which of them are being worked on is the caller's memory, not the store's.
  */
 #ifndef STORE_QUEUE_H
 #define STORE_QUEUE_H

@@ -1,7 +1,7 @@
 /* spool.h - a body while it arrives.
  *
- * Up to 1 MB it is held in memory out of the store's budget (STORE.md 26); beyond, or when the
- * budget is used up, it goes to a file of its own, written by a lane while it arrives (STORE.md
+ * Up to 1 MB it is held in memory out of the store's budget (store rule 26); beyond, or when the
+ * budget is used up, it goes to a file of its own, written by a lane while it arrives (store rule
  * 10).  On one loop only.
  */
 #ifndef STORE_SPOOL_H

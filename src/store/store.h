@@ -1,7 +1,7 @@
 /* store.h - the mail store as the rest may know it.
  *
  * It speaks of messages, placements, mailboxes and accounts; never of files, offsets or SQL, so
- * that another backend can stand behind these headers (STORE.md 1).  This one opens, tells the
+ * that another backend can stand behind these headers (store rule 1).  This one opens, tells the
  * health, and commits; spool.h is a body while it arrives, content.h reads a message, maildrop.h is
  * one mailbox (lock, count, list), accounts.h is who there is.
  *
@@ -75,7 +75,7 @@ struct placement {
 /* Removing messages from a mailbox: POP3's UPDATE. */
 struct expunge {
     mailbox_id mailbox;
-    uint64_t token;       /* of the maildrop lock; an old one is refused (STORE.md 24) */
+    uint64_t token;       /* of the maildrop lock; an old one is refused (store rule 24) */
     const uint32_t *uids; /* at most STORE_CHANGES_MAX */
     size_t count;
 };

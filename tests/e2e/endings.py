@@ -237,7 +237,7 @@ def the_server_ends_while_a_purge_is_under_way():
         thread.join()
 
 
-# A disk that dies: the outcome is unknown, nobody is told anything (STORE.md 14)
+# A disk that dies: the outcome is unknown, nobody is told anything (store rule 14)
 
 
 def ends_for_a_restart(server):

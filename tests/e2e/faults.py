@@ -1,4 +1,4 @@
-"""faults - a disk that fails: the answers are those of STORE.md 13 and 14, and nothing is lost."""
+"""faults - a disk that fails: the answers are those of store rules 13 and 14, nothing is lost."""
 
 import os
 import threading

@@ -1,4 +1,5 @@
-/* test_commit.c - the verdicts when the disk, the index or the process fail (STORE.md 13, 14). */
+/* test_commit.c - the verdicts when the disk, the index or the process fail (store rules 13, 14).
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -226,7 +226,7 @@ static void test_listing(void **state)
     }
 }
 
-/* Units in every order, and each of them twice, must end in the same facts (STORE.md 18). */
+/* Units in every order, and each of them twice, must end in the same facts (store rule 18). */
 static void apply_numbered(struct fixture *f, int number)
 {
     f->place.offset = 8192 + (uint64_t)number * 4096;

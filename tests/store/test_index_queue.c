@@ -310,7 +310,7 @@ static void test_references(void **state)
     assert_false(is_known(f, 101) || is_known(f, 102));
 }
 
-/* Units in every order, and one of them twice, must end in the same facts (STORE.md 18). */
+/* Units in every order, and one of them twice, must end in the same facts (store rule 18). */
 static void apply_numbered(struct fixture *f, int number)
 {
     f->place.offset = 8192 + (uint64_t)number * 4096;
@@ -445,7 +445,7 @@ static void test_contradictions(void **state)
     }
 }
 
-/* --- What it costs (STORE.md 25) --- */
+/* --- What it costs (store rule 25) --- */
 
 static int steps_of(struct fixture *f, enum index_statement which)
 {

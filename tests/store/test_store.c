@@ -291,7 +291,7 @@ static void test_expunge(void **state)
     world_is_whole(w);
 }
 
-/* STORE.md 24: a session that was taken over deletes nothing. */
+/* store rule 24: a session that was taken over deletes nothing. */
 static void test_stale_token(void **state)
 {
     struct world *w = *state;

@@ -1,4 +1,4 @@
-/* accounts.c - directory.db: accounts, aliases and verifiers (STORE.md 20).
+/* accounts.c - directory.db: accounts, aliases and verifiers (store rule 20).
  *
  * Unlike the index this database is no derivative: what stands here stands nowhere else, so every
  * change is synced when its call returns (synchronous=FULL).  Nothing here is cached; the caller

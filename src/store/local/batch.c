@@ -271,7 +271,7 @@ static bool may_queue(struct batch *b, struct index *index, const struct commit 
     return ok;
 }
 
-/* A session whose lock was taken over must not delete anything (STORE.md 24), and a uid that was
+/* A session whose lock was taken over must not delete anything (store rule 24), and a uid that was
  * never given must not be buried before it is. */
 static bool may_expunge(const struct batch *b, struct index *index, struct lock_table *locks,
                         const struct expunge *x, struct error *error)

@@ -1,7 +1,7 @@
 /* batch.h - commits on their way to the disk together: what goes in, and what their units say.
  *
  * Everything that a commit leaves open is assigned here, once and for good, before anything is
- * written (STORE.md 4): uids, versions, uidvalidities.  For the commit lane.
+ * written (store rule 4): uids, versions, uidvalidities.  For the commit lane.
  */
 #ifndef STORE_LOCAL_BATCH_H
 #define STORE_LOCAL_BATCH_H
@@ -12,7 +12,7 @@
 
 enum {
     BATCH_PARTS_MAX = 1024,  /* slices of memory in one write: IOV_MAX */
-    BATCH_CHANGES_MAX = 500, /* of bulk, so that new mail never waits long (STORE.md 15) */
+    BATCH_CHANGES_MAX = 500, /* of bulk, so that new mail never waits long (store rule 15) */
     BATCH_RESULTS_MAX = STORE_PLACEMENTS_MAX, /* rows of the queue that were there before */
     BATCH_RESULT_SLOTS = 2 * 2048,            /* over that, a power of two */
 };

@@ -1,7 +1,7 @@
 /* change.h - the changes that a journal unit is made of, and their octets on disk. Pure.
  *
- * Changes are absolute states with a version (STORE.md 18), so replay may see them in any order and
- * keeps the highest version.  Everything assigned stands in them: replay reads no clock, no
+ * Changes are absolute states with a version (store rule 18), so replay may see them in any order
+ * and keeps the highest version.  Everything assigned stands in them: replay reads no clock, no
  * configuration and no directory.
  */
 #ifndef STORE_LOCAL_CHANGE_H

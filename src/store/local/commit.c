@@ -1,7 +1,7 @@
 /* commit.c - how what is submitted comes to count: the state machine behind every 250.
  *
- * It is the only place where anything begins to count (STORE.md 12, 13).  Each state is a job of a
- * lane of width one, so that a crash may be tried between any two; docs/store.md has the table.
+ * It is the only place where anything begins to count (store rules 12, 13).  Each state is a job of
+ * a lane of width one, so that a crash may be tried between any two; docs/store.md has the table.
  * Nobody waits for a batch to fill: while one is on its way to the disk, the next one gathers.
  *
  * It knows neither how a segment is written nor how a row is found, and never answers before the
@@ -278,7 +278,7 @@ static bool sync_batch(struct commit_line *line)
     return go_to(line, COMMIT_APPLY);
 }
 
-/* STORE.md 14: nothing is known about what was written, so the next segment says that it never
+/* Store rule 14: nothing is known about what was written, so the next segment says that it never
  * counted; only once that is on the disk may anybody be told. */
 static bool abandon(struct commit_line *line)
 {

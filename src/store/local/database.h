@@ -1,7 +1,7 @@
 /* database.h - what index.db and directory.db ask of SQLite, with its failures as errors by value.
  *
  * A database is for one thread at a time.  Nothing else in the process may open() or close() its
- * files: closing any descriptor of a file drops the process's POSIX locks on it (STORE.md 19).
+ * files: closing any descriptor of a file drops the process's POSIX locks on it (store rule 19).
  * Texts and blobs are bound where they lie and must stay until the statement has been reset.
  */
 #ifndef STORE_LOCAL_DATABASE_H

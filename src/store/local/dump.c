@@ -1,7 +1,7 @@
 /* dump.c - the logical facts of the index as text, or of one that is made from the journal alone.
  *
- * The two must be equal at any time (STORE.md 18): whatever is tried on a store, this is how it is
- * judged.
+ * The two must be equal at any time (store rule 18): whatever is tried on a store, this is how it
+ * is judged.
  */
 #include "store/local/inspect.h"
 #include "store/local/replay.h"

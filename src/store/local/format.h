@@ -2,7 +2,7 @@
  *
  * docs/store-format.md draws them.  Each header begins with a magic and a checksum of all that
  * follows in it.  All checksums of a file are keyed with the 192 random octets in the file's own
- * header (STORE.md 8): what a message says, it cannot verify.  They are not derived from fewer,
+ * header (store rule 8): what a message says, it cannot verify.  They are not derived from fewer,
  * because XXH3_generateSecret() is not a stable part of xxHash and gave other results before 0.8.1.
  * Integers are little-endian; every header lies at a multiple of 8.
  */
@@ -126,7 +126,7 @@ enum unit_part unit_body_verify(const struct format_key *, const struct unit_hea
 /* --- Checksums --- */
 
 uint64_t format_checksum(const struct format_key *, struct bytes);
-/* The checksum of a block of content: bound to its message and place in it (STORE.md 22). `plain`
+/* The checksum of a block of content: bound to its message and place in it (store rule 22). `plain`
  * is format_checksum() of its octets, or the same computed in pieces. */
 uint64_t format_block_checksum(const struct format_key *, message_id, uint64_t block,
                                uint64_t plain);

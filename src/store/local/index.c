@@ -22,7 +22,7 @@ enum { WRITER_BUSY_MS = 250, READER_BUSY_MS = 2000, WAL_FRAME_OCTETS = 4096 + 24
  * `recipient` also keeps settled rows, without their texts: they are tombstones.  An orphan is a
  * row whose message is not known (yet): a replay may meet a result before the message, and after
  * damage that message may never come.  What dispatch asks for is one narrow index of the rows that
- * wait, and one row of queue_domain for each domain that has any (STORE.md 25). */
+ * wait, and one row of queue_domain for each domain that has any (store rule 25). */
 static const struct database_format index_format = {
     .application = 0x67776978, /* "gwix" */
     .version = 2,

@@ -1,4 +1,4 @@
-/* index.h - index.db: what the journal says, arranged for finding (STORE.md 17, 18).
+/* index.h - index.db: what the journal says, arranged for finding (store rules 17, 18).
  *
  * The index is a derivative: every row comes from the changes of journal units, and replaying the
  * journal into an empty index gives the same rows.  Changes are absolute states with a version, so
@@ -187,7 +187,7 @@ bool index_find_waiting(struct index *, message_id, uint32_t number, struct inde
                         struct error *);
 
 /* Large messages that nothing refers to any more: their files may go once a checkpoint has
- * completed after that (STORE.md 11).  Lists at most `max`. */
+ * completed after that (store rule 11).  Lists at most `max`. */
 bool index_list_dead(struct index *, message_id *ids, size_t max, size_t *count_out,
                      struct error *);
 /* Within a transaction: these files are gone. */
@@ -195,7 +195,7 @@ bool index_forget_dead(struct index *, const message_id *ids, size_t count, stru
 /* Octets of their content, as far as this handle has seen them die. */
 uint64_t index_dead_octets(const struct index *);
 
-/* --- The logical dump (STORE.md 18): one line a fact, sorted, the same for equal stores --- */
+/* --- The logical dump (store rule 18): one line a fact, sorted, the same for equal stores --- */
 
 struct index_lines;
 bool index_lines_open(struct index *, struct index_lines **out, struct error *);

@@ -1,6 +1,6 @@
 /* index_apply.c - applies the changes of a unit to the index.  The only place where rows come from.
  *
- * Every change is an absolute state with a version (STORE.md 18), and what is below ends in the
+ * Every change is an absolute state with a version (store rule 18), and what is below ends in the
  * same rows however often and in whatever order it sees the same changes:
  *   - a tombstone buries its placement for good, whether it comes before or after;
  *   - of two places of a message the later one in the journal counts;

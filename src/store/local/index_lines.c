@@ -1,6 +1,6 @@
 /* index_lines.c - the index as sorted lines of text, and rows that contradict each other.
  *
- * The lines are the checker of the whole store (STORE.md 18): those of an index that was rebuilt
+ * The lines are the checker of the whole store (store rule 18): those of an index that was rebuilt
  * from the journal must equal those of the live one.  So they tell all that users and peers can
  * ever see, and nothing of how or where it is kept.
  */

@@ -2,7 +2,7 @@
  *
  * A row counts in its domain while it waits, is not held, and its message is known.  The domain's
  * first due time is looked up in the index of such rows after each change, never searched for; so
- * whatever dispatch asks costs what it gets, however much waits (STORE.md 25).
+ * whatever dispatch asks costs what it gets, however much waits (store rule 25).
  */
 #include "store/local/index_inner.h"
 

@@ -1,4 +1,4 @@
-/* journal.h - the append-only truth: segments, batches, units (STORE.md 6 to 11, 14, 22).
+/* journal.h - the append-only truth: segments, batches, units (store rules 6 to 11, 14, 22).
  *
  * The journal knows octets, checksums and order, not what the changes mean; docs/store-format.md
  * says how they lie on the disk.  Writing is for one thread, the commit lane; preparing for one
@@ -68,7 +68,7 @@ struct journal_options {
                                   8 MB up to it, so that a small store stays small. */
 };
 
-/* Recovery (STORE.md 7): lists the segments, syncs those from `from` on, replays what lies behind
+/* Recovery (store rule 7): lists the segments, syncs those from `from` on, replays what lies behind
  * `from` (a zeroed position: everything), tells torn tails and damage, then makes a new segment
  * whose header names the last good batch, synced with its directory.  The empty tail of older
  * segments (zeros behind the last good batch) is given back to the file system.
@@ -101,7 +101,7 @@ uint64_t journal_batch_octets(const struct unit *units, size_t count);
  * A batch that is larger than a whole segment extends an empty one. */
 bool journal_is_full(const struct journal *, uint64_t batch_octets);
 bool journal_turn(struct journal *, struct error *);
-/* STORE.md 14: gives the segment up after a failed or short write or sync and begins a new one
+/* Store rule 14: gives the segment up after a failed or short write or sync and begins a new one
  * whose header ends the old one at the last good batch; synced when it returns true.  Blocks: it
  * takes the prepared segment, waits for one that is being prepared, or makes one itself. */
 bool journal_abandon(struct journal *, struct error *);
@@ -141,7 +141,8 @@ bool large_finish(struct large *, const uint64_t **checksums_out, uint64_t *octe
                   struct error *);
 /* Closes; with `keep` false removes the file. */
 void large_close(struct large **, bool keep);
-/* Removes the file of a message that no unit and no durable index refers to any more (STORE.md 11).
+/* Removes the file of a message that no unit and no durable index refers to any more (store rule
+ * 11).
  */
 bool large_remove(struct journal *, message_id, struct error *);
 /* After recovery: removes every file in journal/large that `is_referred` does not know. */

@@ -1,4 +1,4 @@
-/* large.c - messages over 1 MB: a file of their own, outside the sequence (STORE.md 10).
+/* large.c - messages over 1 MB: a file of their own, outside the sequence (store rule 10).
  *
  * The file exists if and only if a unit refers to it: it is whole and synced, name included, before
  * its unit is written, and what no unit refers to is removed after recovery.  Its length and its

@@ -1,4 +1,4 @@
-/* locks.h - who has which maildrop: a table in memory (STORE.md 24). Any thread.
+/* locks.h - who has which maildrop: a table in memory (store rule 24). Any thread.
  *
  * One mutex guards it, held for a moment and with nothing called under it.
  */

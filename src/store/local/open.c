@@ -1,8 +1,9 @@
 /* open.c - from a folder to a store that is whole: identity, index, journal, recovery.
  *
  * The journal is the truth, so whatever is wrong with the index has one cure: make another one from
- * the journal and let it take the name (STORE.md 19).  An index that is missing, damaged, foreign,
- * or stands where the journal has no batch, is cured so without asking, and people are told.
+ * the journal and let it take the name (store rule 19).  An index that is missing, damaged,
+ * foreign, or stands where the journal has no batch, is cured so without asking, and people are
+ * told.
  */
 #include "store/local/store_inner.h"
 

@@ -1,5 +1,5 @@
 /* reader.c - the content of a unit, any thread: nothing is handed out that has not been verified
- * (STORE.md 22, 23).
+ * (store rules 22, 23).
  *
  * The common case, a few KB that lie in memory, costs one read and one pass for the checksums.  A
  * reader holds the unit's head and one block of content.

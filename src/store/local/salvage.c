@@ -1,4 +1,4 @@
-/* salvage.c - the units of a batch, and what verifies of a damaged stretch (STORE.md 6).
+/* salvage.c - the units of a batch, and what verifies of a damaged stretch (store rule 6).
  *
  * A unit is found by its magic and its own offset, and counts only if its keyed checksums agree:
  * a message that holds a copy of a unit, or a forged one, gives nothing.  Never writes.

@@ -1,5 +1,5 @@
 /* scan.h - one segment, from where replay begins to its end: what verifies, what is torn, what is
- * damaged (STORE.md 6).
+ * damaged (store rule 6).
  *
  * Batch n+1 is written only after the sync of n returned.  So the header of any later batch, or a
  * later segment, proves that a batch was once whole: if it does not verify now, that is damage, and

@@ -1,4 +1,5 @@
-/* space.c - the free space of the disk, and the reserve that new mail may not touch (STORE.md 13).
+/* space.c - the free space of the disk, and the reserve that new mail may not touch (store rule
+ * 13).
  *
  * The reserve is there so that what is in flight can still be finished, and so that people can
  * delete mail on a full disk.  It is looked at by whoever has just written, or when a new

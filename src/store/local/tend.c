@@ -2,8 +2,9 @@
  * files of dead messages, an index that lags behind, purged mailboxes.
  *
  * It runs on the commit lane between batches and does one small thing each time; whatever may take
- * long is an errand of another lane (STORE.md 9, 17).  Nothing here has a timer: it is looked after
- * whenever something is committed, and whenever somebody asks for the health of an ailing store.
+ * long is an errand of another lane (store rules 9, 17).  Nothing here has a timer: it is looked
+ * after whenever something is committed, and whenever somebody asks for the health of an ailing
+ * store.
  */
 #include "store/local/store_inner.h"
 

@@ -1,4 +1,4 @@
-/* verify.c - everything that can be compared in a store is compared (STORE.md 18, 22).
+/* verify.c - everything that can be compared in a store is compared (store rules 18, 22).
  *
  * The journal with its checksums; the index with itself; each message that the index names with
  * what lies at its place; and the index with one that is made from the journal alone.  It repairs
