@@ -6,6 +6,7 @@
 /* cmocka wants those four first */
 #include <cmocka.h>
 
+#include "run/clock.h"
 #include "store_world.h"
 
 #include <sqlite3.h>
@@ -197,7 +198,7 @@ static void test_large_files_come_and_go(void **state)
  * into the index early, and then the files go. */
 static void test_large_files_go_soon(void **state)
 {
-    enum { COUNT = 3, OCTETS = 25 * 1024 * 1024, TRIES = 20000 };
+    enum { COUNT = 3, OCTETS = 25 * 1024 * 1024, PATIENCE_MS = 120 * 1000 };
     struct world *w = *state;
     struct maildrop_read alice;
     for (unsigned i = 0; i < COUNT; i++)
@@ -206,7 +207,9 @@ static void test_large_files_go_soon(void **state)
     assert_true(has_large(w, alice.entries[0].message));
     assert_int_equal(world_expunge(w, ALICE, (uint32_t[]){ 1, 2, 3 }, COUNT), STORE_STORED);
     bool gone = false;
-    for (unsigned i = 0; i < TRIES && !gone; i++) {
+    /* A lane that nothing waits for does it: what it takes is for the machine to say. */
+    uint64_t give_up_ms = clock_monotonic_ms() + PATIENCE_MS;
+    for (unsigned i = 0; !gone && clock_monotonic_ms() < give_up_ms; i++) {
         assert_int_equal(world_deliver(w, BOB, i, 100), STORE_STORED);
         gone = !has_large(w, alice.entries[0].message) && !has_large(w, alice.entries[1].message) &&
                !has_large(w, alice.entries[2].message);
