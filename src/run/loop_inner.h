@@ -8,7 +8,11 @@
 #include <stdatomic.h>
 #include <uv.h>
 
-enum { LOOP_SLAB_BYTES = 64 * 1024 };
+enum {
+    LOOP_SLAB_BYTES = 64 * 1024,
+    /* What one read holds once it is opened, with the record that began in the one before. */
+    LOOP_PLAIN_BYTES = LOOP_SLAB_BYTES + 16 * 1024,
+};
 
 /* Something that the loop does for its own thread soon, without memory or a system call: at the
  * end of this turn or in the next one.  Lives in what it is for. */
@@ -40,6 +44,7 @@ struct loop {
 
     /* Every read of every stream of the loop goes here: the bytes are used up within the call. */
     uint8_t slab[LOOP_SLAB_BYTES];
+    uint8_t plain[LOOP_PLAIN_BYTES]; /* the same, when TLS has opened it */
 };
 
 /* The deferred must be in no list. */

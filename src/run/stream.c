@@ -1,7 +1,7 @@
 /* stream.c - byte streams over connected sockets, by libuv.
  *
- * Bytes pass between the kernel and the owner in two places only: from_kernel() and to_kernel().  A
- * filter for a whole stream, such as TLS, has its place there.
+ * Bytes pass between the kernel and the owner in two places only: from_kernel() and stream_write().
+ * There TLS has its place (stream_tls.c); everything below it is about sealed octets then.
  *
  * State       owner hears of            writing        left by
  * OPEN        input, end, drained       yes            the peer's end, trouble, close, finish
@@ -50,7 +50,10 @@ struct stream {
     struct loop *loop;
     const struct stream_events *events; /* NULL before stream_start() */
     void *owner;
-    struct rest *rest;     /* one at most */
+    struct stream_tls *tls;
+    struct rest *rest; /* one at most */
+    bool owes_drained; /* the owner was told STREAM_QUEUED */
+    bool paused;
     struct deferred later; /* FAILED: tells the end */
     struct list finishing; /* FINISHING: in loop->finishing */
     struct timer limit;    /* FINISHING */
@@ -73,7 +76,9 @@ static int descriptor(const struct stream *s)
 
 static void on_closed(uv_handle_t *handle)
 {
-    free(handle->data);
+    struct stream *s = handle->data;
+    stream_tls_free(&s->tls);
+    free(s);
 }
 
 /* The socket is closed in here, the memory goes when libuv has let go of it. */
@@ -82,6 +87,8 @@ static void let_go(struct stream *s)
     if (s->state == FINISHING)
         s->loop->finishing_count--;
     s->state = CLOSED;
+    if (s->tls)
+        stream_tls_stop(s->tls);
     list_remove(&s->later.link);
     list_remove(&s->finishing);
     loop_timer_stop(s->loop, &s->limit);
@@ -101,11 +108,13 @@ void stream_close(struct stream **stream_ref)
 
 static void tell_end(struct stream *s)
 {
-    s->state = ENDED;
-    struct error why;
+    struct error trouble;
     if (s->trouble)
-        error_system(&why, ERROR_TEMPORARY, s->trouble, "the connection broke");
-    s->events->end(s->owner, s->trouble ? &why : NULL);
+        error_system(&trouble, ERROR_TEMPORARY, s->trouble, "the connection broke");
+    const struct error *why = s->trouble ? &trouble : NULL;
+    s->state = ENDED;
+    if (!s->tls || !stream_tls_ended(s->tls, why))
+        s->events->end(s->owner, why);
 }
 
 static void tell_end_later(struct deferred *deferred)
@@ -128,7 +137,9 @@ static void fail(struct stream *s, int number)
 
 static void from_kernel(struct stream *s, struct bytes input)
 {
-    if (s->state == OPEN) {
+    if (s->state == OPEN && s->tls) {
+        stream_tls_input(s->tls, input);
+    } else if (s->state == OPEN) {
         s->events->input(s->owner, input);
     } else if (s->state == FINISHING) {
         s->thrown_away += (uint32_t)input.len;
@@ -190,12 +201,18 @@ void stream_start(struct stream *s, const struct stream_events *events, void *ow
 
 void stream_pause(struct stream *s)
 {
+    s->paused = true;
     uv_read_stop(&s->uv.stream);
 }
 
 void stream_resume(struct stream *s)
 {
-    if (s->state == OPEN && s->events)
+    s->paused = false;
+    if (s->state != OPEN || !s->events)
+        return;
+    if (s->tls)
+        stream_tls_resumed(s->tls);
+    else
         read_on(s);
 }
 
@@ -208,25 +225,40 @@ static void end_our_direction(struct stream *s)
         let_go(s);
 }
 
+static void tell_drained(struct stream *s)
+{
+    if (!s->owes_drained)
+        return;
+    s->owes_drained = false;
+    s->events->drained(s->owner);
+}
+
 static void on_rest_written(uv_write_t *request, int status)
 {
     struct stream *s = request->data;
+    bool trouble_is_told = s->trouble != 0;
     free(s->rest);
     s->rest = NULL;
+    if (status == 0 && s->tls && s->state != CLOSED) {
+        enum stream_sent sent = stream_tls_flush(s->tls);
+        if (sent == STREAM_QUEUED)
+            return;
+        status = sent == STREAM_BROKEN ? -s->trouble : 0;
+    }
     switch (s->state) {
     case OPEN:
         if (status == 0)
-            s->events->drained(s->owner);
+            tell_drained(s);
         else
             fail(s, -status);
         break;
     case ENDED:
-        if (s->trouble)
+        if (trouble_is_told)
             break;
         /* The one end is told: of this trouble the owner hears from his next write. */
         if (status != 0)
             fail(s, -status);
-        s->events->drained(s->owner);
+        tell_drained(s);
         break;
     case FINISHING:
         if (status == 0)
@@ -264,14 +296,12 @@ static ssize_t to_kernel(struct stream *s, struct bytes data)
     return sent == UV_EAGAIN ? 0 : sent;
 }
 
-enum stream_sent stream_write(struct stream *s, struct bytes data)
+enum stream_sent stream_send(struct stream *s, struct bytes data)
 {
     CHECK(!s->rest);
     CHECK(data.len <= INT_MAX);
     if (s->trouble)
         return STREAM_BROKEN;
-    if (data.len == 0)
-        return STREAM_SENT;
     ssize_t sent = to_kernel(s, data);
     if (sent < 0) {
         fail(s, (int)-sent);
@@ -284,6 +314,68 @@ enum stream_sent stream_write(struct stream *s, struct bytes data)
         return STREAM_BROKEN;
     }
     return STREAM_QUEUED;
+}
+
+enum stream_sent stream_write(struct stream *s, struct bytes data)
+{
+    CHECK(!s->owes_drained);
+    if (s->trouble)
+        return STREAM_BROKEN;
+    if (data.len == 0)
+        return STREAM_SENT;
+    enum stream_sent sent = s->tls ? stream_tls_write(s->tls, data) : stream_send(s, data);
+    s->owes_drained = sent == STREAM_QUEUED;
+    return sent;
+}
+
+/* What TLS needs of a stream */
+
+struct stream_tls **stream_tls_of(struct stream *s)
+{
+    return &s->tls;
+}
+
+struct loop *stream_loop(const struct stream *s)
+{
+    return s->loop;
+}
+
+bool stream_may_hear(const struct stream *s)
+{
+    return s->state == OPEN && !s->paused;
+}
+
+void stream_tell_input(struct stream *s, struct bytes input)
+{
+    s->events->input(s->owner, input);
+}
+
+void stream_tell_end(struct stream *s, const struct error *why)
+{
+    stream_silence(s);
+    s->events->end(s->owner, why);
+}
+
+void stream_silence(struct stream *s)
+{
+    uv_read_stop(&s->uv.stream);
+    list_remove(&s->later.link);
+    s->state = ENDED;
+}
+
+void stream_break(struct stream *s, int number)
+{
+    fail(s, number);
+}
+
+void stream_read_on(struct stream *s)
+{
+    read_on(s);
+}
+
+bool stream_is_sending(const struct stream *s)
+{
+    return s->rest != NULL;
 }
 
 /* Finishing */
@@ -307,6 +399,8 @@ void stream_finish(struct stream **stream_ref)
     if (!s)
         return;
     *stream_ref = NULL;
+    if (s->tls && !s->trouble)
+        stream_tls_farewell(s->tls);
     bool nothing_to_do = s->trouble || (s->peer_ended && !s->rest);
     uint64_t due = loop_now_ms(s->loop) + FINISH_MS_MAX;
     if (nothing_to_do || !loop_timer_start(s->loop, &s->limit, due)) {
