@@ -10,17 +10,6 @@
 
 enum { IMPORT_FILE_MAX = 16 << 20, ALIAS_TEXT_MAX = 4 << 20 };
 
-/* A target is one of our own addresses until there is a relay. */
-static bool target_is_local(const struct cli *cli, const struct address *target, struct error *e)
-{
-    if (config_domain(cli->config, address_domain(target)))
-        return true;
-    return error_set(e, ERROR_REFUSED,
-                     "%.*s is not in one of the configured domains: remote "
-                     "targets come with the relay",
-                     TEXT_ARGS(address_text(target)));
-}
-
 /* --- add, del --- */
 
 /* Targets of the command line, canonical, in the arena. */
@@ -41,16 +30,6 @@ static bool read_targets(const struct cli *cli, struct arena *arena, struct text
     return true;
 }
 
-static bool targets_are_local(const struct cli *cli, struct error *e)
-{
-    for (size_t i = 1; i < cli->word_count; i++) {
-        struct address target;
-        if (!cli_address(cli->words[i], &target, e) || !target_is_local(cli, &target, e))
-            return false;
-    }
-    return true;
-}
-
 enum cli_exit cli_alias_add(struct cli *cli)
 {
     struct error e;
@@ -61,8 +40,7 @@ enum cli_exit cli_alias_add(struct cli *cli)
     struct arena arena;
     arena_init(&arena, ALIAS_TEXT_MAX);
     bool ok = cli_load(cli, &e) && cli_local_address(cli, cli->words[0], &address, &e) &&
-              read_targets(cli, &arena, &targets, &e) && targets_are_local(cli, &e) &&
-              people_create(cli, &d, &e);
+              read_targets(cli, &arena, &targets, &e) && people_create(cli, &d, &e);
     if (ok) {
         address_key(&address, &key);
         ok = alias_add(d, address_key_text(&key), address_text(&address), targets,
@@ -234,7 +212,6 @@ static void import_line(void *owner, const struct alias_line *line)
     struct import *i = owner;
     struct address name, target;
     struct address_key key;
-    struct error e;
     enum address_verdict verdict;
     if (line->problem)
         bad_line(i, line, line->target, line->problem);
@@ -244,8 +221,6 @@ static void import_line(void *owner, const struct alias_line *line)
         bad_line(i, line, line->name, "its domain is not configured");
     else if ((verdict = complete(i, line->target, &target)) != ADDRESS_OK)
         bad_line(i, line, line->target, address_problem(verdict));
-    else if (!target_is_local(i->cli, &target, &e))
-        bad_line(i, line, T(""), e.words);
     else if (i->d && !i->failed) {
         struct text text = address_text(&target);
         address_key(&name, &key);

@@ -108,7 +108,7 @@ static void see_alias(void *owner, const struct alias *alias)
 {
     struct people *p = owner;
     p->aliases++;
-    if (!leads_somewhere(p, alias->target))
+    if (is_configured(p, alias->target) && !leads_somewhere(p, alias->target))
         check_say(p->check, CHECK_WARN, "accounts",
                   "alias %.*s: its target %.*s is neither a user nor an alias",
                   TEXT_ARGS(alias->address), TEXT_ARGS(alias->target));

@@ -90,10 +90,23 @@ static bool copy_targets(struct entry *e, const struct resolved *from)
     return true;
 }
 
+static bool copy_remotes(struct entry *e, const struct resolved *from)
+{
+    struct text *to = arena_take(&e->memory, from->remote_count * sizeof *to);
+    if (!to)
+        return false;
+    for (size_t i = 0; i < from->remote_count; i++)
+        if (!arena_text(&e->memory, from->remotes[i], &to[i]))
+            return false;
+    e->resolved.remotes = to;
+    return true;
+}
+
 void address_cache_keep(struct address_cache *c, const struct lookup *l)
 {
     if (l->resolved.verdict != RESOLVED || l->resolved.count > CACHED_TARGETS_MAX ||
-        address_cache_find(c, &l->address) || l->generation != c->generation)
+        l->resolved.remote_count > CACHED_TARGETS_MAX || address_cache_find(c, &l->address) ||
+        l->generation != c->generation)
         return;
     if (c->count == CACHE_ENTRIES_MAX)
         clear(c);
@@ -102,7 +115,7 @@ void address_cache_keep(struct address_cache *c, const struct lookup *l)
         return;
     arena_init(&e->memory, 64 * 1024);
     if (!arena_text(&e->memory, address_text(&l->address), &e->address) ||
-        !copy_targets(e, &l->resolved)) {
+        !copy_targets(e, &l->resolved) || !copy_remotes(e, &l->resolved)) {
         arena_reset(&e->memory);
         free(e);
         return;

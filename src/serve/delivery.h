@@ -1,4 +1,4 @@
-/* delivery.h - one SMTP transaction on its way into the store.
+/* delivery.h - one SMTP transaction on its way into the store: into mailboxes, into the queue.
  *
  * It gathers whom the message is for, then the body, then is committed.  It may outlive its
  * session: a commit in flight is never revoked, only its answer is lost.
@@ -8,8 +8,10 @@
 
 #include "mail/address.h"
 #include "mail/trace.h"
+#include "proto/smtp_server.h"
 #include "serve/resolve.h"
 #include "serve/server.h"
+#include "store/queue.h"
 #include "store/spool.h"
 
 struct delivery;
@@ -27,11 +29,18 @@ void delivery_release(struct delivery **);
 
 enum delivery_add {
     DELIVERY_ADDED,
-    DELIVERY_TOO_MANY, /* of mailboxes, for one unit of the store */
+    DELIVERY_TOO_MANY, /* for one unit of the store */
     DELIVERY_NO_MEMORY,
 };
-/* Adds the mailboxes that one recipient means; one that is there already gets no second copy. */
-enum delivery_add delivery_add(struct delivery *, const struct resolved *);
+/* One accepted RCPT; nothing is borrowed beyond the call. */
+struct delivery_recipient {
+    const struct address *address;   /* with its domain */
+    const struct resolved *resolved; /* NULL: not ours, goes out as it is */
+    const struct smtp_rcpt *rcpt;
+};
+/* Adds the mailboxes and the addresses elsewhere that one recipient means; one that is there
+ * already gets no second copy, and what its first RCPT asked for counts. */
+enum delivery_add delivery_add(struct delivery *, const struct delivery_recipient *);
 
 /* Takes a message id and begins the body with the trace field; `only_recipient`, `id` and the times
  * of it are filled in here.  False: memory is short. */
@@ -44,7 +53,7 @@ void delivery_body(struct delivery *, struct bytes, bool *wait_out);
 bool delivery_is_whole(const struct delivery *);
 /* Sends it to the store; `committed` will come.  `body`: what the decoder has counted on all that
  * delivery_body() was given.  False: memory is short; not sent. */
-bool delivery_commit(struct delivery *, const struct address *sender,
+bool delivery_commit(struct delivery *, const struct address *sender, const struct smtp_mail *,
                      const struct content_facts *body);
 
 enum store_verdict delivery_verdict(const struct delivery *);
@@ -55,5 +64,8 @@ struct text delivery_id(const struct delivery *);
 uint64_t delivery_octets(const struct delivery *);
 size_t delivery_target_count(const struct delivery *);
 struct text delivery_target(const struct delivery *, size_t index);
+/* The recipients elsewhere, as they were queued. */
+size_t delivery_row_count(const struct delivery *);
+const struct queue_row *delivery_row(const struct delivery *, size_t index);
 
 #endif

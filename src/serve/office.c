@@ -78,6 +78,8 @@ static void tell_found(const struct question *q, const struct resolved *resolved
         .verdict = OFFICE_FOUND,
         .mailboxes = mailboxes,
         .mailbox_count = resolved->count,
+        .remotes = resolved->remotes,
+        .remote_count = resolved->remote_count,
     };
     q->found(q->asker, &answer);
     free(mailboxes);

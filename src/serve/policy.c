@@ -49,15 +49,17 @@ struct smtp_answer policy_sender(const struct resolved *resolved)
     return answers[existence(resolved)];
 }
 
-bool policy_takes_domain(const struct config *config, const struct address *recipient,
-                         struct smtp_answer *refusal_out)
+enum policy_route policy_route(const struct config *config, const struct policy_peer *peer,
+                               const struct address *recipient, struct smtp_answer *refusal_out)
 {
     static const struct smtp_answer refusal =
         ROW(SMTP_REJECT, 550, "5.7.1", "relaying denied: this domain is not ours");
     if (config_domain(config, address_domain(recipient)))
-        return true;
+        return POLICY_LOCAL;
+    if (peer->trusted || peer->authenticated)
+        return POLICY_REMOTE;
     *refusal_out = refusal;
-    return false;
+    return POLICY_DENIED;
 }
 
 struct smtp_answer policy_recipient(enum resolve_verdict verdict)

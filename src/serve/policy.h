@@ -20,9 +20,15 @@ bool policy_store_takes_mail(enum store_health, struct smtp_answer *refusal_out)
 bool policy_asks_for_sender(const struct config *, const struct policy_peer *,
                             const struct address *sender);
 struct smtp_answer policy_sender(const struct resolved *);
-/* At RCPT, before anybody is asked: foreign domains (there is no relay yet). */
-bool policy_takes_domain(const struct config *, const struct address *recipient,
-                         struct smtp_answer *refusal_out);
+/* At RCPT, before anybody is asked.  Who is known may send anywhere; a stranger to our domains
+ * only, and to what their aliases lead to. */
+enum policy_route {
+    POLICY_LOCAL,  /* our domain: ask who receives its mail */
+    POLICY_REMOTE, /* goes out as it is */
+    POLICY_DENIED,
+};
+enum policy_route policy_route(const struct config *, const struct policy_peer *,
+                               const struct address *recipient, struct smtp_answer *refusal_out);
 struct smtp_answer policy_recipient(enum resolve_verdict);
 struct smtp_answer policy_verify(const struct resolved *);
 struct smtp_answer policy_expand(enum resolve_verdict);

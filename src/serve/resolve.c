@@ -1,4 +1,4 @@
-/* resolve.c - from an address to the mailboxes that it means.
+/* resolve.c - from an address to the mailboxes that it means, and to the addresses elsewhere.
  *
  * An expansion is a walk over keys.  Each key is entered once, so that aliases which name each
  * other end by themselves, and the number of keys is bounded.
@@ -62,6 +62,19 @@ static bool add_target(struct walk *w, const struct account *user, struct text d
         return trouble(w, "memory is short");
     w->out.targets[w->out.count++] =
         (struct resolved_target){ user->mailbox, user->address, delivered_to };
+    return true;
+}
+
+static bool add_remote(struct walk *w, const struct address *address)
+{
+    if (w->out.remote_count == TARGETS_MAX)
+        return trouble(w, "the aliases of this address lead to too many others");
+    if (!w->out.remotes)
+        w->out.remotes = arena_take(w->arena, TARGETS_MAX * sizeof *w->out.remotes);
+    if (!w->out.remotes ||
+        !arena_text(w->arena, address_text(address), &w->out.remotes[w->out.remote_count]))
+        return trouble(w, "memory is short");
+    w->out.remote_count++;
     return true;
 }
 
@@ -138,8 +151,6 @@ static bool deliver_to(struct walk *w, const struct address *address, struct tex
     struct address_key key;
     struct directory_entry entry;
     bool again;
-    if (!domain)
-        return true;
     if (depth > DEPTH_MAX)
         return trouble(w, "the aliases of this address are nested too deep");
     address_key(address, &key);
@@ -147,6 +158,8 @@ static bool deliver_to(struct walk *w, const struct address *address, struct tex
         return false;
     if (again)
         return true;
+    if (!domain)
+        return add_remote(w, address);
     if (!find(w->directory, domain, &key, w->arena, &entry, &w->out.error)) {
         w->out.verdict = RESOLVE_TROUBLE;
         return false;
@@ -189,7 +202,7 @@ struct resolved resolve_recipient(struct directory *directory, const struct conf
         w->out.verdict = RESOLVE_FOREIGN;
         return w->out;
     }
-    if (deliver_to(w, address, address_text(address), 0) && w->out.count > 0)
+    if (deliver_to(w, address, address_text(address), 0) && w->out.count + w->out.remote_count > 0)
         w->out.verdict = RESOLVED;
     return w->out;
 }

@@ -1,4 +1,4 @@
-/* resolve.h - from an address to the mailboxes that it means.
+/* resolve.h - from an address to the mailboxes that it means, and to the addresses elsewhere.
  *
  * The rules of docs/border.md, "Who may send", in one place: user or alias, then without "+detail",
  * then the domain's catch-all; postmaster and abuse of every local domain always lead somewhere.
@@ -32,6 +32,8 @@ struct resolved {
                     verified; a catch-all alone makes no name exist */
     struct resolved_target *targets; /* each mailbox once, in the arena */
     size_t count;
+    struct text *remotes; /* where aliases lead that is not ours: canonical, each once */
+    size_t remote_count;
     struct error error; /* with RESOLVE_TROUBLE */
 };
 

@@ -23,6 +23,7 @@ struct smtp_conn {
     struct lookup *lookup;     /* the question under way */
     void (*found)(struct smtp_conn *, const struct lookup *); /* what its answer means */
     struct address only;                                      /* the first accepted recipient */
+    const struct smtp_rcpt *rcpt; /* the parameters of the open CHECK_RECIPIENT */
     uint32_t commit_request;
     enum body_phase body_phase; /* what the input is now, for the protocol log */
     bool body_waits;            /* the spool wants no more for the moment */
@@ -147,16 +148,18 @@ static void check_sender(struct smtp_conn *s, const struct smtp_step *step)
 
 static const struct delivery_events delivery_events;
 
+/* `resolved` is NULL for who is not ours. */
 static void add_recipient(struct smtp_conn *s, const struct address *address,
                           const struct resolved *resolved, uint32_t request)
 {
+    struct delivery_recipient recipient = { address, resolved, s->rcpt };
     if (!s->delivery)
         s->delivery = delivery_new(s->conn.home, &delivery_events, s);
     enum delivery_add added =
-        s->delivery ? delivery_add(s->delivery, resolved) : DELIVERY_NO_MEMORY;
+        s->delivery ? delivery_add(s->delivery, &recipient) : DELIVERY_NO_MEMORY;
     if (added == DELIVERY_TOO_MANY) {
         answer(s, request,
-               (struct smtp_answer){ SMTP_DEFER, 452, "4.5.3", T("too many mailboxes") });
+               (struct smtp_answer){ SMTP_DEFER, 452, "4.5.3", T("too many recipients") });
     } else if (added == DELIVERY_NO_MEMORY) {
         answer(s, request, out_of_memory);
     } else {
@@ -170,15 +173,25 @@ static void check_recipient(struct smtp_conn *s, const struct smtp_step *step)
 {
     struct address address = *step->address;
     struct smtp_answer refusal;
+    const struct resolved *known;
+    s->rcpt = step->rcpt;
     resolve_complete(s->conn.settings->config, &address);
-    const struct resolved *known = address_cache_find(s->conn.home->cache, &address);
+    known = address_cache_find(s->conn.home->cache, &address);
     if (known) {
         add_recipient(s, &address, known, step->request);
-    } else if (!policy_takes_domain(s->conn.settings->config, &address, &refusal)) {
+        return;
+    }
+    switch (policy_route(s->conn.settings->config, &s->peer, &address, &refusal)) {
+    case POLICY_LOCAL:
+        ask_people(s, LOOKUP_ADDRESS, &address, step->request, recipient_found);
+        break;
+    case POLICY_REMOTE:
+        add_recipient(s, &address, NULL, step->request);
+        break;
+    case POLICY_DENIED:
         log_refused(s, &address, "recipient", &refusal);
         answer(s, step->request, refusal);
-    } else {
-        ask_people(s, LOOKUP_ADDRESS, &address, step->request, recipient_found);
+        break;
     }
 }
 
@@ -306,7 +319,8 @@ static void commit_message(struct smtp_conn *s, const struct smtp_step *step)
                                                 TEXT("no room for this message, try again later") };
     s->body_phase = NO_BODY;
     if (delivery_is_whole(s->delivery) &&
-        delivery_commit(s->delivery, smtp_server_sender(s->machine), step->facts)) {
+        delivery_commit(s->delivery, smtp_server_sender(s->machine), smtp_server_mail(s->machine),
+                        step->facts)) {
         s->commit_request = step->request;
         return;
     }
@@ -326,6 +340,9 @@ static void log_accepted(struct smtp_conn *s, const struct delivery *d)
     for (size_t i = 0; i < delivery_target_count(d); i++)
         LOG_EVENT(log, LOG_INFO, session, "delivered", { "id", delivery_id(d) },
                   { "to", delivery_target(d, i) });
+    for (size_t i = 0; i < delivery_row_count(d); i++)
+        LOG_EVENT(log, LOG_INFO, session, "queued", { "id", delivery_id(d) },
+                  { "to", delivery_row(d, i)->address });
 }
 
 static void committed(void *owner, struct delivery *d)

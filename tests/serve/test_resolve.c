@@ -76,6 +76,11 @@ static int make_world(void **state)
     add_alias(w, "loop2@b.test", "loop1@b.test");
     add_alias(w, "dave@b.test", "dave@b.test");
     add_alias(w, "dave@b.test", "alice@a.test");
+    add_alias(w, "away@a.test", "x@c.test");
+    add_alias(w, "both@a.test", "away@a.test");
+    add_alias(w, "both@a.test", "X@c.test");
+    add_alias(w, "both@a.test", "y@c.test");
+    add_alias(w, "both@a.test", "alice@a.test");
     *state = w;
     return 0;
 }
@@ -101,6 +106,7 @@ static void test_recipients(void **state)
         bool exists;
         mailbox_id mailboxes[4];  /* in the order found */
         const char *delivered_to; /* of the first */
+        const char *remotes[3];
     } cases[] = {
         { "alice@a.test", RESOLVED, true, { 1 }, "alice@a.test" },
         { "ALICE@A.TEST", RESOLVED, true, { 1 }, "ALICE@a.test" },
@@ -119,6 +125,10 @@ static void test_recipients(void **state)
         { "postmaster@a.test", RESOLVED, true, { 1 }, "Alice@a.test" },
         { "Abuse@b.test", RESOLVED, true, { 4 }, "dave@b.test" },
         { "postmaster@empty.test", RESOLVE_NOBODY, true, { 0 }, NULL },
+        /* elsewhere, each address once */
+        { "away@a.test", RESOLVED, true, { 0 }, NULL, { "x@c.test" } },
+        { "away+x@a.test", RESOLVED, true, { 0 }, NULL, { "x@c.test" } },
+        { "both@a.test", RESOLVED, true, { 1 }, "Alice@a.test", { "x@c.test", "y@c.test" } },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct address address;
@@ -132,6 +142,11 @@ static void test_recipients(void **state)
             mailbox_id found = n < r.count ? r.targets[n].mailbox : 0;
             if (found != cases[i].mailboxes[n])
                 fail_msg("%s: mailbox %zu is %llu", cases[i].address, n, (unsigned long long)found);
+        }
+        for (size_t n = 0; n < 3; n++) {
+            struct text found = n < r.remote_count ? r.remotes[n] : T("");
+            if (!text_equal(found, text_of(cases[i].remotes[n])))
+                fail_msg("%s: remote %zu is %.*s", cases[i].address, n, TEXT_ARGS(found));
         }
         if (cases[i].delivered_to &&
             !text_equal(r.targets[0].delivered_to, text_of(cases[i].delivered_to)))
@@ -182,6 +197,27 @@ static void test_who_may_send(void **state)
         struct address sender;
         assert_int_equal(address_take_path(&path, ADDRESS_NULL, &sender), ADDRESS_OK);
         assert_int_equal(policy_asks_for_sender(w->config, &peer, &sender), cases[i].asks);
+    }
+    static const struct {
+        const char *recipient;
+        struct policy_peer peer;
+        enum policy_route route;
+    } routes[] = {
+        { "x@a.test", { false, false }, POLICY_LOCAL },
+        { "x@a.test", { true, false }, POLICY_LOCAL },
+        { "x@elsewhere.test", { false, false }, POLICY_DENIED },
+        { "x@elsewhere.test", { true, false }, POLICY_REMOTE },
+        { "x@elsewhere.test", { false, true }, POLICY_REMOTE },
+        { "x%a.test@elsewhere.test", { false, false }, POLICY_DENIED },
+        { "x@sub.a.test", { false, false }, POLICY_DENIED },
+    };
+    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
+        struct smtp_answer refusal = { SMTP_ACCEPT };
+        struct address recipient;
+        assert_int_equal(address_parse(text_of(routes[i].recipient), 0, &recipient), ADDRESS_OK);
+        assert_int_equal(policy_route(w->config, &routes[i].peer, &recipient, &refusal),
+                         routes[i].route);
+        assert_int_equal(refusal.code, routes[i].route == POLICY_DENIED ? 550 : 0);
     }
     struct resolved by_catch_all = { .verdict = RESOLVED, .exists = false };
     assert_int_equal(policy_sender(&by_catch_all).code, 553);

@@ -1,0 +1,111 @@
+"""queued - what is accepted for elsewhere waits in the queue, as it was asked for (RFC 3461).
+
+The next hop is a port that nobody listens on, so that every recipient stays where it is.
+"""
+
+import contextlib
+import os
+import sqlite3
+
+from harness import Server, case, equal, main, until
+
+BOB = "bob@example.test"
+NEVER, SUCCESS, FAILURE, DELAY = 1, 2, 4, 8
+
+
+def post_office(users=(BOB,), trusted=True, **sections):
+    trust = "" if trusted else "trusted = {} "
+    return Server(users=users, relay=trust + 'smarthost = "127.0.0.1:9"', **sections)
+
+
+def waiting(server, columns):
+    """The rows of the queue, straight from the index."""
+    name = os.path.join(server.folder, "data", "index.db")
+    with contextlib.closing(sqlite3.connect(f"file:{name}?mode=ro", uri=True)) as index:
+        return index.execute(f"SELECT {columns} FROM recipient WHERE state = 0 "
+                             "ORDER BY message, number").fetchall()
+
+
+def send(server, rcpt, mail="", sender="a@elsewhere.test"):
+    wire = server.smtp()
+    wire.say(f"MAIL FROM:<{sender}>{mail}", "250")
+    for words in rcpt:
+        wire.say(f"RCPT TO:{words}", "250")
+    reply = wire.data(b"Subject: x\r\n\r\nhello\r\n")
+    wire.expect(reply, "250 2.0.0 accepted as ")
+    return reply.split()[-1]
+
+
+@case
+def a_trusted_client_may_send_anywhere():
+    with post_office() as server:
+        number = send(server, ["<X@Elsewhere.TEST>", f"<{BOB}>", "<x@elsewhere.test>",
+                               "<X@elsewhere.test>", "<y@[192.0.2.1]>", '<"a b"@c.test>'])
+        equal(waiting(server, "number, address, domain, notify, orcpt"),
+              [(0, "X@elsewhere.test", "elsewhere.test", 0, ""),
+               (1, "x@elsewhere.test", "elsewhere.test", 0, ""),
+               (2, "y@[192.0.2.1]", "[192.0.2.1]", 0, ""),
+               (3, '"a b"@c.test', "c.test", 0, "")], "rows")
+        server.only_message(BOB)
+        until(lambda: f"queued id={number} to=X@elsewhere.test" in server.log(), "the log says so")
+
+
+@case
+def a_stranger_may_not():
+    with post_office(trusted=False) as server:
+        server.run("alias", "add", "away@example.test", "x@elsewhere.test")
+        wire = server.smtp()
+        wire.say("MAIL FROM:<a@elsewhere.test>", "250")
+        wire.say("RCPT TO:<x@elsewhere.test>", "550 5.7.1 ")
+        wire.say("RCPT TO:<away@example.test>", "250")
+        wire.expect(wire.data(b"x\r\n"), "250")
+        equal(waiting(server, "address"), [("x@elsewhere.test",)], "rows")
+
+
+@case
+def what_the_sender_asked_for_is_kept():
+    with post_office() as server:
+        send(server, ["<a@b.test> NOTIFY=NEVER", "<b@b.test> NOTIFY=SUCCESS,DELAY",
+                      "<c@b.test> ORCPT=rfc822;C+2B1@b.test NOTIFY=failure",
+                      "<a@b.test> NOTIFY=SUCCESS"], " RET=hdrs ENVID=QQ+2B3")
+        equal(waiting(server, "address, notify, orcpt"),
+              [("a@b.test", NEVER, ""), ("b@b.test", SUCCESS | DELAY, ""),
+               ("c@b.test", FAILURE, "rfc822;C+2B1@b.test")], "rows")
+        name = os.path.join(server.folder, "data", "index.db")
+        with contextlib.closing(sqlite3.connect(f"file:{name}?mode=ro", uri=True)) as index:
+            equal(index.execute("SELECT sender, ret, envid, utf8 FROM message").fetchall(),
+                  [("a@elsewhere.test", "HDRS", "QQ+2B3", 0)], "envelope")
+
+
+@case
+def an_alias_forwards():
+    with post_office() as server:
+        server.run("alias", "add", "one@example.test", "x@elsewhere.test")
+        server.run("alias", "add", "many@example.test", BOB, "one@example.test", "y@b.test")
+        equal(server.smtp().say("EXPN many@example.test", "250").split("\n"),
+              [f"250-2.1.5 <{BOB}>", "250-2.1.5 <one@example.test>", "250 2.1.5 <y@b.test>"],
+              "EXPN")
+        send(server, ["<one@example.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;o@b.test"])
+        equal(waiting(server, "address, notify, orcpt"),
+              [("x@elsewhere.test", SUCCESS | DELAY, "rfc822;o@b.test")], "one to one")
+        send(server, ["<many@example.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;o@b.test"])
+        equal(waiting(server, "address, notify, orcpt")[1:],
+              [("x@elsewhere.test", DELAY, "rfc822;o@b.test"),
+               ("y@b.test", DELAY, "rfc822;o@b.test")], "one to many")
+        send(server, ["<many@example.test> NOTIFY=SUCCESS"])
+        equal(waiting(server, "address, notify")[3:],
+              [("x@elsewhere.test", NEVER), ("y@b.test", NEVER)], "success only")
+        equal(len(server.messages(BOB)), 2, "messages")
+
+
+@case
+def the_queue_outlives_the_server():
+    with post_office() as server:
+        number = send(server, ["<x@elsewhere.test> NOTIFY=DELAY"])
+        server.restart(kill=True)
+        equal(waiting(server, "printf('%X', message), address, notify")[0][1:],
+              ("x@elsewhere.test", DELAY), number)
+
+
+if __name__ == "__main__":
+    main()
