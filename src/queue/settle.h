@@ -8,9 +8,17 @@
  * Never a report to the null sender; whom NOTIFY excludes is not told (RFC 3461 4.1).  A sender of
  * our own domains who does not exist gets none either: the log says so.
  *
- * Local trouble while the report is made (memory, disk, the directory) defers: the rows that need
- * no report are committed, and those that would have been told are put back to wait for
- * SETTLE_AGAIN_MS, not counted as an attempt.
+ * Local trouble while the report is made (memory, disk, the directory) defers:
+ *
+ *   the row would be      and instead becomes
+ *   BOUNCED, EXPIRED      WAITING for SETTLE_AGAIN_MS; the attempt is not counted
+ *   WAITING               the same, but not warned: at the next attempt it will be
+ *   DELIVERED, DROPPED    the same, and its report is lost: nothing may be sent twice
+ *
+ * Rows of which nothing is to be told are committed as they are.
+ *
+ * Log: "report" (id, to, about, what), "delivered" or "queued" for each place that it goes to;
+ * "report-put-off" and "report-dropped" (about, to, why) otherwise.
  */
 #ifndef QUEUE_SETTLE_H
 #define QUEUE_SETTLE_H
@@ -24,8 +32,12 @@ enum { SETTLE_AGAIN_MS = 5 * 60 * 1000, SETTLE_RECIPIENTS_MAX = 500 };
 /* One recipient: its new state, and what there is to tell. */
 struct settled {
     struct queue_row row; /* texts as in the item; .generation 0: behind whatever it has now */
-    bool has_row;         /* false: tell only (a local recipient, RFC 3461 NOTIFY=SUCCESS) */
-    bool tell;            /* something happened that a report may be about, see told_about */
+    bool has_row;         /* false: tell only (a local recipient, RFC 3461 NOTIFY=SUCCESS); of .row
+                             only .notify, .address and .orcpt count */
+    bool tell;            /* something happened that a report may be about: .told */
+    /* Where these are empty they are filled in: the recipients, from the row; until when a delayed
+     * one is tried; for EXPIRED rows the status, always, and the sentence that it is over, in front
+     * of the reason. */
     struct dsn_recipient told;
 };
 
@@ -34,12 +46,14 @@ struct settlement; /* private state of one that is under way */
 struct settle_options {
     struct office *office;
     unsigned loop; /* whose thread this is */
-    /* The message: sender, envelope, arrival and content count; of its row only .message. */
+    /* The message: sender, envelope, arrival and content count; of its row only .message.  Of the
+     * content .message and .content_octets are enough; without .message nothing is returned. */
     const struct queue_item *item;
     const struct settled *recipients;
     size_t count; /* 1 .. SETTLE_RECIPIENTS_MAX */
     /* On the loop, exactly once, never within settle_start().  STORED: everything as asked.
-     * REFUSED: nothing counts; the rows wait as they did.  UNKNOWN: the process will end. */
+     * REFUSED: nothing counts; the rows wait as they did.  UNKNOWN: the process will end.  With
+     * STORED the error says why a report was put off or lost, and is ERROR_NONE otherwise. */
     void (*done)(void *owner, enum store_verdict, const struct error *);
     void *owner;
 };
