@@ -10,6 +10,7 @@ a case, "ok NAME", "FAIL NAME: why" or "skip NAME: why", and the counts.
     GODWIT=PROGRAM python3 SUITE.py [CASE...]       KEEP=1 leaves the folders of failed cases
 """
 
+import concurrent.futures
 import functools
 import getpass
 import itertools
@@ -22,6 +23,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 
@@ -96,6 +98,7 @@ class World:
     """A folder with a configuration in it, and the commands run on it."""
 
     counter = itertools.count()
+    hostname = "mx.example.test"
 
     def __init__(self, domains=("example.test",), roles=("smtp", "pop3"), **sections):
         """`sections`: the body of a section by its name, e.g. relay="trusted = {}"."""
@@ -111,7 +114,7 @@ class World:
         self.write_config()
 
     def write_config(self):
-        lines = ['hostname = "mx.example.test"', 'data = "data"', f'user = "{getpass.getuser()}"']
+        lines = [f'hostname = "{self.hostname}"', 'data = "data"', f'user = "{getpass.getuser()}"']
         lines += [f'listen {role} {{ address = "{self.address}:{port}" }}'
                   for role, port in self.ports.items()]
         lines += [d if "{" in d else f'domain "{d}" {{}}' for d in self.domains]
@@ -330,32 +333,45 @@ class Tally:
 
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
+        self.lock = threading.Lock()
 
     def run(self, name, function):
         try:
             function()
         except Skip as why:
-            self.skipped += 1
-            print(f"skip {name}: {why}", flush=True)
+            with self.lock:
+                self.skipped += 1
+                print(f"skip {name}: {why}", flush=True)
         except Exception as error:  # whatever a case runs into, the others go on
-            self.failed += 1
-            words = str(error).replace("\n", " ")[:500] or type(error).__name__
-            print(f"FAIL {name}: {words}")
-            told = getattr(error, "log", "").splitlines()[-60:]
-            if not isinstance(error, (Failure, Broken)):
-                told = traceback.format_exc().splitlines() + told
-            for line in told:
-                print(f"    {line}", flush=True)
+            with self.lock:
+                self.failed += 1
+                self.tell(name, error)
         else:
-            self.passed += 1
-            print(f"ok {name}", flush=True)
+            with self.lock:
+                self.passed += 1
+                print(f"ok {name}", flush=True)
+
+    def tell(self, name, error):
+        words = str(error).replace("\n", " ")[:500] or type(error).__name__
+        print(f"FAIL {name}: {words}")
+        told = getattr(error, "log", "").splitlines()[-60:]
+        if not isinstance(error, (Failure, Broken)):
+            told = "".join(traceback.format_exception(error)).splitlines() + told
+        for line in told:
+            print(f"    {line}", flush=True)
 
 
-def main():
+def main(side_by_side=1):
+    """Runs the cases that are named, or all; so many at the same time, for those that wait."""
     tally = Tally()
     wanted = sys.argv[1:]
-    for name, function in CASES:
-        if not wanted or name in wanted:
-            tally.run(name, function)
+    with concurrent.futures.ThreadPoolExecutor(side_by_side) as pool:
+        runs = [pool.submit(tally.run, name, function) for name, function in CASES
+                if not wanted or name in wanted]
+        try:
+            concurrent.futures.wait(runs)
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)
+            raise
     print(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped")
     sys.exit(1 if tally.failed or not tally.passed + tally.skipped else 0)

@@ -1,0 +1,166 @@
+"""relay_world - a small internet on loopback: a resolver, hosts that do what a script says, and
+servers of ours that are found through DNS, all on one port and each on an address of its own.
+
+    with Net() as net:
+        host = net.peer("mx.b.test", MAIL="450 not now")
+        net.mx("b.test", (10, "mx.b.test"))
+        server = net.server()
+        server.send("x@b.test")
+        host.wait(1)
+
+Leaving it stops all, and looks at what the hosts found wrong with their clients.
+"""
+
+import contextlib
+import itertools
+import json
+import os
+
+from dns_server import DnsServer
+from harness import Server, check, equal, own_address, until
+from scripted_peer import Peer
+
+ALICE, BOB = "alice@a.test", "bob@a.test"
+HOSTS = 100    # of a process at the same time
+MESSAGE = b"From: alice@a.test\r\nSubject: relay\r\n\r\nwords\r\n.\r\n..dots\r\n"
+numbers = itertools.count()
+
+
+def host_address():
+    """An address of the loopback network that no other host has."""
+    pid = os.getpid()
+    return f"127.{130 + next(numbers) % HOSTS}.{pid >> 8 & 255}.{pid & 255}"
+
+
+def relay_port():
+    """The port of all hosts of this process; its addresses have the rest of its id."""
+    return 25000 + (os.getpid() >> 16)
+
+
+class Host(Peer):
+    """A scripted peer that can be waited for."""
+
+    def wait(self, count, seconds=30):
+        """Until it took so many messages."""
+        until(lambda: len(self.taken) >= count,
+              f"{count} messages taken by {self.address}, so far {len(self.taken)}", seconds)
+        return self.taken
+
+    def only(self):
+        """The one message that it took."""
+        found = self.wait(1)
+        equal(len(found), 1, "messages taken")
+        return found[0]
+
+    def wait_for(self, verb, count=1, seconds=30):
+        until(lambda: self.count(verb) >= count, f"{count} times {verb}", seconds)
+
+
+class Relay(Server):
+    """A server of ours in a small internet."""
+
+    def __init__(self, net, hostname, domains, sections):
+        super().__init__(domains, **sections)
+        self.hostname = hostname
+        self.address, self.ports["smtp"] = net.next_address(), net.port
+        self.write_config()
+
+    def send(self, *recipients, content=MESSAGE, sender=ALICE, mail="", rcpt=""):
+        """Gives it mail as a user of the machine does; returns its id.  `mail` and `rcpt` are the
+        parameters of the commands."""
+        wire = self.smtp()
+        wire.say(f"MAIL FROM:<{sender}>{mail}", "250")
+        for recipient in recipients:
+            wire.say(f"RCPT TO:<{recipient}>{rcpt}", "250")
+        reply = wire.data(content)
+        wire.expect(reply, "250 2.0.0 accepted as ")
+        wire.say("QUIT", "221")
+        wire.close()
+        self.wires.remove(wire)
+        return reply.split()[-1]
+
+    def queue(self):
+        """The messages that wait."""
+        return [json.loads(row) for row in self.run("queue", "list", "--json").splitlines()]
+
+    def wait_empty(self, seconds=30):
+        """Until nothing waits any more: then nothing more will be sent."""
+        until(lambda: not self.queue(), "an empty queue", seconds)
+
+    def wait_mail(self, user, count=1, seconds=30):
+        """That many messages of a user."""
+        until(lambda: len(self.messages(user)) >= count, f"{count} messages for {user}", seconds)
+        found = self.messages(user)
+        equal(len(found), count, f"messages for {user}")
+        return found
+
+
+class Net:
+    def __init__(self):
+        self.stack = contextlib.ExitStack()
+        self.port = relay_port()
+        self.dns = DnsServer(own_address())
+        self.peers, self.servers = [], []
+
+    def next_address(self):
+        return host_address()
+
+    def name(self, name, address):
+        """An address record."""
+        self.dns.add(f"{name} {'AAAA' if ':' in address else 'A'} {address}")
+
+    def mx(self, domain, *hosts):
+        """Hosts as (preference, name)."""
+        self.dns.add(*(f"{domain} MX {preference} {name}" for preference, name in hosts))
+
+    def peer(self, *names, address=None, **script):
+        """A host that answers to these names."""
+        address = address or self.next_address()
+        host = self.stack.enter_context(Host(address, self.port, **script))
+        self.peers.append(host)
+        for name in names:
+            self.name(name, address)
+        return host
+
+    def domain(self, domain, **script):
+        """A domain with one host, mx.DOMAIN."""
+        self.mx(domain, (10, f"mx.{domain}"))
+        return self.peer(f"mx.{domain}", **script)
+
+    def nobody(self, *names):
+        """An address where nobody listens."""
+        address = self.next_address()
+        for name in names:
+            self.name(name, address)
+        return address
+
+    def relay(self, more="", retry="1s", warn="0", expire="5d"):
+        return (f'port = {self.port}  tls = none  retry = {{"{retry}"}}  warn = "{warn}"  '
+                f'expire = "{expire}"  {more}')
+
+    def server(self, hostname="mx.a.test", domains=("a.test",), users=(ALICE, BOB), **sections):
+        """A server of ours; `relay` is the body of that section, by default relay()."""
+        sections.setdefault("relay", self.relay())
+        sections.setdefault("dns", f'resolvers = {{"{self.dns.resolver}"}}  dnssec = off')
+        server = Relay(self, hostname, domains, sections)
+        for user in users:
+            server.add_user(user)
+        self.name(hostname, server.address)
+        for domain in domains:
+            if "{" not in domain:
+                self.mx(domain, (10, hostname))
+        self.servers.append(server)
+        return self.stack.enter_context(server)
+
+    def __enter__(self):
+        self.stack.enter_context(self.dns)
+        return self
+
+    def __exit__(self, kind, error, trace):
+        log = "".join(server.log()[-4000:] for server in self.servers)
+        if error and not hasattr(error, "log"):
+            error.log = log
+        self.stack.__exit__(kind, error, trace)
+        if not error:
+            for peer in self.peers:
+                check(not peer.wrongs, f"what {peer.address} found wrong: {peer.wrongs[:5]}")
