@@ -106,8 +106,10 @@ struct queue_place {
 };
 
 /* The rows of one domain that are due, in order of due time, message and number; held ones left
- * out. */
+ * out.  With `all` those of every domain, due or not, held ones too, in order of message and
+ * number; then domain, now_ms and the due time of `after` do not count. */
 struct queue_take {
+    bool all;
     struct text domain; /* borrowed until done */
     int64_t now_ms;
     uint32_t rows_max;

@@ -166,6 +166,35 @@ static unsigned count_queued(struct world *w)
     return count;
 }
 
+/* Everything that waits, `at_once` rows at a time. */
+static unsigned count_in_pages(struct world *w, uint32_t at_once)
+{
+    unsigned count = 0;
+    struct queue_place after = { 0 };
+    for (;;) {
+        struct asking a = { .world = w };
+        a.take = (struct queue_take){
+            .all = true, .rows_max = at_once, .after = after, .home = w->loop, .done = taken
+        };
+        w->waiting++;
+        assert_true(queue_take_start(w->store, &a.take));
+        world_wait(w);
+        assert_true(a.take.ok);
+        uint32_t got = a.take.item_count;
+        for (uint32_t i = 0; i < got; i++) {
+            const struct queue_row *row = &a.take.items[i].row;
+            assert_true(
+                row->message > after.message ||
+                (row->message == after.message && (row->number > after.number || count == 0)));
+            after = (struct queue_place){ .message = row->message, .number = row->number };
+            count++;
+        }
+        queue_take_clear(&a.take);
+        if (got < at_once)
+            return count;
+    }
+}
+
 static unsigned count_in(struct world *w, mailbox_id mailbox)
 {
     struct maildrop_read read = world_list(w, mailbox);
@@ -460,6 +489,7 @@ static void test_open_generation(void **state)
     for (int round = 0; round < 2; round++) {
         struct sought first = find(w, &rows[0]);
         assert_true(first.found && first.held && first.generation == 3 && first.due_ms == 700);
+        assert_int_equal(count_in_pages(w, 1), 2);
         assert_false(find(w, &rows[1]).found);
         struct sought third = find(w, &rows[2]);
         assert_true(third.found && !third.held && third.generation == 2 && third.due_ms == 700);
@@ -605,6 +635,7 @@ static void test_many_rows(void **state)
     assert_int_equal(results(w, rows, STORE_PLACEMENTS_MAX + 1), STORE_REFUSED);
     assert_int_equal(results(w, rows, STORE_PLACEMENTS_MAX), STORE_STORED);
     assert_int_equal(count_queued(w), STORE_PLACEMENTS_MAX / 2);
+    assert_int_equal(count_in_pages(w, 300), STORE_PLACEMENTS_MAX / 2);
     world_is_whole(w);
     free(rows);
 }

@@ -22,10 +22,11 @@ enum { WRITER_BUSY_MS = 250, READER_BUSY_MS = 2000, WAL_FRAME_OCTETS = 4096 + 24
  * `recipient` also keeps settled rows, without their texts: they are tombstones.  An orphan is a
  * row whose message is not known (yet): a replay may meet a result before the message, and after
  * damage that message may never come.  What dispatch asks for is one narrow index of the rows that
- * wait, and one row of queue_domain for each domain that has any (store rule 25). */
+ * wait, and one row of queue_domain for each domain that has any (store rule 25).  Another one has
+ * all that wait, held ones too, for people: tombstones cost a listing nothing. */
 static const struct database_format index_format = {
     .application = 0x67776978, /* "gwix" */
-    .version = 2,
+    .version = 3,
     .schema = "CREATE TABLE meta(one INTEGER PRIMARY KEY CHECK(one = 1), store_uuid BLOB NOT NULL,"
               " segment INTEGER NOT NULL, offset INTEGER NOT NULL, sequence INTEGER NOT NULL,"
               " checksum INTEGER NOT NULL) STRICT;"
@@ -58,6 +59,8 @@ static const struct database_format index_format = {
               " PRIMARY KEY(message, number)) STRICT, WITHOUT ROWID;"
               "CREATE INDEX recipient_due ON recipient(domain, due, message, number)"
               " WHERE state = 0 AND held = 0 AND orphan = 0;"
+              "CREATE INDEX recipient_waiting ON recipient(message, number)"
+              " WHERE state = 0 AND orphan = 0;"
               "CREATE TABLE queue_domain(name TEXT NOT NULL PRIMARY KEY, due INTEGER NOT NULL,"
               " waiting INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
               "CREATE INDEX queue_domain_due ON queue_domain(due, name);"
@@ -99,9 +102,9 @@ static const char *const index_sql_text[INDEX_STATEMENTS] = {
                  " ON m.id = r.message WHERE r.domain = ?1 AND " IS_READY " AND r.due <= ?2"
                  " AND (r.due, r.message, r.number) > (?3, ?4, ?5)"
                  " ORDER BY r.due, r.message, r.number LIMIT ?6",
-    [EACH_QUEUED] = "SELECT " QUEUED_COLUMNS " FROM recipient r CROSS JOIN message m"
-                    " ON m.id = r.message WHERE state = 0 AND orphan = 0"
-                    " ORDER BY r.message, r.number",
+    [EACH_QUEUED] = "SELECT " QUEUED_COLUMNS " FROM recipient r INDEXED BY recipient_waiting"
+                    " CROSS JOIN message m ON m.id = r.message WHERE state = 0 AND orphan = 0"
+                    " AND (r.message, r.number) > (?1, ?2) ORDER BY r.message, r.number LIMIT ?3",
     [GET_RECIPIENT] = "SELECT generation, state, held, due, domain, orphan FROM recipient"
                       " WHERE message = ?1 AND number = ?2",
     [BEGIN] = "BEGIN IMMEDIATE",

@@ -176,8 +176,10 @@ struct index_due {
 /* In order of due time, message and number. */
 bool index_due_rows(struct index *, const struct index_due *, const struct index_visitor *,
                     struct error *);
-/* All that wait, held ones too, in order of message and number. */
-bool index_each_queued(struct index *, const struct index_visitor *, struct error *);
+/* All that wait behind `after` (its due time does not count), held ones too, in order of message
+ * and number; at most `max`, 0: all. */
+bool index_each_queued(struct index *, const struct queue_place *after, uint32_t max,
+                       const struct index_visitor *, struct error *);
 struct index_waiting {
     uint32_t generation; /* 0: there is no such row, or it is settled */
     bool held;

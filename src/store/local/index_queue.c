@@ -357,9 +357,13 @@ bool index_due_rows(struct index *index, const struct index_due *due,
     return visit_items(index, DUE_ROWS, visitor, error);
 }
 
-bool index_each_queued(struct index *index, const struct index_visitor *visitor,
-                       struct error *error)
+bool index_each_queued(struct index *index, const struct queue_place *after, uint32_t max,
+                       const struct index_visitor *visitor, struct error *error)
 {
+    sqlite3_stmt *each = index_sql(index, EACH_QUEUED);
+    bind_number(each, 1, after->message);
+    bind_number(each, 2, after->number);
+    bind_number(each, 3, max > 0 ? max : (uint64_t)-1);
     return visit_items(index, EACH_QUEUED, visitor, error);
 }
 

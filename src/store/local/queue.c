@@ -133,7 +133,10 @@ static bool take_rows(struct queue_take *take, struct index *index)
         take->items = arena_take(take->memory, due.max * sizeof *take->items);
     if (!take->memory || (due.max > 0 && !take->items))
         return no_memory(&take->error);
-    return index_due_rows(index, &due, &visitor, &take->error);
+    if (due.max == 0)
+        return true;
+    return take->all ? index_each_queued(index, &take->after, due.max, &visitor, &take->error)
+                     : index_due_rows(index, &due, &visitor, &take->error);
 }
 
 static void run_take(struct job *job)
@@ -196,9 +199,11 @@ bool store_each_queued(const char *path, bool (*each)(void *owner, const struct 
     struct inspection in;
     struct item_caller caller = { .each = each, .owner = owner };
     struct index_visitor visitor = { .queued = call_item, .owner = &caller };
+    static const struct queue_place front;
     if (!inspect_open(path, &in, error))
         return false;
-    bool ok = !in.index || index_each_queued(in.index, &visitor, error) || caller.stopped;
+    bool ok =
+        !in.index || index_each_queued(in.index, &front, 0, &visitor, error) || caller.stopped;
     inspect_close(&in);
     return ok;
 }
