@@ -137,7 +137,7 @@ static void resolve(void *server, unsigned index, const struct address *address,
     const struct config *config = home->settings->config;
     struct question question = { found, asker };
     struct address whole = *address;
-    resolve_complete(config, &whole);
+    resolve_complete(config, NULL, &whole);
     const struct resolved *known = address_cache_find(home->cache, &whole);
     if (known)
         tell_resolved(&question, known);

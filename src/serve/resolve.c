@@ -175,14 +175,36 @@ static bool deliver_to(struct walk *w, const struct address *address, struct tex
     return true;
 }
 
-void resolve_complete(const struct config *c, struct address *a)
+static bool is_literal_of(const struct address *a, const struct endpoint *e)
 {
-    if (!a->no_domain || c->domain_count == 0)
+    char words[ENDPOINT_TEXT_MAX];
+    return e->family != NET_NONE && text_equal(address_domain(a), endpoint_print_literal(e, words));
+}
+
+static bool names_this_host(const struct config *c, const struct endpoint *here,
+                            const struct address *a)
+{
+    if (!a->literal)
+        return a->no_domain;
+    if (here && is_literal_of(a, here))
+        return true;
+    for (size_t i = 0; i < c->listener_count; i++)
+        if (is_literal_of(a, &c->listeners[i].endpoint))
+            return true;
+    return false;
+}
+
+void resolve_complete(const struct config *c, const struct endpoint *here, struct address *a)
+{
+    struct address completed;
+    if (c->domain_count == 0 || !names_this_host(c, here, a))
         return;
-    char words[ADDRESS_TEXT_MAX];
+    char words[ADDRESS_TEXT_MAX + 1];
     int len = snprintf(words, sizeof words, "%.*s@%.*s", TEXT_ARGS(address_local(a)),
                        TEXT_ARGS(c->domains[0].name));
-    address_parse((struct text){ words, (size_t)len }, 0, a);
+    struct text whole = { words, (size_t)len };
+    if (address_parse(whole, ADDRESS_UTF8, &completed) == ADDRESS_OK)
+        *a = completed; /* otherwise too long: no such name is here */
 }
 
 struct resolved resolve_recipient(struct directory *directory, const struct config *config,

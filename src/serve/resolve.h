@@ -50,7 +50,10 @@ struct expansion {
 struct expansion resolve_expand(struct directory *, const struct config *, const struct address *,
                                 struct arena *);
 
-/* <Postmaster> without a domain is postmaster@ the first configured domain (RFC 5321 4.5.1). */
-void resolve_complete(const struct config *, struct address *);
+/* Puts the first configured domain where a recipient names this host in another way: <Postmaster>
+ * alone (RFC 5321 4.5.1), and an address literal that is a listener's address or `here`, the
+ * address that the peer called (RFC 1123 5.2.17).  So our own literals are never a way to relay.
+ * `here` may be NULL. */
+void resolve_complete(const struct config *, const struct endpoint *here, struct address *);
 
 #endif

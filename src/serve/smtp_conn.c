@@ -148,6 +148,14 @@ static void check_sender(struct smtp_conn *s, const struct smtp_step *step)
 
 static const struct delivery_events delivery_events;
 
+static void complete(const struct smtp_conn *s, struct address *address)
+{
+    struct endpoint here = { 0 };
+    if (address->literal)
+        here = stream_local(s->conn.stream);
+    resolve_complete(s->conn.settings->config, &here, address);
+}
+
 /* `resolved` is NULL for who is not ours. */
 static void add_recipient(struct smtp_conn *s, const struct address *address,
                           const struct resolved *resolved, uint32_t request)
@@ -175,7 +183,7 @@ static void check_recipient(struct smtp_conn *s, const struct smtp_step *step)
     struct smtp_answer refusal;
     const struct resolved *known;
     s->rcpt = step->rcpt;
-    resolve_complete(s->conn.settings->config, &address);
+    complete(s, &address);
     known = address_cache_find(s->conn.home->cache, &address);
     if (known) {
         add_recipient(s, &address, known, step->request);
@@ -220,7 +228,7 @@ static bool read_name(struct smtp_conn *s, struct text words, struct address *ou
         return true;
     if (address_take_path(&rest, ADDRESS_UTF8 | ADDRESS_POSTMASTER, out) == ADDRESS_OK &&
         rest.len == 0) {
-        resolve_complete(config, out);
+        complete(s, out);
         return true;
     }
     char whole[ADDRESS_TEXT_MAX];

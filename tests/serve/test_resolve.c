@@ -46,6 +46,8 @@ static void add_alias(struct world *w, const char *name, const char *target)
 static int make_world(void **state)
 {
     static const char words[] = "hostname = \"mx.a.test\"\n"
+                                "listen smtp { address = {\"198.51.100.7:25\","
+                                " \"[2001:db8::7]:2525\"} }\n"
                                 "domain \"a.test\" { catch_all = \"carol@a.test\" }\n"
                                 "domain \"b.test\" { plus_addressing = false }\n"
                                 "domain \"empty.test\" {}\n";
@@ -227,12 +229,41 @@ static void test_who_may_send(void **state)
     assert_int_equal(policy_recipient(RESOLVE_UNKNOWN).code, 550);
 }
 
+static void test_names_of_this_host(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        const char *path, *completed;
+    } cases[] = {
+        { "<Postmaster>", "Postmaster@a.test" },
+        { "<alice@[192.0.2.1]>", "alice@a.test" },
+        { "<\"a b\"@[192.0.2.1]>", "\"a b\"@a.test" },
+        { "<alice@[192.0.2.2]>", "alice@[192.0.2.2]" },
+        { "<alice@[198.51.100.7]>", "alice@a.test" },
+        { "<alice@[IPv6:2001:DB8:0::7]>", "alice@a.test" },
+        { "<alice@[0.0.0.0]>", "alice@[0.0.0.0]" },
+        { "<alice@b.test>", "alice@b.test" },
+        { "<alice@192.0.2.1>", "alice@192.0.2.1" },
+    };
+    struct endpoint here;
+    assert_true(endpoint_parse_address(T("192.0.2.1"), &here));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct text path = text_of(cases[i].path);
+        struct address a;
+        assert_int_equal(address_take_path(&path, ADDRESS_POSTMASTER, &a), ADDRESS_OK);
+        resolve_complete(w->config, &here, &a);
+        if (!text_equal(address_text(&a), text_of(cases[i].completed)))
+            fail_msg("%s: %.*s", cases[i].path, TEXT_ARGS(address_text(&a)));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_recipients),
         cmocka_unit_test(test_expansion),
         cmocka_unit_test(test_who_may_send),
+        cmocka_unit_test(test_names_of_this_host),
     };
     return cmocka_run_group_tests(tests, make_world, end_world);
 }
