@@ -6,13 +6,13 @@
 
 #include "base/check.h"
 
-static const uint64_t MINUTE_MS = 60000;
+enum { MINUTE_MS = 60000, PROBE_MAX_MS = 30 * MINUTE_MS, DOUBLINGS_MAX = 20 };
 
-static uint64_t probe_after(uint32_t probes, unsigned spread)
+static uint64_t probe_after(const struct destination *d, unsigned spread)
 {
-    static const uint8_t minutes[] = { 1, 2, 4, 8, 16, 30 };
-    const uint32_t last = sizeof minutes - 1;
-    uint64_t step_ms = minutes[probes < last ? probes : last] * MINUTE_MS;
+    uint64_t step_ms = d->pace_ms << (d->probes < DOUBLINGS_MAX ? d->probes : DOUBLINGS_MAX);
+    if (step_ms > PROBE_MAX_MS)
+        step_ms = PROBE_MAX_MS;
     uint64_t tenth = step_ms / 10;
     return step_ms - tenth + tenth * spread / (DESTINATION_SPREAD / 2);
 }
@@ -26,12 +26,21 @@ static void allow(struct destination *d, uint32_t allowed)
 static void go_down(struct destination *d, uint64_t now_ms, unsigned spread)
 {
     d->state = DESTINATION_DOWN;
-    d->probe_at_ms = now_ms + probe_after(d->probes, spread);
+    d->probe_at_ms = now_ms + probe_after(d, spread);
 }
 
 void destination_init(struct destination *d)
 {
-    *d = (struct destination){ .allowed = DESTINATION_START, .ceiling = DESTINATION_MAX };
+    *d = (struct destination){
+        .allowed = DESTINATION_START,
+        .ceiling = DESTINATION_MAX,
+        .pace_ms = MINUTE_MS,
+    };
+}
+
+void destination_pace(struct destination *d, uint64_t first_ms)
+{
+    d->pace_ms = first_ms == 0 ? 1 : first_ms < PROBE_MAX_MS ? first_ms : PROBE_MAX_MS;
 }
 
 bool destination_may_open(const struct destination *d, uint64_t now_ms)

@@ -14,7 +14,7 @@
  * hosts take only so many connections, and growing beyond where it failed takes
  * DESTINATION_PATIENCE times as many successes.  A new destination starts with DESTINATION_START,
  * so two failures and no success bring it down.  Probes follow after 1, 2, 4, 8, 16, then every 30
- * minutes.
+ * minutes; with another pace the first wait is another, and the others double from there.
  *
  * Times are milliseconds of any clock that never jumps.
  */
@@ -40,10 +40,13 @@ struct destination {
     uint32_t ceiling;     /* one less than failed last: passed with patience only */
     uint32_t successes;   /* since `allowed` last changed */
     uint32_t probes;      /* that failed since it went down */
+    uint64_t pace_ms;     /* how long the first probe waits */
     uint64_t probe_at_ms; /* DOWN: when one probe may go */
 };
 
 void destination_init(struct destination *);
+/* How long the first probe waits from now on, at most 30 minutes: the first retry step. */
+void destination_pace(struct destination *, uint64_t first_ms);
 
 /* Whether one more connection may be opened now; who opens it says so. */
 bool destination_may_open(const struct destination *, uint64_t now_ms);

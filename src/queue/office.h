@@ -8,12 +8,16 @@
 
 #include "config/config.h"
 #include "mail/address.h"
+#include "queue/schedule.h"
 #include "run/dns.h"
 #include "run/log.h"
 #include "store/store.h"
 
+#include <stdatomic.h>
+
 enum {
     OFFICE_LOOPS_MAX = 64,
+    OFFICE_ADDRESSES_MAX = 64,
     OFFICE_TARGETS_MAX = 1000 /* mailboxes, and likewise addresses, that one address leads to */
 };
 
@@ -44,10 +48,14 @@ typedef void office_found(void *asker, const struct office_answer *);
 
 struct office {
     struct store *store;
-    struct dns *dns;
+    _Atomic(struct dns *) dns; /* a reload may put another one here; the old one lives on */
     struct log *log;
     struct loop *loops[OFFICE_LOOPS_MAX];
     unsigned loop_count;
+    atomic_bool expiry_pauses; /* the wall clock has jumped */
+    /* Of this machine's interfaces, as they were at the start; see route.h. */
+    struct endpoint addresses[OFFICE_ADDRESSES_MAX];
+    size_t address_count;
 
     /* On loop `index`: the configuration in effect there.  Never kept beyond the turn. */
     const struct config *(*config)(void *server, unsigned index);
@@ -62,5 +70,23 @@ struct office {
     void (*poke)(void *server);
     void *server;
 };
+
+/* The times that count for mail under way.  While the wall clock cannot be believed nothing expires
+ * (store rule 25). */
+static inline struct schedule office_schedule(const struct office *office, const struct config *c)
+{
+    static const uint64_t never_ms = 1ULL << 59;
+    return (struct schedule){
+        .retry_ms = c->retry_ms,
+        .retry_count = c->retry_count,
+        .warn_ms = c->warn_ms,
+        .expire_ms = atomic_load(&office->expiry_pauses) ? never_ms : c->expire_ms,
+    };
+}
+
+static inline struct dns *office_dns(const struct office *office)
+{
+    return atomic_load(&office->dns);
+}
 
 #endif

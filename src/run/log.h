@@ -55,6 +55,10 @@ void log_event(struct log *, enum log_level, struct text session, const char *ev
 /* One line of a session, without its line end. */
 void log_protocol(struct log *, struct text session, enum log_from, struct text words);
 
+/* The name of a session, from a number that only grows. */
+enum { LOG_SESSION_TEXT = 10 };
+void log_name_session(uint64_t number, char out[LOG_SESSION_TEXT + 1]);
+
 #define LOG_NO_FIELDS ((struct log_fields){ NULL, 0 })
 #define LOG_FIELDS(...)                                                                            \
     ((struct log_fields){ (const struct log_field[]){ __VA_ARGS__ },                               \

@@ -155,3 +155,11 @@ bool log_line_protocol(struct buffer *b, const struct log_line *line, enum log_f
                escape_text(b, words);
     return room && buffer_byte(b, '\n');
 }
+
+void log_name_session(uint64_t number, char out[LOG_SESSION_TEXT + 1])
+{
+    static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
+    for (size_t i = LOG_SESSION_TEXT; i > 0; i--, number >>= 5)
+        out[i - 1] = digits[number & 31];
+    out[LOG_SESSION_TEXT] = 0;
+}

@@ -168,14 +168,6 @@ static const struct stream_events events = { on_input, on_end, on_drained };
 
 /* --- Beginning and end --- */
 
-static void name_session(struct conn *c)
-{
-    static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
-    uint64_t number = c->home->next_session++;
-    for (size_t i = SESSION_TEXT; i > 0; i--, number >>= 5)
-        c->session[i - 1] = digits[number & 31];
-}
-
 void conn_init(struct conn *c, const struct conn_type *type, struct served_port *port,
                const struct endpoint *peer)
 {
@@ -187,8 +179,8 @@ void conn_init(struct conn *c, const struct conn_type *type, struct served_port 
     c->timer.fire = timer_fired;
     list_init(&c->link);
     buffer_init(&c->pending, PENDING_MAX);
-    name_session(c);
-    wire_init(&c->wire, conn_log(c), conn_session(c), c->settings->config->log_protocol);
+    log_name_session(c->home->next_session++, c->session);
+    wire_init(&c->wire, conn_log(c), conn_session(c), settings_wire_level(c->settings));
 }
 
 static void conn_start(struct conn *c, struct stream *stream, bool exempt)

@@ -11,8 +11,8 @@
 #ifndef SERVE_CONN_H
 #define SERVE_CONN_H
 
+#include "run/wire.h"
 #include "serve/server.h"
-#include "serve/wire.h"
 
 struct conn;
 
@@ -39,8 +39,6 @@ struct conn_type {
     void (*gone)(struct conn *);
 };
 
-enum { SESSION_TEXT = 10 };
-
 struct conn {
     const struct conn_type *type;
     struct server_loop *home;
@@ -52,7 +50,7 @@ struct conn {
     struct timer timer;
     struct buffer pending;
     struct wire wire;
-    char session[SESSION_TEXT + 1];
+    char session[LOG_SESSION_TEXT + 1];
     bool exempt;  /* as admitted, see shared_admit() */
     bool running; /* in the pump now */
     bool again;   /* something happened meanwhile */
@@ -72,7 +70,7 @@ void conn_drop(struct conn *);
 
 static inline struct text conn_session(const struct conn *c)
 {
-    return (struct text){ c->session, SESSION_TEXT };
+    return (struct text){ c->session, LOG_SESSION_TEXT };
 }
 static inline struct log *conn_log(const struct conn *c)
 {

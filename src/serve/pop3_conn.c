@@ -257,10 +257,11 @@ static void log_output(struct pop3_conn *p)
         size_t line = text_find(fresh, '\n') + 1;
         if (line > fresh.len)
             line = fresh.len;
-        wire_add_output(wire, WIRE_WORDS, (struct bytes){ output.at, wire->logged + line });
+        wire_add_output(wire, LOG_SERVER, WIRE_WORDS,
+                        (struct bytes){ output.at, wire->logged + line });
         p->status_line = false;
     }
-    wire_add_output(wire, p->content_output ? WIRE_BODY : WIRE_WORDS, output);
+    wire_add_output(wire, LOG_SERVER, p->content_output ? WIRE_BODY : WIRE_WORDS, output);
 }
 
 static enum conn_wait pop3_run(struct conn *c, struct bytes *in, uint64_t now_ms)

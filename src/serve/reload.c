@@ -76,7 +76,7 @@ static void take_settings(struct post *post)
     for (struct list *at = l->conns.next; at != &l->conns; at = at->next) {
         struct conn *c = OWNER_OF(at, struct conn, link);
         c->settings = l->settings;
-        c->wire.level = l->settings->config->log_protocol;
+        c->wire.level = settings_wire_level(l->settings);
         c->type->reconfigure(c, l->settings);
     }
     loop_post(l->server->loops[0].loop, &l->settings_taken);

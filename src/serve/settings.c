@@ -69,6 +69,16 @@ bool settings_allow_cleartext(const struct settings *s, const struct endpoint *p
     return false;
 }
 
+enum wire_level settings_wire_level(const struct settings *s)
+{
+    static const enum wire_level levels[] = {
+        [PROTOCOL_LOG_OFF] = WIRE_OFF,
+        [PROTOCOL_LOG_COMMANDS] = WIRE_COMMANDS,
+        [PROTOCOL_LOG_ALL] = WIRE_ALL,
+    };
+    return levels[s->config->log_protocol];
+}
+
 bool role_is_served(enum role role)
 {
     return role == ROLE_SMTP || role == ROLE_POP3;

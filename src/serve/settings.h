@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "proto/pop3_server.h"
 #include "proto/smtp_server.h"
+#include "run/wire.h"
 
 struct settings {
     struct config *config; /* owned; all texts below point into it */
@@ -23,6 +24,9 @@ void settings_free(struct settings **);
 
 /* Whether a password may be spoken in the clear on a connection from this peer. */
 bool settings_allow_cleartext(const struct settings *, const struct endpoint *peer);
+
+/* How much of a session is logged. */
+enum wire_level settings_wire_level(const struct settings *);
 
 /* Which services are built: a listener for another role is not bound, and says so. */
 bool role_is_served(enum role);

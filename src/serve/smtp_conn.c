@@ -441,9 +441,10 @@ static enum conn_wait smtp_run(struct conn *c, struct bytes *in, uint64_t now_ms
 {
     struct smtp_conn *s = smtp_of(c);
     while (!s->body_waits) {
-        wire_add_output(&c->wire, WIRE_WORDS, smtp_server_output(s->machine)); /* of answers */
+        wire_add_output(&c->wire, LOG_SERVER, WIRE_WORDS,
+                        smtp_server_output(s->machine)); /* of answers */
         struct smtp_step step = take_step(s, in, now_ms);
-        wire_add_output(&c->wire, WIRE_WORDS, smtp_server_output(s->machine));
+        wire_add_output(&c->wire, LOG_SERVER, WIRE_WORDS, smtp_server_output(s->machine));
         switch (step.kind) {
         case SMTP_NEED_INPUT:
             return CONN_NEED_INPUT;

@@ -3,13 +3,15 @@
  * Costs nothing while the protocol log is off.  Lines longer than WIRE_LINE_MAX are logged in
  * pieces.
  */
-#ifndef SERVE_WIRE_H
-#define SERVE_WIRE_H
+#ifndef RUN_WIRE_H
+#define RUN_WIRE_H
 
-#include "config/config.h"
+#include "base/buffer.h"
 #include "run/log.h"
 
 enum { WIRE_LINE_MAX = 2048 };
+
+enum wire_level { WIRE_OFF, WIRE_COMMANDS, WIRE_ALL };
 
 enum wire_kind {
     WIRE_WORDS,  /* commands and replies */
@@ -20,21 +22,21 @@ enum wire_kind {
 struct wire {
     struct log *log;
     struct text session;
-    enum protocol_log level;
+    enum wire_level level;
     struct buffer lines[2]; /* what has no line end yet, by enum log_from */
     bool hides[2];          /* the line's beginning was a secret's, and so is the rest of it */
     size_t logged;          /* octets of the session's output that were logged already */
 };
 
-void wire_init(struct wire *, struct log *, struct text session, enum protocol_log);
+void wire_init(struct wire *, struct log *, struct text session, enum wire_level);
 void wire_clear(struct wire *);
 static inline bool wire_is_on(const struct wire *w)
 {
-    return w->level != PROTOCOL_LOG_OFF;
+    return w->level != WIRE_OFF;
 }
 void wire_add(struct wire *, enum log_from, enum wire_kind, struct bytes);
 /* Logs what is new in the session's output. */
-void wire_add_output(struct wire *, enum wire_kind, struct bytes output);
+void wire_add_output(struct wire *, enum log_from, enum wire_kind, struct bytes output);
 /* `count` octets left the front of the output. */
 void wire_drained(struct wire *, size_t count);
 

@@ -1,7 +1,7 @@
 /* wire.c - the protocol log of one session. */
-#include "serve/wire.h"
+#include "run/wire.h"
 
-void wire_init(struct wire *w, struct log *log, struct text session, enum protocol_log level)
+void wire_init(struct wire *w, struct log *log, struct text session, enum wire_level level)
 {
     *w = (struct wire){ .log = log, .session = session, .level = level };
     buffer_init(&w->lines[LOG_SERVER], WIRE_LINE_MAX);
@@ -64,7 +64,7 @@ static void end_line(struct wire *w, enum log_from from, enum wire_kind kind)
 
 void wire_add(struct wire *w, enum log_from from, enum wire_kind kind, struct bytes bytes)
 {
-    if (!wire_is_on(w) || (kind == WIRE_BODY && w->level != PROTOCOL_LOG_ALL))
+    if (!wire_is_on(w) || (kind == WIRE_BODY && w->level != WIRE_ALL))
         return;
     struct text rest = text_of_bytes(bytes), piece;
     while (rest.len) {
@@ -81,11 +81,11 @@ void wire_add(struct wire *w, enum log_from from, enum wire_kind kind, struct by
     }
 }
 
-void wire_add_output(struct wire *w, enum wire_kind kind, struct bytes output)
+void wire_add_output(struct wire *w, enum log_from from, enum wire_kind kind, struct bytes output)
 {
     if (!wire_is_on(w) || output.len <= w->logged)
         return;
-    wire_add(w, LOG_SERVER, kind, (struct bytes){ output.at + w->logged, output.len - w->logged });
+    wire_add(w, from, kind, (struct bytes){ output.at + w->logged, output.len - w->logged });
     w->logged = output.len;
 }
 

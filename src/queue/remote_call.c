@@ -1,0 +1,166 @@
+/* remote_call.c - from a route to a connection: hosts are called one after the other until one
+ * greets.
+ *
+ * A host that fails before it has heard of the message says nothing about the message: the next one
+ * is called.  When all have failed the last failure is the outcome: permanent only if each of them
+ * was.
+ */
+#include "queue/remote_inner.h"
+
+#include "base/check.h"
+
+#include <stdio.h>
+
+enum { CONNECT_MS = 30 * 1000 }; /* RFC 5321 4.5.3.2 is silent; a host that is up answers */
+
+void remote_call_clear(struct remote *r)
+{
+    if (r->connecting)
+        connect_cancel(&r->connecting);
+    hosts_free(&r->hosts);
+}
+
+/* --- Failures --- */
+
+void remote_keep_failure(struct remote *r, const struct outcome *o)
+{
+    struct kept_outcome *kept = &r->failure;
+    struct arena *memory = &kept->memory;
+    arena_reset(memory);
+    kept->outcome = *o;
+    kept->is_set = true;
+    r->only_permanent &= o->permanent;
+    if (!arena_text(memory, o->status, &kept->outcome.status) ||
+        !arena_text(memory, o->host, &kept->outcome.host) ||
+        !arena_text(memory, o->host_name, &kept->outcome.host_name) ||
+        !arena_text(memory, text_first(o->reply, DSN_DIAGNOSTIC_MAX), &kept->outcome.reply) ||
+        !arena_text(memory, o->reason, &kept->outcome.reason))
+        kept->outcome = (struct outcome){ .status = T("4.3.0"), .reason = T("memory is short") };
+}
+
+/* For good: nobody of this hop will take anything.  For now: the first job stands for the others,
+ * whose rows wait as they are (store rule 25). */
+static void fail_errand(struct remote *r)
+{
+    struct remote_errand *e = &r->errand;
+    e->outcome = r->failure.outcome;
+    e->outcome.permanent = r->only_permanent && e->outcome.permanent;
+    e->news = e->outcome.permanent ? HOP_NO_NEWS : HOP_FAILED;
+    remote_call_clear(r);
+    do {
+        CHECK(r->job);
+        struct queue_job *job = r->job;
+        r->job = NULL;
+        list_append(&r->done, &job->link);
+        remote_settle_rest(r, job, &e->outcome);
+        struct list *link = e->outcome.permanent ? list_take_first(&e->jobs) : NULL;
+        r->job = link ? OWNER_OF(link, struct queue_job, link) : NULL;
+    } while (r->job);
+    remote_give_up(r);
+}
+
+static void nobody_to_call(struct remote *r)
+{
+    const struct hosts_failure *f = hosts_failure(r->hosts);
+    struct outcome o = {
+        .permanent = f->permanent,
+        .status = text_of(f->status),
+        .reason = text_of(f->words),
+    };
+    remote_keep_failure(r, &o);
+    fail_errand(r);
+}
+
+static void no_room(struct remote *r)
+{
+    r->errand.local_trouble = true;
+    remote_give_up(r);
+}
+
+/* --- Calling --- */
+
+static void connected(void *owner, struct stream *stream, const struct error *why)
+{
+    struct remote *r = owner;
+    r->connecting = NULL;
+    if (stream) {
+        remote_talk(r, stream);
+        return;
+    }
+    struct outcome o = {
+        .status = T("4.4.1"), /* RFC 3463 X.4.1: no answer from host */
+        .host = text_of(r->host),
+        .host_name = text_of(r->call.name),
+        .reason = error_text(why),
+    };
+    LOG_EVENT(r->office->log, LOG_INFO, text_of(r->session), "no-connection", { "host", o.host },
+              { "why", o.reason });
+    remote_keep_failure(r, &o);
+    remote_call_next(r);
+}
+
+static void name_host(struct remote *r)
+{
+    char words[ENDPOINT_TEXT_MAX];
+    struct text address = endpoint_print_address(&r->call.endpoint, words);
+    if (text_equal(address, text_of(r->call.name)))
+        snprintf(r->host, sizeof r->host, "[%.*s]", TEXT_ARGS(address));
+    else
+        snprintf(r->host, sizeof r->host, "%s[%s]", r->call.name, words);
+}
+
+static void call_host(struct remote *r)
+{
+    struct error error;
+    struct connect_options options = {
+        .to = r->call.endpoint, .timeout_ms = CONNECT_MS, .done = connected, .owner = r
+    };
+    name_host(r);
+    r->connecting = connect_start(r->loop, &options, &error);
+    if (r->connecting)
+        return;
+    LOG_EVENT(r->office->log, LOG_WARNING, text_of(r->session), "no-connection",
+              { "host", text_of(r->host) }, { "why", error_text(&error) });
+    no_room(r);
+}
+
+void remote_call_next(struct remote *r)
+{
+    r->state = REMOTE_CALLING;
+    switch (hosts_next(r->hosts, &r->call)) {
+    case HOSTS_CALL:
+        call_host(r);
+        return;
+    case HOSTS_WAIT:
+        return;
+    case HOSTS_END:
+        fail_errand(r);
+        return;
+    case HOSTS_NONE:
+        nobody_to_call(r);
+        return;
+    }
+}
+
+static void hosts_ready(void *owner)
+{
+    remote_call_next(owner);
+}
+
+void remote_call(struct remote *r)
+{
+    struct hosts_options options = {
+        .office = r->office,
+        .loop = r->home->index,
+        .route = &r->errand.route,
+        .seed = r->home->next_session,
+        .ready = hosts_ready,
+        .owner = r,
+    };
+    remote_call_clear(r);
+    r->hosts = hosts_new(&options);
+    if (r->hosts)
+        remote_call_next(r);
+    else
+        no_room(r);
+}

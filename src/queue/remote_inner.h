@@ -1,0 +1,132 @@
+/* remote_inner.h - private to remote*.c: the session, and what its files ask of each other.
+ *
+ *   remote.c         errands: from dispatch and back; which job is next
+ *   remote_call.c    from a route to a connection: hosts, calls, their failures
+ *   remote_talk.c    the pump between stream and machine, the content
+ *   remote_settle.c  from replies to rows, and the commits under way
+ *
+ *   state     what holds                                     who moves it
+ *   AWAY      dispatch has the errand; the connection, if    remote_send()
+ *             there is one, is idle
+ *   CALLING   hosts are looked up, or one is called          an answer, a connection, a failure
+ *   TALKING   the machine has work                           its READY or CLOSE
+ *   SETTLING  all jobs have gone; commits are under way      the last of them
+ *   LEAVING   QUIT was said                                  CLOSE
+ */
+#ifndef QUEUE_REMOTE_INNER_H
+#define QUEUE_REMOTE_INNER_H
+
+#include "base/buffer.h"
+#include "queue/hosts.h"
+#include "queue/remote.h"
+#include "run/connect.h"
+#include "run/wire.h"
+
+enum remote_state { REMOTE_AWAY, REMOTE_CALLING, REMOTE_TALKING, REMOTE_SETTLING, REMOTE_LEAVING };
+
+enum { REMOTE_HOST_MAX = DNS_NAME_MAX + ENDPOINT_TEXT_MAX + 2 };
+
+/* A failure that may become a job's outcome: with texts of its own. */
+struct kept_outcome {
+    struct outcome outcome;
+    struct arena memory;
+    bool is_set;
+};
+
+struct remote {
+    struct remote_loop *home;
+    struct office *office;
+    struct loop *loop;
+    void (*came_back)(void *owner, struct remote *);
+    void *owner;
+    struct post there, back;
+    struct remote_errand errand;
+
+    /* The loop's from here on. */
+    struct list link; /* in home->sessions */
+    enum remote_state state;
+    bool is_listed;
+    char session[LOG_SESSION_TEXT + 1];
+
+    /* The call */
+    struct hosts *hosts;
+    struct connecting *connecting;
+    struct hosts_call call;      /* the host that is called, or was */
+    char host[REMOTE_HOST_MAX];  /* for people: "mx.example.org[192.0.2.1]" */
+    struct kept_outcome failure; /* of the last host that failed */
+    bool only_permanent;         /* all that failed did so for good */
+
+    /* The connection */
+    struct stream *stream;
+    struct smtp_client *machine;
+    struct smtp_client_config config;
+    char hostname[DNS_NAME_MAX];
+    struct buffer pending;
+    struct timer timer;
+    struct wire wire;
+    bool running, again; /* in the pump; something happened meanwhile */
+    bool sending;        /* the stream still holds output */
+    bool broken;         /* nothing can be written any more; the stream's end will be told */
+    bool closing;        /* the machine has said CLOSE */
+    bool ready;          /* the machine has nothing to do, and there is nothing for it */
+    bool in_session;     /* the greeting and EHLO are done */
+    bool used;           /* it has carried a message before */
+
+    /* The message */
+    struct queue_job *job; /* that is being sent; in no list */
+    struct smtp_client_message message;
+    struct settling *settling; /* of the rows in this transaction, ready for their results */
+    struct content *content;
+    bool may_finish_asked; /* waits for commits */
+    bool unheard;          /* the session failed before it: another connection decides */
+    bool refused_for_now;  /* some MAIL was, with a 4xx: not only the sender may be meant */
+
+    struct list done;     /* jobs that were sent */
+    uint32_t settlements; /* commits under way */
+};
+
+/* The results of one transaction on their way to the store; in the memory of its job. */
+struct settling {
+    struct remote *r;
+    struct queue_job *job;
+    struct settle_options options;
+    struct settled *recipients; /* rows of the job from `first` on */
+    uint32_t first, count;
+    char host[REMOTE_HOST_MAX];
+    struct timer again;
+};
+
+/* remote.c */
+/* There is no connection, or the machine has nothing to do: what comes next. */
+void remote_next(struct remote *);
+/* The job whose rows are not all sent, or the next one, is r->job.  False: none. */
+bool remote_find_job(struct remote *);
+/* The errand ends: what is left of it goes home untried. */
+void remote_give_up(struct remote *);
+/* Commits are done, or given up. */
+void remote_settled(struct remote *);
+
+/* remote_call.c */
+void remote_call(struct remote *);
+/* The host that was called will not do: the next one. */
+void remote_call_next(struct remote *);
+void remote_keep_failure(struct remote *, const struct outcome *);
+/* Forgets hosts and calls. */
+void remote_call_clear(struct remote *);
+
+/* remote_talk.c */
+/* Takes the stream. */
+void remote_talk(struct remote *, struct stream *);
+void remote_talk_on(struct remote *);
+void remote_hang_up(struct remote *);
+
+/* remote_settle.c */
+/* Room for the results of `count` rows of a job, before anything is sent that would have some.
+ * NULL: memory is short. */
+struct settling *remote_settling_new(struct remote *, struct queue_job *, uint32_t count);
+/* The message has results: commits them. */
+void remote_settle_results(struct remote *);
+/* The same outcome for all of a job that is left, without a transaction. */
+void remote_settle_rest(struct remote *, struct queue_job *, const struct outcome *);
+
+#endif

@@ -1,0 +1,164 @@
+/* remote_settle.c - from replies to rows, and the commits under way.
+ *
+ * The room for results is taken before a message is sent, so that none is lost for want of memory.
+ * A commit that the store refuses is tried again: the message has gone, and only its row says so.
+ */
+#include "queue/remote_inner.h"
+
+#include "base/check.h"
+#include "mail/date.h"
+#include "run/clock.h"
+#include "run/entropy.h"
+
+#include <stdio.h>
+
+enum { AGAIN_MS = 1000 };
+
+struct settling *remote_settling_new(struct remote *r, struct queue_job *job, uint32_t count)
+{
+    struct settling *s = arena_take(&job->memory, sizeof *s);
+    if (!s)
+        return NULL;
+    s->recipients = arena_take(&job->memory, count * sizeof *s->recipients);
+    s->r = r;
+    s->job = job;
+    s->first = job->rows_sent;
+    s->count = count;
+    return s->recipients ? s : NULL;
+}
+
+/* --- The log --- */
+
+static void log_row(const struct settling *s, const struct settled *row)
+{
+    char id[MESSAGE_ID_TEXT + 1], next[DATE_TEXT_MAX];
+    bool waits = row->row.state == QUEUE_WAITING;
+    message_id_print(row->row.message, id);
+    LOG_EVENT(s->r->office->log, LOG_INFO, text_of(s->r->session), outcome_name(row),
+              { "id", text_of(id) }, { "to", row->row.address }, { "host", text_of(s->host) },
+              { "said", row->row.last },
+              { "next", waits ? date_rfc3339(row->row.due_ms, false, next) : T("") });
+}
+
+static void log_rows(const struct settling *s)
+{
+    for (uint32_t i = 0; i < s->count; i++)
+        log_row(s, &s->recipients[i]);
+}
+
+/* --- The commit --- */
+
+static void begin(struct settling *);
+
+static void end(struct settling *s, enum job_fate fate)
+{
+    struct queue_job *job = s->job;
+    if (job->fate != JOB_UNSURE)
+        job->fate = fate;
+    remote_settled(s->r);
+}
+
+static void begin_again(struct timer *timer)
+{
+    begin(OWNER_OF(timer, struct settling, again));
+}
+
+static void try_later(struct settling *s)
+{
+    struct loop *loop = s->r->loop;
+    s->again.fire = begin_again;
+    if (s->r->home->stopping || !loop_timer_start(loop, &s->again, loop_now_ms(loop) + AGAIN_MS))
+        end(s, JOB_UNSURE);
+}
+
+static void committed(void *owner, enum store_verdict verdict, const struct error *error)
+{
+    struct settling *s = owner;
+    switch (verdict) {
+    case STORE_STORED:
+        log_rows(s);
+        end(s, JOB_SETTLED);
+        return;
+    case STORE_REFUSED:
+        LOG_EVENT(s->r->office->log, LOG_WARNING, text_of(s->r->session), "result-not-stored",
+                  { "why", error_text(error) });
+        try_later(s);
+        return;
+    case STORE_UNKNOWN:
+        end(s, JOB_UNSURE);
+        return;
+    }
+}
+
+static void begin(struct settling *s)
+{
+    s->options = (struct settle_options){
+        .office = s->r->office,
+        .loop = s->r->home->index,
+        .item = &s->job->item,
+        .recipients = s->recipients,
+        .count = s->count,
+        .done = committed,
+        .owner = s,
+    };
+    if (!settle_start(&s->options))
+        try_later(s);
+}
+
+static void submit(struct settling *s)
+{
+    struct remote *r = s->r;
+    s->job->rows_sent = s->first + s->count;
+    snprintf(s->host, sizeof s->host, "%s", r->host);
+    r->settlements++;
+    begin(s);
+}
+
+/* --- From outcomes to rows --- */
+
+static struct outcome_attempt attempt_of(const struct settling *s)
+{
+    const struct office *office = s->r->office;
+    const struct config *c = office->config(office->server, s->r->home->index);
+    int64_t now = clock_wall_ms();
+    return (struct outcome_attempt){
+        .item = &s->job->item,
+        .schedule = office_schedule(office, c),
+        .now_ms = now,
+        .tried_ms = now,
+        .spread = (unsigned)(entropy_u64() % SCHEDULE_SPREAD),
+    };
+}
+
+static void settle_row(struct settling *s, uint32_t index, const struct outcome_attempt *a,
+                       const struct outcome *o)
+{
+    outcome_settle(a, &s->job->rows[s->first + index], o, &s->job->memory, &s->recipients[index]);
+}
+
+void remote_settle_results(struct remote *r)
+{
+    struct settling *s = r->settling;
+    struct outcome_attempt a = attempt_of(s);
+    for (uint32_t i = 0; i < s->count; i++) {
+        struct outcome o = outcome_of_result(smtp_client_result(r->machine, i));
+        o.host = text_of(r->host);
+        o.host_name = text_of(r->call.name);
+        settle_row(s, i, &a, &o);
+    }
+    r->settling = NULL;
+    submit(s);
+}
+
+void remote_settle_rest(struct remote *r, struct queue_job *job, const struct outcome *o)
+{
+    struct settling *s = remote_settling_new(r, job, job->row_count - job->rows_sent);
+    if (!s) {
+        job->fate = JOB_UNSURE; /* nothing was sent; its rows wait as they did */
+        return;
+    }
+    struct outcome_attempt a = attempt_of(s);
+    for (uint32_t i = 0; i < s->count; i++)
+        settle_row(s, i, &a, o);
+    submit(s);
+}

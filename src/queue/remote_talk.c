@@ -1,0 +1,469 @@
+/* remote_talk.c - the pump between a connection and the client machine, and the content that it
+ * asks for.
+ *
+ * Decides nothing about the protocol.  What is decided here: when the end of a message may be sent
+ * (after the results of those before are durable, store rule 16), and whether a session
+ * that failed has said anything about the message.
+ */
+#include "queue/remote_inner.h"
+
+#include "base/check.h"
+
+#include <string.h>
+
+/* RFC 5321 4.5.3.2 */
+enum {
+    MINUTE_MS = 60 * 1000,
+    GREETING_MS = 5 * MINUTE_MS,
+    COMMAND_MS = 5 * MINUTE_MS,
+    DATA_MS = 2 * MINUTE_MS,
+    BLOCK_MS = 3 * MINUTE_MS,
+    DOT_MS = 10 * MINUTE_MS,
+};
+
+static void turn(struct remote *, struct bytes fresh);
+
+static uint64_t now_ms(const struct remote *r)
+{
+    return loop_now_ms(r->loop);
+}
+
+/* --- Content --- */
+
+static void content_ready(void *owner)
+{
+    remote_talk_on(owner);
+}
+
+static bool fail_body(struct remote *r, const char *why)
+{
+    char id[MESSAGE_ID_TEXT + 1];
+    message_id_print(r->job->item.row.message, id);
+    LOG_EVENT(r->office->log, LOG_ERROR, text_of(r->session), "unreadable", { "id", text_of(id) },
+              { "why", text_of(why) });
+    smtp_client_body_failed(r->machine, now_ms(r));
+    return true;
+}
+
+/* False: a lane is asked, content_ready() will come. */
+static bool read_body(struct remote *r, uint64_t offset)
+{
+    struct bytes piece;
+    if (!r->content)
+        r->content = content_open(r->office->store, r->loop, &r->job->item.content);
+    if (!r->content)
+        return fail_body(r, "memory or descriptors are short");
+    switch (content_read(r->content, offset, &piece, content_ready, r)) {
+    case CONTENT_HERE:
+        smtp_client_body(r->machine, piece, now_ms(r));
+        wire_add_output(&r->wire, LOG_CLIENT, WIRE_BODY, smtp_client_output(r->machine));
+        return true;
+    case CONTENT_WAIT:
+        return false;
+    case CONTENT_BUSY:
+        return fail_body(r, "the store is busy");
+    case CONTENT_END:
+    case CONTENT_DAMAGED:
+        break;
+    }
+    return fail_body(r, "the stored message is damaged");
+}
+
+/* --- A message --- */
+
+static bool is_ascii(struct text t)
+{
+    for (size_t i = 0; i < t.len; i++)
+        if ((unsigned char)t.at[i] >= 0x80)
+            return false;
+    return true;
+}
+
+/* What came with SMTPUTF8 needs it when there is anything beyond ASCII, in content (its header may
+ * have it) or addresses. */
+static bool needs_utf8(const struct queue_job *job, const struct settling *s)
+{
+    bool ascii = is_ascii(job->item.sender);
+    for (uint32_t i = 0; i < s->count; i++)
+        ascii &= is_ascii(job->rows[s->first + i].address);
+    return !ascii || (job->item.envelope.utf8 && job->item.facts.eight_bit);
+}
+
+/* As many recipients as the host takes at a time (RFC 9422). */
+static uint32_t slice_of(const struct remote *r)
+{
+    uint32_t most = smtp_client_offers(r->machine)->recipients_max;
+    uint32_t left = r->job->row_count - r->job->rows_sent;
+    return most && left > most ? most : left;
+}
+
+static struct smtp_client_recipient *recipients_of(struct queue_job *job, const struct settling *s)
+{
+    struct smtp_client_recipient *to = arena_take(&job->memory, s->count * sizeof *to);
+    for (uint32_t i = 0; to && i < s->count; i++) {
+        const struct queue_row *row = &job->rows[s->first + i];
+        to[i] = (struct smtp_client_recipient){ row->address, row->notify, row->orcpt };
+    }
+    return to;
+}
+
+/* False: memory is short. */
+static bool send_slice(struct remote *r)
+{
+    struct queue_job *job = r->job;
+    r->settling = remote_settling_new(r, job, slice_of(r));
+    if (!r->settling)
+        return false;
+    r->message = (struct smtp_client_message){
+        .sender = job->item.sender,
+        .octets = job->item.content.content_octets,
+        .eight_bit = job->item.facts.eight_bit,
+        .utf8 = needs_utf8(job, r->settling),
+        .dot_lines = job->item.facts.dot_lines,
+        .ret = job->item.envelope.ret,
+        .envid = job->item.envelope.envid,
+        .recipients = recipients_of(job, r->settling),
+        .recipient_count = r->settling->count,
+    };
+    return r->message.recipients && smtp_client_send(r->machine, &r->message, now_ms(r));
+}
+
+/* The next message, or QUIT, or nothing.  False: nothing more is to be said now. */
+static bool be_ready(struct remote *r)
+{
+    r->in_session = true;
+    if (r->state == REMOTE_LEAVING) {
+        smtp_client_quit(r->machine, now_ms(r));
+        return true;
+    }
+    if (r->state != REMOTE_TALKING || !remote_find_job(r)) {
+        r->ready = true;
+        return false;
+    }
+    if (!smtp_client_may_send(r->machine)) {
+        smtp_client_quit(r->machine, now_ms(r));
+        return true;
+    }
+    if (!send_slice(r)) {
+        r->errand.local_trouble = true;
+        r->closing = true;
+        return false;
+    }
+    return true;
+}
+
+/* --- Results --- */
+
+/* The session ended before it had heard anything of the message: then nothing was said about it.
+ * One that was used before may have been closed for its age, and a new one's host is not the only
+ * one. */
+static bool says_nothing(const struct smtp_client_result *one)
+{
+    return !one->delivered && !one->permanent && (one->code == 0 || one->code == 421) &&
+           one->where <= AT_MAIL;
+}
+
+static struct outcome outcome_at_host(const struct remote *r,
+                                      const struct smtp_client_result *result)
+{
+    struct outcome o = outcome_of_result(result);
+    o.host = text_of(r->host);
+    o.host_name = text_of(r->call.name);
+    return o;
+}
+
+static void note_refusal(struct remote *r, const struct smtp_client_result *result)
+{
+    struct outcome o = outcome_at_host(r, result);
+    r->refused_for_now = true;
+    remote_keep_failure(r, &o);
+}
+
+static void take_sent(struct remote *r)
+{
+    const struct smtp_client_result *one = smtp_client_result(r->machine, 0);
+    content_close(&r->content);
+    if (says_nothing(one)) {
+        r->unheard = true;
+        return;
+    }
+    r->used = true;
+    if (one->where == AT_MAIL && one->code >= 400 && one->code < 500)
+        note_refusal(r, one);
+    else if (one->code != 0 && one->code != 421)
+        r->errand.successes++;
+    remote_settle_results(r);
+}
+
+/* --- The pump --- */
+
+/* Returns whether anything was said. */
+static bool flush(struct remote *r)
+{
+    struct bytes out = smtp_client_output(r->machine);
+    if (r->sending || r->broken || out.len == 0)
+        return false;
+    enum stream_sent sent = stream_write(r->stream, out);
+    r->sending = sent == STREAM_QUEUED;
+    r->broken = sent == STREAM_BROKEN;
+    wire_drained(&r->wire, out.len);
+    smtp_client_drained(r->machine, out.len);
+    return true;
+}
+
+/* One step.  False: nothing goes on before an event. */
+static bool step(struct remote *r, struct bytes *in)
+{
+    const uint8_t *from = in->at;
+    struct smtp_client_step s = smtp_client_step(r->machine, in, now_ms(r));
+    wire_add(&r->wire, LOG_SERVER, WIRE_WORDS, (struct bytes){ from, (size_t)(in->at - from) });
+    wire_add_output(&r->wire, LOG_CLIENT, WIRE_WORDS, smtp_client_output(r->machine));
+    switch (s.kind) {
+    case SMTP_CLIENT_NEED_INPUT:
+    case SMTP_CLIENT_NEED_ANSWER:
+        return false;
+    case SMTP_CLIENT_NEED_DRAIN:
+        return flush(r);
+    case SMTP_CLIENT_READY:
+        return be_ready(r);
+    case SMTP_CLIENT_READ_BODY:
+        return read_body(r, s.offset);
+    case SMTP_CLIENT_MAY_FINISH:
+        r->may_finish_asked = r->settlements > 0;
+        if (!r->may_finish_asked)
+            smtp_client_finish(r->machine, now_ms(r));
+        return !r->may_finish_asked;
+    case SMTP_CLIENT_START_TLS:
+        smtp_client_input_ended(r->machine, T("TLS to other servers is not built yet"));
+        return true;
+    case SMTP_CLIENT_SENT:
+        take_sent(r);
+        return true;
+    case SMTP_CLIENT_CLOSE:
+        r->closing = true;
+        return false;
+    }
+    return false;
+}
+
+static void advance(struct remote *r, struct bytes *in)
+{
+    r->running = true;
+    r->ready = false;
+    do {
+        r->again = false;
+        while (!r->sending && !r->closing && step(r, in))
+            ;
+        flush(r);
+    } while (r->again && !r->closing && !r->sending);
+    r->running = false;
+}
+
+static void set_timer(struct remote *r)
+{
+    uint64_t due = smtp_client_deadline_ms(r->machine);
+    if (r->home->stopping && r->home->stop_by_ms < due)
+        due = r->home->stop_by_ms;
+    if (due == UINT64_MAX || (r->timer.node.place && r->timer.node.key <= due))
+        return;
+    if (!loop_timer_start(r->loop, &r->timer, due))
+        smtp_client_input_ended(r->machine, T("memory is short"));
+}
+
+/* Keeps the part of the input that was not taken. */
+static bool keep(struct remote *r, struct bytes rest)
+{
+    if (r->pending.len) {
+        buffer_take(&r->pending, r->pending.len - rest.len);
+        if (r->pending.len == 0)
+            buffer_clear(&r->pending);
+        return true;
+    }
+    return buffer_append(&r->pending, rest.at, rest.len);
+}
+
+static void over(struct remote *);
+
+static void turn(struct remote *r, struct bytes fresh)
+{
+    if (r->running) {
+        r->again = true;
+        return;
+    }
+    if (r->pending.len && !buffer_append(&r->pending, fresh.at, fresh.len))
+        smtp_client_input_ended(r->machine, T("the server says more than it was asked"));
+    struct bytes in = r->pending.len ? buffer_bytes(&r->pending) : fresh;
+    advance(r, &in);
+    if (r->closing) {
+        over(r);
+        return;
+    }
+    if (!keep(r, in))
+        smtp_client_input_ended(r->machine, T("memory is short"));
+    set_timer(r);
+    if (r->ready && r->state == REMOTE_TALKING)
+        remote_next(r);
+}
+
+void remote_talk_on(struct remote *r)
+{
+    turn(r, (struct bytes){ 0 });
+}
+
+/* --- Events --- */
+
+static void on_input(void *owner, struct bytes fresh)
+{
+    turn(owner, fresh);
+}
+
+static void on_end(void *owner, const struct error *why)
+{
+    struct remote *r = owner;
+    r->sending = false;
+    r->broken |= why != NULL;
+    smtp_client_input_ended(r->machine, why ? error_text(why) : T(""));
+    turn(r, (struct bytes){ 0 });
+}
+
+static void on_drained(void *owner)
+{
+    struct remote *r = owner;
+    r->sending = false;
+    turn(r, (struct bytes){ 0 });
+}
+
+static const struct stream_events events = { on_input, on_end, on_drained };
+
+static void timer_fired(struct timer *timer)
+{
+    struct remote *r = OWNER_OF(timer, struct remote, timer);
+    bool late = smtp_client_deadline_ms(r->machine) <= now_ms(r);
+    if (r->home->stopping && r->home->stop_by_ms <= now_ms(r)) {
+        late = true;
+        smtp_client_input_ended(r->machine, T("this server is stopping"));
+    }
+    if (late && r->sending) { /* the peer does not read: what it was not given it will not get */
+        r->sending = false;
+        r->broken = true;
+    }
+    turn(r, (struct bytes){ 0 });
+}
+
+/* --- Beginning and end --- */
+
+static enum smtp_client_tls tls_of(const struct config *c)
+{
+    return c->relay_tls == RELAY_TLS_NONE || c->relay_tls == RELAY_TLS_MAY ? SMTP_CLIENT_TLS_NEVER
+                                                                           : SMTP_CLIENT_TLS_MUST;
+}
+
+static void configure(struct remote *r)
+{
+    const struct config *c = r->office->config(r->office->server, r->home->index);
+    struct text name = text_first(c->hostname, sizeof r->hostname - 1);
+    memcpy(r->hostname, name.at, name.len);
+    r->config = (struct smtp_client_config){
+        .hostname = { r->hostname, name.len },
+        .tls = tls_of(c),
+        .greeting_ms = GREETING_MS,
+        .command_ms = COMMAND_MS,
+        .data_ms = DATA_MS,
+        .block_ms = BLOCK_MS,
+        .dot_ms = DOT_MS,
+    };
+    wire_init(&r->wire, r->office->log, text_of(r->session), (enum wire_level)c->log_protocol);
+}
+
+void remote_talk(struct remote *r, struct stream *stream)
+{
+    configure(r);
+    r->stream = stream;
+    r->timer.fire = timer_fired;
+    r->machine = smtp_client_new(&r->config, now_ms(r));
+    if (!r->machine) {
+        stream_close(&r->stream);
+        r->errand.local_trouble = true;
+        remote_give_up(r);
+        return;
+    }
+    r->state = REMOTE_TALKING;
+    LOG_EVENT(r->office->log, LOG_INFO, text_of(r->session), "connected",
+              { "host", text_of(r->host) });
+    stream_start(stream, &events, r);
+    turn(r, (struct bytes){ 0 });
+}
+
+void remote_hang_up(struct remote *r)
+{
+    CHECK(!r->running);
+    if (!r->machine)
+        return;
+    loop_timer_stop(r->loop, &r->timer);
+    if (r->broken)
+        stream_close(&r->stream);
+    else
+        stream_finish(&r->stream);
+    content_close(&r->content);
+    smtp_client_free(&r->machine);
+    buffer_clear(&r->pending);
+    wire_clear(&r->wire);
+    r->sending = r->broken = r->closing = r->ready = false;
+    r->in_session = r->used = r->unheard = r->may_finish_asked = false;
+}
+
+static struct outcome outcome_of_failure(const struct remote *r,
+                                         const struct smtp_client_result *failure)
+{
+    struct outcome o = outcome_at_host(r, failure);
+    LOG_EVENT(r->office->log, LOG_INFO, text_of(r->session), "session-failed", { "host", o.host },
+              { "why", o.reply.len ? o.reply : o.reason });
+    return o;
+}
+
+/* What the end of the connection means for what was to be sent. */
+enum ending {
+    NEXT_HOST,    /* this one has not heard of the message: another may take it */
+    CALL_AGAIN,   /* the session was used up, or closed while it idled */
+    HOP_BROKE,    /* in the middle of things: the hop is to rest */
+    NOTHING_LEFT, /* it idled, or leaves, or this host itself is in trouble */
+};
+
+static enum ending ending_of(const struct remote *r, const struct smtp_client_result *failure)
+{
+    if (r->state != REMOTE_TALKING || r->errand.local_trouble)
+        return NOTHING_LEFT;
+    if (!failure || (r->used && r->unheard))
+        return CALL_AGAIN;
+    return r->unheard || !r->in_session ? NEXT_HOST : HOP_BROKE;
+}
+
+static void over(struct remote *r)
+{
+    const struct smtp_client_result *failure = smtp_client_failure(r->machine);
+    enum ending ending = ending_of(r, failure);
+    if (failure && failure->where == AT_LOCAL)
+        r->errand.local_trouble = true;
+    if (failure && (ending == NEXT_HOST || ending == HOP_BROKE)) {
+        struct outcome o = outcome_of_failure(r, failure);
+        remote_keep_failure(r, &o);
+    }
+    remote_hang_up(r);
+    switch (ending) {
+    case NEXT_HOST:
+        remote_call_next(r);
+        return;
+    case CALL_AGAIN:
+        remote_next(r);
+        return;
+    case HOP_BROKE:
+        r->errand.outcome = r->failure.outcome;
+        r->errand.news = r->errand.local_trouble ? HOP_NO_NEWS : HOP_FAILED;
+        remote_give_up(r);
+        return;
+    case NOTHING_LEFT:
+        if (r->state == REMOTE_TALKING || r->state == REMOTE_LEAVING)
+            remote_give_up(r);
+        return;
+    }
+}
