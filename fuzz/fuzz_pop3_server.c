@@ -47,6 +47,7 @@ struct play {
     struct buffer reply;  /* output since the last line */
     size_t seen;          /* of the output, recorded already */
     uint32_t requests, steps;
+    uint64_t now_ms;
     bool closed, broken;                /* broken: a READ failed in mid-air, or may have */
     bool deleted[MAILS], update[MAILS]; /* promised; asked for */
     bool updated;
@@ -138,11 +139,11 @@ static void answer(struct play *p, const struct pop3_step *step, struct bytes *i
     }
     for (uint32_t i = p->cut ? whim(p->seed, p->steps) % 3 : 0; i > 0; i--) {
         struct bytes before = *in;
-        CHECK(pop3_server_step(p->session, in, 0).kind == POP3_NEED_ANSWER);
+        CHECK(pop3_server_step(p->session, in, p->now_ms).kind == POP3_NEED_ANSWER);
         CHECK(in->at == before.at);
         CHECK(in->len == before.len);
     }
-    pop3_server_answer(p->session, step->request, a, 0);
+    pop3_server_answer(p->session, step->request, a, p->now_ms);
     record_output(p);
 }
 
@@ -150,7 +151,7 @@ static void answer(struct play *p, const struct pop3_step *step, struct bytes *i
 static struct bytes run(struct play *p, struct bytes in)
 {
     for (;; p->steps++) {
-        struct pop3_step step = pop3_server_step(p->session, &in, 0);
+        struct pop3_step step = pop3_server_step(p->session, &in, p->now_ms);
         record_output(p);
         if (step.kind == POP3_CLOSE)
             p->closed = true;
@@ -162,9 +163,12 @@ static struct bytes run(struct play *p, struct bytes in)
         CHECK(step.kind != POP3_NEED_ANSWER);
         if (step.kind == POP3_NEED_DRAIN) {
             drain(p, false);
+        } else if (step.kind == POP3_NEED_TIME) {
+            CHECK(pop3_server_deadline_ms(p->session) > p->now_ms);
+            p->now_ms = pop3_server_deadline_ms(p->session);
         } else if (step.kind == POP3_START_TLS) {
             drain(p, true);
-            pop3_server_tls_started(p->session, 0);
+            pop3_server_tls_started(p->session, p->now_ms);
         } else {
             answer(p, &step, &in);
         }
@@ -379,7 +383,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                          .offer_tls = flags & 8 };
     if (flags & 16)
         config.mechanisms = T("PLAIN LOGIN SCRAM-SHA-256");
-    struct pop3_server_peer peer = { .tls = flags & 32, .cleartext = !(flags & 64) };
+    struct pop3_server_peer peer = { .tls = flags & 32,
+                                     .cleartext = !(flags & 64),
+                                     .stranger = flags & 128 };
     struct text said = { (const char *)data + 2, size - 2 };
     struct play one = { .seed = data[1] }, two = { .seed = data[1], .cut = true };
     begin(&one, &config, &peer);

@@ -142,6 +142,7 @@ struct play {
     struct smtp_server *server;
     struct smtp_server_config config;
     struct smtp_server_peer peer;
+    uint64_t now_ms;
     const uint8_t *data; /* all that the client says */
     size_t size;
     size_t arrived;
@@ -212,7 +213,7 @@ static void write_out(struct play *p)
 static struct smtp_step take_step(struct play *p)
 {
     struct bytes in = { p->data + p->taken, p->arrived - p->taken };
-    struct smtp_step step = smtp_server_step(p->server, &in, 1000);
+    struct smtp_step step = smtp_server_step(p->server, &in, p->now_ms);
     CHECK(in.len <= p->arrived - p->taken);
     CHECK(in.at == p->data + p->arrived - in.len);
     p->taken = p->arrived - in.len;
@@ -321,7 +322,7 @@ static void ask(struct play *p, const struct smtp_step *step)
     }
     struct smtp_answer a = decide(step);
     enum smtp_step_kind kind = step->kind;
-    smtp_server_answer(p->server, step->request, a, 1000);
+    smtp_server_answer(p->server, step->request, a, p->now_ms);
     answered(p, kind, a.verdict);
     log_output(p);
 }
@@ -348,6 +349,11 @@ static bool carry_out(struct play *p, const struct smtp_step *step)
     case SMTP_NEED_DRAIN:
         CHECK(smtp_server_output(p->server).len > 0);
         write_out(p);
+        return true;
+    case SMTP_NEED_TIME:
+        CHECK(smtp_server_deadline_ms(p->server) > p->now_ms);
+        write_out(p);
+        p->now_ms = smtp_server_deadline_ms(p->server);
         return true;
     case SMTP_APPEND_BODY:
         CHECK(p->message);
@@ -400,6 +406,7 @@ static void settings(struct play *p, unsigned bits)
         .trusted = bits & 512,
         .tls = bits & 1024,
         .may_verify = bits & 2048,
+        .stranger = bits & 4096,
     };
 }
 
@@ -417,7 +424,7 @@ static void play(struct play *p)
         pump(p);
     }
     if (p->started_tls && !p->closed) {
-        smtp_server_tls_started(p->server, 1000);
+        smtp_server_tls_started(p->server, p->now_ms);
         p->arrived = p->taken = p->size;
         pump(p);
     }

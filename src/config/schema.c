@@ -225,14 +225,18 @@ static const struct setting settings[] = {
       SECOND,
       YEARS },
     { { "abuse", "errors", "number", "20",
-        "Errors after which a session is closed, with growing delays before. 0: none." },
+        "Errors after which a session is closed. The replies to the fourth and all further ones "
+        "are "
+        "held back, 250ms at first, then twice as long each time up to 5s; not for loopback and "
+        "trusted networks, nor after a login. 0: none." },
       value_count,
       SETS(errors),
       1,
       1000000,
       .zero = true },
     { { "abuse", "logins", "number", "10",
-        "Failed logins after which a session is closed, with growing delays before. 0: none." },
+        "Failed logins after which a session is closed. They count as errors for the delays. "
+        "0: none." },
       value_count,
       SETS(logins),
       1,

@@ -94,7 +94,9 @@ void pop3_say(struct pop3_server *s, const struct pop3_reply *r)
     char line[POP3_REPLY_OCTETS_MAX + 1];
     int n = snprintf(line, sizeof line, "%s %s\r\n", r->ok ? "+OK" : "-ERR", words);
     CHECK(n > 0 && (size_t)n < sizeof line);
-    buffer_append(&s->output, line, (size_t)n);
+    if (buffer_append(&s->output, line, (size_t)n) && r->fault != POP3_FAULT_NONE && s->stranger &&
+        !(s->have & POP3_HAVE_LOGIN))
+        penance_begin(&s->penance, s->errors + s->failed_logins, (size_t)n, s->now_ms);
 }
 
 static void say(struct pop3_server *s, struct pop3_outcome o)
@@ -119,6 +121,7 @@ struct pop3_server *pop3_server_new(const struct pop3_server_config *config,
     if (!s)
         return NULL;
     s->config = config;
+    s->stranger = peer->stranger;
     s->have =
         (peer->tls ? POP3_HAVE_TLS : 0) | (peer->tls || peer->cleartext ? POP3_MAY_LOG_IN : 0);
     buffer_init(&s->output, POP3_OUTPUT_OCTETS_MAX);
@@ -175,6 +178,8 @@ bool pop3_server_line_is_secret(const struct pop3_server *s)
 
 uint64_t pop3_server_deadline_ms(const struct pop3_server *s)
 {
+    if (penance_lasts(&s->penance))
+        return s->penance.until_ms;
     return s->request_open ? UINT64_MAX : s->deadline_ms;
 }
 
@@ -186,6 +191,7 @@ void pop3_server_input_ended(struct pop3_server *s)
 void pop3_server_shut_down(struct pop3_server *s, const char *words)
 {
     s->farewell = words;
+    penance_forgive(&s->penance);
 }
 
 void pop3_server_tls_started(struct pop3_server *s, uint64_t now_ms)
@@ -203,7 +209,8 @@ struct bytes pop3_server_output(const struct pop3_server *s)
 {
     if (s->output_gone == s->output.len)
         return (struct bytes){ 0 };
-    return (struct bytes){ s->output.at + s->output_gone, s->output.len - s->output_gone };
+    struct bytes all = { s->output.at + s->output_gone, s->output.len - s->output_gone };
+    return penance_shows(&s->penance, all);
 }
 
 bool pop3_has_room(struct pop3_server *s, size_t octets)
@@ -346,6 +353,8 @@ static bool advance(struct pop3_server *s, struct bytes *in, uint64_t now_ms,
                     struct pop3_step *step_out)
 {
     struct pop3_outcome o;
+    if (penance_lasts(&s->penance))
+        return do_next(step_out, POP3_NEED_TIME);
     close_if_output_failed(s);
     switch (s->phase) {
     case POP3_IN_COMMAND:
@@ -382,9 +391,12 @@ struct pop3_step pop3_server_step(struct pop3_server *s, struct bytes *in, uint6
     struct pop3_step step;
     if (s->request_open)
         return (struct pop3_step){ .kind = POP3_NEED_ANSWER };
+    s->now_ms = now_ms;
+    if (penance_ends(&s->penance, now_ms))
+        set_deadline(s, now_ms);
     if (s->drained) /* a client that reads what is long is not idle */
         set_deadline(s, now_ms);
-    if (now_ms >= s->deadline_ms)
+    if (now_ms >= pop3_server_deadline_ms(s))
         s->phase = POP3_IN_CLOSE; /* RFC 1939 3: no UPDATE, and no reply */
     while (!advance(s, in, now_ms, &step))
         continue;
@@ -475,6 +487,7 @@ void pop3_server_answer(struct pop3_server *s, uint32_t request, struct pop3_ans
     CHECK(request == s->request_open);
     CHECK(answers[s->request_kind].verdicts >> a.verdict & 1);
     s->request_open = 0;
+    s->now_ms = now_ms;
     set_deadline(s, now_ms);
     answers[s->request_kind].run(s, &a);
 }

@@ -12,6 +12,7 @@ enum pop3_step_kind {
     /* Waits */
     POP3_NEED_INPUT,
     POP3_NEED_DRAIN,
+    POP3_NEED_TIME,
     POP3_NEED_ANSWER,
 
     /* Requests */
@@ -86,6 +87,7 @@ struct pop3_server_config {
 struct pop3_server_peer {
     bool tls;
     bool cleartext; /* USER, PASS and AUTH are allowed without TLS */
+    bool stranger;  /* pays with time for its mistakes and failed logins, until it has logged in */
 };
 
 struct pop3_server;

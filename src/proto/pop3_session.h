@@ -12,6 +12,7 @@
 #ifndef PROTO_POP3_SESSION_H
 #define PROTO_POP3_SESSION_H
 
+#include "proto/penance.h"
 #include "proto/pop3_server.h"
 #include "proto/sasl_frame.h"
 
@@ -123,12 +124,15 @@ struct pop3_server {
     uint32_t request_open; /* 0: none */
     uint32_t request_last;
     uint32_t errors, failed_logins;
+    uint64_t now_ms; /* of the call in progress */
     uint64_t deadline_ms;
+    struct penance penance;
     const char *farewell; /* NULL: the server is not going down */
     bool input_ended;
-    bool discarding;    /* the rest of a line that was too long */
-    bool wants_drain;   /* the last step was POP3_NEED_DRAIN */
-    bool drained;       /* and output has left since */
+    bool discarding;  /* the rest of a line that was too long */
+    bool wants_drain; /* the last step was POP3_NEED_DRAIN */
+    bool drained;     /* and output has left since */
+    bool stranger;
     size_t output_gone; /* octets at the front of `output` that were written already */
     struct buffer output;
     struct buffer user;

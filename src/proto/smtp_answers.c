@@ -111,11 +111,12 @@ static void say_answer(struct smtp_server *s, enum smtp_step_kind kind, struct r
         charset = s->charset;
     if (charset == REPLY_ASCII && reply.code / 100 == 2 && smtp_has_eight_bit(reply.words))
         reply = without_utf8(kind, reply);
+    size_t before = s->output.len;
     if (!smtp_try_say(s, reply, charset))
         smtp_say(s, REPLY(451, "4.3.0", "the answer is too long to show"));
     /* A mailing list of ours may have many dead members. */
     if (kind != SMTP_CHECK_RECIPIENT || !(s->peer.trusted || s->authenticated))
-        smtp_count_error(s, reply.code);
+        smtp_count_error(s, reply.code, s->output.len - before);
 }
 
 /* ---- the effect ---- */

@@ -175,7 +175,6 @@ void smtp_waste_chunk(struct smtp_server *s, struct reply reply)
 {
     smtp_transaction_end(s); /* part of the content is missing now */
     s->phase = PHASE_WASTE;
-    smtp_count_error(s, reply.code);
     if (!reply_compose(&s->held, &reply, s->config->hostname, REPLY_ASCII))
         smtp_close(s);
 }
@@ -187,6 +186,7 @@ bool smtp_advance_waste(struct smtp_server *s, struct bytes *in, struct smtp_ste
         return need_input(s, step_out);
     s->phase = PHASE_COMMANDS;
     buffer_append(&s->output, s->held.at, s->held.len); /* one line: there is room */
+    smtp_count_error(s, (s->held.at[0] - (unsigned)'0') * 100, s->held.len);
     buffer_clear(&s->held);
     smtp_set_deadline(s);
     return false;

@@ -59,17 +59,22 @@ bool smtp_try_say(struct smtp_server *s, struct reply reply, enum reply_charset 
 
 void smtp_say(struct smtp_server *s, struct reply reply)
 {
+    size_t before = s->output.len;
     if (!smtp_try_say(s, reply, REPLY_ASCII)) {
         smtp_close(s);
         smtp_try_say(s, REPLY(421, "4.3.0", "memory is short"), REPLY_ASCII);
     }
-    smtp_count_error(s, reply.code);
+    smtp_count_error(s, reply.code, s->output.len - before);
 }
 
-void smtp_count_error(struct smtp_server *s, unsigned code)
+void smtp_count_error(struct smtp_server *s, unsigned code, size_t octets)
 {
-    if (code >= 500)
-        s->errors++;
+    if (code < 500)
+        return;
+    s->errors++;
+    s->failed_logins += code == 535;
+    if (s->peer.stranger && !s->authenticated)
+        penance_begin(&s->penance, s->errors, octets, s->now_ms);
 }
 
 static bool has_room(struct smtp_server *s)
@@ -91,7 +96,7 @@ static bool need_drain(struct smtp_server *s, struct smtp_step *step_out)
 
 struct bytes smtp_server_output(const struct smtp_server *s)
 {
-    return buffer_bytes(&s->output);
+    return penance_shows(&s->penance, buffer_bytes(&s->output));
 }
 
 /* The memory goes back when all is written, but for the room that an answer or the end of the
@@ -140,6 +145,7 @@ void smtp_server_input_ended(struct smtp_server *s)
 void smtp_server_shut_down(struct smtp_server *s, const char *status, const char *words)
 {
     s->farewell = (struct reply){ 421, status, text_of(words) };
+    penance_forgive(&s->penance);
 }
 
 void smtp_server_tls_started(struct smtp_server *s, uint64_t now_ms)
@@ -182,6 +188,8 @@ void smtp_set_deadline(struct smtp_server *s)
 
 uint64_t smtp_server_deadline_ms(const struct smtp_server *s)
 {
+    if (penance_lasts(&s->penance))
+        return s->penance.until_ms;
     return s->request_open || s->phase == PHASE_CLOSING ? UINT64_MAX : s->deadline_ms;
 }
 
@@ -279,9 +287,11 @@ static bool need_line(struct smtp_server *s, struct bytes *in, struct smtp_step 
  * chunks is finished first, unless its sender makes too many mistakes. */
 static bool takes_leave(struct smtp_server *s)
 {
-    uint32_t errors_max = s->config->errors_max;
+    uint32_t errors_max = s->config->errors_max, logins_max = s->config->logins_max;
     if (errors_max && s->errors >= errors_max)
         close_with(s, REPLY(421, "4.7.0", "too many errors"));
+    else if (logins_max && s->failed_logins >= logins_max)
+        close_with(s, REPLY(421, "4.7.0", "too many failed logins"));
     else if (s->farewell.code && !(s->tx && s->tx->message_open))
         close_with(s, s->farewell);
     return s->phase == PHASE_CLOSING;
@@ -369,7 +379,9 @@ struct smtp_step smtp_server_step(struct smtp_server *s, struct bytes *in, uint6
     if (s->request_open)
         return smtp_wait(SMTP_NEED_ANSWER);
     s->now_ms = now_ms;
-    if (now_ms >= smtp_server_deadline_ms(s))
+    if (penance_ends(&s->penance, now_ms))
+        smtp_set_deadline(s);
+    else if (now_ms >= smtp_server_deadline_ms(s))
         time_out(s);
     for (;;) {
         struct smtp_step step;
@@ -378,6 +390,8 @@ struct smtp_step smtp_server_step(struct smtp_server *s, struct bytes *in, uint6
             s->order = SMTP_NEED_INPUT;
             return step;
         }
+        if (penance_lasts(&s->penance))
+            return smtp_wait(SMTP_NEED_TIME);
         if (advances[s->phase](s, in, &step))
             return step;
     }

@@ -24,6 +24,7 @@ enum smtp_step_kind {
     /* Waits.  Write out smtp_server_output(), then bring what is named. */
     SMTP_NEED_INPUT,  /* more input than is in `in` now */
     SMTP_NEED_DRAIN,  /* no room for another reply */
+    SMTP_NEED_TIME,   /* the reply to a mistake is held back until the deadline (penance.h) */
     SMTP_NEED_ANSWER, /* the last request is still open */
 
     /* Requests.  Each wants exactly one smtp_server_answer(), now or later. */
@@ -106,6 +107,7 @@ struct smtp_server_config {
     uint32_t errors_max;         /* 0: none.  So many 5xx replies since the last accepted message (a
                                     refused recipient of a trusted or logged-in client does not
                                     count) are followed by 421, and the session closes */
+    uint32_t logins_max;         /* 0: none.  So many AUTH exchanges refused with 535: likewise */
     uint32_t line_octets_max;    /* 0: none; command lines: 512 to 16384 whatever this is */
     uint32_t hops_max;           /* Received fields in a message; 0: none */
     uint64_t command_ms;         /* from one command to the next; 0: none.  Octets win no time */
@@ -120,6 +122,7 @@ struct smtp_server_peer {
     bool trusted;    /* a network that may relay: bare line ends are mended */
     bool tls;        /* the connection began with TLS */
     bool may_verify; /* VRFY and EXPN ask; otherwise 252 and 502 */
+    bool stranger;   /* pays with time for its mistakes, until it has logged in */
 };
 
 struct smtp_server; /* opaque */

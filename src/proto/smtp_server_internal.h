@@ -24,6 +24,7 @@
 #ifndef PROTO_SMTP_SERVER_INTERNAL_H
 #define PROTO_SMTP_SERVER_INTERNAL_H
 
+#include "proto/penance.h"
 #include "proto/reply.h"
 #include "proto/sasl_frame.h"
 #include "proto/smtp_server.h"
@@ -86,6 +87,7 @@ struct smtp_server {
     uint32_t request_open; /* 0: none */
     uint32_t request_last;
     uint32_t errors;
+    uint32_t failed_logins;
     uint32_t transactions;
     bool esmtp;
     bool authenticated;
@@ -100,6 +102,7 @@ struct smtp_server {
     uint64_t deadline_ms;  /* UINT64_MAX: none */
     uint64_t chunk_left;   /* CHUNK, WASTE: octets that are still to come */
     struct reply farewell; /* asked for by smtp_server_shut_down() */
+    struct penance penance;
     struct buffer output;
     struct buffer words; /* what the open request borrows, or the reply in the making */
     struct buffer held;  /* WASTE: the reply that follows */
@@ -120,8 +123,9 @@ struct outcome {
 void smtp_say(struct smtp_server *, struct reply);
 /* Appends a reply without counting; false, and no change, when there is no room. */
 bool smtp_try_say(struct smtp_server *, struct reply, enum reply_charset);
-/* Every 5xx is an error of the client. */
-void smtp_count_error(struct smtp_server *, unsigned code);
+/* Every 5xx is an error of the client.  Its reply, the last `octets` of the output, may have to
+ * wait for its time. */
+void smtp_count_error(struct smtp_server *, unsigned code, size_t octets);
 /* Nothing more is read; an open transaction is given up. */
 void smtp_close(struct smtp_server *);
 /* The reset: frees the transaction, if there is one, and orders what the driver does not know yet.

@@ -36,7 +36,7 @@ static size_t flush(struct conn *c)
  * if it were asked. */
 static bool is_stuck(const struct conn *c)
 {
-    return c->sending && c->type->deadline_ms(c) <= loop_now_ms(c->home->loop);
+    return c->sending && !c->resting && c->type->deadline_ms(c) <= loop_now_ms(c->home->loop);
 }
 
 static void timer_fired(struct timer *timer)
@@ -66,7 +66,8 @@ static void set_timer(struct conn *c)
 /* Reads on unless what has come may not be taken yet. */
 static void set_reading(struct conn *c, enum conn_wait wait)
 {
-    bool stop = c->pending.len > 0 && (wait == CONN_NEED_ANSWER || c->sending || c->yields);
+    bool closed = wait == CONN_NEED_ANSWER || wait == CONN_NEED_TIME;
+    bool stop = c->pending.len > 0 && (closed || c->sending || c->yields);
     if (stop == c->paused)
         return;
     c->paused = stop;
@@ -94,9 +95,10 @@ static enum conn_wait advance(struct conn *c, struct bytes *in)
     enum conn_wait wait = CONN_NEED_DRAIN;
     size_t said = 0;
     c->yields = false;
-    while (!c->sending && !c->broken && !c->yields) {
+    while ((!c->sending || c->resting) && !c->broken && !c->yields) {
         c->again = false;
         wait = c->type->run(c, in, loop_now_ms(c->home->loop));
+        c->resting = wait == CONN_NEED_TIME;
         if (wait == CONN_DROP)
             break;
         said += flush(c);
@@ -168,6 +170,12 @@ static const struct stream_events events = { on_input, on_end, on_drained };
 
 /* --- Beginning and end --- */
 
+/* Who is near is neither counted nor made to wait. */
+static bool is_exempt(const struct config *config, const struct endpoint *peer)
+{
+    return endpoint_is_loopback(peer) || config_trusts(config, peer);
+}
+
 void conn_init(struct conn *c, const struct conn_type *type, struct served_port *port,
                const struct endpoint *peer)
 {
@@ -176,6 +184,7 @@ void conn_init(struct conn *c, const struct conn_type *type, struct served_port 
     c->settings = port->home->settings;
     c->role = port->role;
     c->peer = *peer;
+    c->exempt = is_exempt(c->settings->config, peer);
     c->timer.fire = timer_fired;
     list_init(&c->link);
     buffer_init(&c->pending, PENDING_MAX);
@@ -183,11 +192,10 @@ void conn_init(struct conn *c, const struct conn_type *type, struct served_port 
     wire_init(&c->wire, conn_log(c), conn_session(c), settings_wire_level(c->settings));
 }
 
-static void conn_start(struct conn *c, struct stream *stream, bool exempt)
+static void conn_start(struct conn *c, struct stream *stream)
 {
     char words[ENDPOINT_TEXT_MAX];
     c->stream = stream;
-    c->exempt = exempt;
     list_append(&c->home->conns, &c->link);
     server_loop_hold(c->home);
     LOG_EVENT(conn_log(c), LOG_INFO, conn_session(c), "connect",
@@ -250,7 +258,7 @@ void conn_accepted(void *owner, struct stream *stream)
     struct server *server = port->home->server;
     const struct config *config = port->home->settings->config;
     struct endpoint peer = stream_peer(stream);
-    bool exempt = endpoint_is_loopback(&peer) || config_trusts(config, &peer);
+    bool exempt = is_exempt(config, &peer);
     enum admission verdict = shared_admit(server->shared, &peer, exempt, config->connections,
                                           config->connections_per_peer);
     if (verdict != ADMITTED) {
@@ -265,5 +273,5 @@ void conn_accepted(void *owner, struct stream *stream)
         turn_away(port, stream, "memory is short, try again later");
         return;
     }
-    conn_start(c, stream, exempt);
+    conn_start(c, stream);
 }

@@ -20,8 +20,9 @@ enum conn_wait {
     CONN_NEED_INPUT,
     CONN_NEED_DRAIN,
     CONN_NEED_ANSWER,
-    CONN_DONE, /* write what there is, then say goodbye */
-    CONN_DROP, /* close at once */
+    CONN_NEED_TIME, /* nothing is taken before the deadline */
+    CONN_DONE,      /* write what there is, then say goodbye */
+    CONN_DROP,      /* close at once */
 };
 
 struct conn_type {
@@ -51,10 +52,11 @@ struct conn {
     struct buffer pending;
     struct wire wire;
     char session[LOG_SESSION_TEXT + 1];
-    bool exempt;  /* as admitted, see shared_admit() */
+    bool exempt;  /* loopback or trusted: see shared_admit(); no stranger to the machines */
     bool running; /* in the pump now */
     bool again;   /* something happened meanwhile */
     bool sending; /* the stream still holds output */
+    bool resting; /* the machine waits for its deadline, and not for the peer */
     bool paused;
     bool broken; /* the stream's end has come with an error */
     bool yields; /* has had its share of this turn: goes on in the next */

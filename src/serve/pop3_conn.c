@@ -278,6 +278,8 @@ static enum conn_wait pop3_run(struct conn *c, struct bytes *in, uint64_t now_ms
             return CONN_NEED_INPUT;
         case POP3_NEED_DRAIN:
             return CONN_NEED_DRAIN;
+        case POP3_NEED_TIME:
+            return CONN_NEED_TIME;
         case POP3_NEED_ANSWER:
             return CONN_NEED_ANSWER;
         case POP3_CLOSE:
@@ -351,7 +353,8 @@ struct conn *pop3_conn_new(struct served_port *port, const struct endpoint *peer
     if (!p)
         return NULL;
     conn_init(&p->conn, &pop3_type, port, peer);
-    struct pop3_server_peer known = { .cleartext = settings_allow_cleartext(settings, peer) };
+    struct pop3_server_peer known = { .cleartext = settings_allow_cleartext(settings, peer),
+                                      .stranger = !p->conn.exempt };
     p->machine = pop3_server_new(&settings->pop3, &known, loop_now_ms(port->home->loop));
     if (!p->machine) {
         free(p);

@@ -16,6 +16,7 @@ static struct smtp_server_config smtp_of(const struct config *c, bool submission
         .recipients_max = c->recipients,
         .transactions_max = c->transactions,
         .errors_max = c->errors,
+        .logins_max = c->logins,
         .line_octets_max = at_most(c->line_octets, UINT32_MAX),
         .hops_max = c->hops,
         .command_ms = c->smtp_command_ms,

@@ -450,6 +450,8 @@ static enum conn_wait smtp_run(struct conn *c, struct bytes *in, uint64_t now_ms
             return CONN_NEED_INPUT;
         case SMTP_NEED_DRAIN:
             return CONN_NEED_DRAIN;
+        case SMTP_NEED_TIME:
+            return CONN_NEED_TIME;
         case SMTP_NEED_ANSWER:
             return CONN_NEED_ANSWER;
         case SMTP_CLOSE:
@@ -534,7 +536,9 @@ struct conn *smtp_conn_new(struct served_port *port, const struct endpoint *peer
         return NULL;
     conn_init(&s->conn, &smtp_type, port, peer);
     s->peer.trusted = config_trusts(settings->config, peer);
-    struct smtp_server_peer known = { .trusted = s->peer.trusted, .may_verify = s->peer.trusted };
+    struct smtp_server_peer known = { .trusted = s->peer.trusted,
+                                      .may_verify = s->peer.trusted,
+                                      .stranger = !s->conn.exempt };
     s->machine = smtp_server_new(machine_config(settings, port->role), &known,
                                  loop_now_ms(port->home->loop));
     if (!s->machine) {

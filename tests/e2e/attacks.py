@@ -5,9 +5,10 @@ report.
 """
 
 import re
+import socket
 import time
 
-from harness import Server, add_case, case, check, content_of, equal, main, until
+from harness import Server, Skip, add_case, case, check, content_of, equal, main, until
 from wire import Broken
 
 BOB = "bob@example.test"
@@ -262,7 +263,7 @@ def one_mailbox_by_every_spelling():
 
 @case
 def utf8_in_paths():
-    with Server(users=[BOB], **NO_ERROR_LIMIT) as server:
+    with Server(users=[BOB], relay="trusted = {}", **NO_ERROR_LIMIT) as server:
         wire = server.smtp()
         wire.say("MAIL FROM:<ä@b.test>", "553 5.6.7 ")
         for local in (b"\xc0\xaf", b"\xed\xa0\x80", b"\xf8\x88\x80\x80\x80", b"\xc3", b"\xff",
@@ -440,6 +441,64 @@ def wrong_passwords_end_a_session():
         found = wire.all_until_end()
         check(found.count(b"[AUTH]") <= 4, f"{found.count(b'[AUTH]')} guesses in a session")
         equal(server.messages(BOB), [], "messages")
+
+
+def stranger_server(**sections):
+    """A server on an address of this machine that is not loopback, for peers like it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))    # sends nothing
+        except OSError:
+            raise Skip("no address but loopback") from None
+        address = probe.getsockname()[0]
+    server = Server(**sections)
+    server.address = address
+    for role in server.ports:
+        with socket.socket() as free:
+            free.bind((address, 0))
+            server.ports[role] = free.getsockname()[1]
+    server.write_config()
+    server.add_user(BOB)
+    return server
+
+
+def times_of(tries):
+    """How long each of them takes."""
+    times = []
+    for attempt in tries:
+        began = time.monotonic()
+        attempt()
+        times.append(time.monotonic() - began)
+    return times
+
+
+def check_grows(times):
+    """The last two of five were held back, a quarter and half a second."""
+    check(times[3] >= 0.25 and times[4] >= 0.5, f"they took {times}")
+
+
+@case
+def a_stranger_pays_for_mistakes_with_time():
+    with stranger_server(abuse="errors = 5") as server:
+        wire = server.smtp()
+        check_grows(times_of([lambda: wire.say("XYZZY", "500")] * 5))
+        wire.expect(wire.reply(), "421 4.7.0 ")
+        check(wire.ended(), "the session goes on")
+
+
+@case
+def a_stranger_pays_for_wrong_passwords_with_time():
+    with stranger_server(abuse="logins = 5", auth='cleartext = "always"') as server:
+        wire = server.connect("pop3")
+        wire.expect(wire.line(), "+OK")
+
+        def log_in(user):
+            wire.say(f"USER {user}", "+OK")
+            wire.say("PASS wrong", "-ERR [AUTH]")
+        check_grows(times_of([lambda u=u: log_in(u) for u in (BOB, "nobody", BOB, "nobody", BOB)]))
+        check(wire.ended(), "the session goes on")
+        wire = server.pop(BOB)
+        wire.say("QUIT", "+OK")
 
 
 @case

@@ -255,6 +255,23 @@ static bool deliver(struct world *w)
     return more > 0;
 }
 
+/* The reply to a mistake is held back: nothing is shown or taken before its time. */
+static void rest(struct world *w, struct bytes in)
+{
+    char words[64];
+    uint64_t until_ms = pop3_server_deadline_ms(w->session);
+    snprintf(words, sizeof words, "rest %" PRIu64 " ms", until_ms - w->now_ms);
+    record_event(w, words);
+    while (drain(w))
+        continue;
+    struct bytes left = in;
+    CHECK(until_ms > w->now_ms);
+    CHECK(pop3_server_step(w->session, &left, until_ms - 1).kind == POP3_NEED_TIME);
+    CHECK(left.len == in.len);
+    CHECK(pop3_server_output(w->session).len == 0);
+    w->now_ms = until_ms;
+}
+
 /* Until the session waits for input that is not there, or is closed. */
 static void run(struct world *w)
 {
@@ -270,6 +287,9 @@ static void run(struct world *w)
             break;
         case POP3_NEED_DRAIN:
             CHECK(drain(w));
+            break;
+        case POP3_NEED_TIME:
+            rest(w, in);
             break;
         case POP3_NEED_ANSWER:
             give_up("a request was forgotten");
@@ -305,6 +325,8 @@ static void configure(struct world *w, struct text words)
     text_to_u64(words, &number);
     if (text_equal(key, T("cleartext")))
         w->peer.cleartext = false;
+    else if (text_equal(key, T("stranger")))
+        w->peer.stranger = true;
     else if (text_equal(key, T("tls")))
         w->peer.tls = true;
     else if (text_equal(key, T("offer-tls")))

@@ -6,6 +6,7 @@
  *   C: STAT             a line that the client says
  *   P: ST               the same without its end
  *   R: update 1 3       what the session asks or orders; READs are carried out and not shown
+ *   R: rest 250 ms      the session wants time to pass, and it passes
  *   W:                  the client waits for what was said so far
  *   T: 600000           so many milliseconds pass
  *   E:                  the client's direction ends

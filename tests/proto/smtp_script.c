@@ -112,6 +112,8 @@ static bool set_flag(struct script *s, const char *word)
         s->peer.may_verify = true;
     else if (strcmp(word, "secured") == 0)
         s->peer.tls = true;
+    else if (strcmp(word, "stranger") == 0)
+        s->peer.stranger = true;
     else
         return false;
     return true;
@@ -131,6 +133,8 @@ static bool set_number(struct script *s, const char *word)
         s->config.transactions_max = (uint32_t)value;
     else if (strcmp(key, "errors") == 0)
         s->config.errors_max = (uint32_t)value;
+    else if (strcmp(key, "logins") == 0)
+        s->config.logins_max = (uint32_t)value;
     else if (strcmp(key, "line") == 0)
         s->config.line_octets_max = (uint32_t)value;
     else if (strcmp(key, "hops") == 0)
@@ -351,6 +355,22 @@ static void answer(struct play *p, const struct smtp_step *step)
     log_output(p);
 }
 
+/* The reply to a mistake is held back: until then nothing is taken, whatever comes and however
+ * often the machine is asked. */
+static void rest(struct play *p)
+{
+    size_t pending = p->pending.len;
+    uint64_t until_ms = smtp_server_deadline_ms(p->server);
+    write_out(p);
+    CHECK(until_ms > p->now_ms);
+    buffer_printf(p->log, "D: rest %llu ms\n", (unsigned long long)(until_ms - p->now_ms));
+    p->now_ms = until_ms - 1;
+    CHECK(take_step(p).kind == SMTP_NEED_TIME);
+    CHECK(p->pending.len == pending);
+    CHECK(smtp_server_output(p->server).len == 0);
+    p->now_ms = until_ms;
+}
+
 /* Carries out one step; false when it is a wait for the world. */
 static bool carry_out(struct play *p, const struct smtp_step *step)
 {
@@ -361,6 +381,9 @@ static bool carry_out(struct play *p, const struct smtp_step *step)
         return false;
     case SMTP_NEED_DRAIN:
         write_out(p);
+        return true;
+    case SMTP_NEED_TIME:
+        rest(p);
         return true;
     case SMTP_APPEND_BODY:
         CHECK(step->body.len > 0);

@@ -9,6 +9,7 @@
  *   c* 70000 a                    ... sends the octets so often
  *   S: 250 mx.example.org         the server says this line and CRLF
  *   D: recipient bob@example.org  what the driver was asked or ordered
+ *   D: rest 250 ms                the machine wants time to pass, and it passes
  *   B: Subject: hi\r\n            a line of the content that was committed
  *   ! wait 5m | ! input ends | ! shut down | ! tls        what else happens
  *
