@@ -1,5 +1,7 @@
-/* fuzz_header.c - fields cover the header without gaps; the counter agrees at any cut. */
+/* fuzz_header.c - fields cover the header without gaps; what counts or gathers fields
+ * in passing agrees at any cut. */
 #include "base/check.h"
+#include "mail/delivered.h"
 #include "mail/header.h"
 
 #include <string.h>
@@ -50,6 +52,20 @@ static uint32_t reference_count(struct text message)
     return received;
 }
 
+/* What a field names must be there whole, and the same at any cut. */
+static void check_delivered(struct text message, size_t cut)
+{
+    struct delivered whole, two;
+    delivered_init(&whole);
+    delivered_init(&two);
+    delivered_read(&whole, bytes_of_text(message));
+    delivered_read(&two, bytes_of_text(text_first(message, cut)));
+    delivered_read(&two, bytes_of_text(text_skip(message, cut)));
+    CHECK(text_equal(buffer_as_text(&whole.keys), buffer_as_text(&two.keys)));
+    delivered_clear(&whole);
+    delivered_clear(&two);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
@@ -57,6 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct text message = { (const char *)data + 1, size - 1 };
     size_t cut = message.len * data[0] / 255;
     uint32_t fields = check_fields(message);
+    check_delivered(message, cut);
     struct header_counter whole = { 0 }, two = { 0 }, each = { 0 };
     header_count(&whole, bytes_of_text(message));
     header_count(&two, bytes_of_text(text_first(message, cut)));

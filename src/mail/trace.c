@@ -114,12 +114,22 @@ bool trace_received(struct buffer *b, const struct trace_received *r)
     return f.ok;
 }
 
+bool trace_delivered_to(struct buffer *b, struct text recipient)
+{
+    size_t before = b->len;
+    bool ok = buffer_text(b, T("Delivered-To: ")) && buffer_text(b, recipient) &&
+              buffer_text(b, T("\r\n"));
+    if (!ok)
+        b->len = before;
+    return ok;
+}
+
 bool trace_prefix(struct buffer *b, struct text sender, struct text recipient)
 {
     size_t before = b->len;
     bool ok = buffer_text(b, T("Return-Path: <")) && buffer_text(b, sender) &&
-              buffer_text(b, T(">\r\nDelivered-To: ")) && buffer_text(b, recipient) &&
-              buffer_text(b, T("\r\n"));
+              buffer_text(b, T(">\r\n")) &&
+              (recipient.len == 0 || trace_delivered_to(b, recipient));
     if (!ok)
         b->len = before;
     return ok;

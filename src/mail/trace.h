@@ -20,8 +20,11 @@ struct trace_received {
 /* Appends the folded field with its CRLF; no line is over 998 octets, most under 78.  False: no
  * room, and nothing is appended. */
 bool trace_received(struct buffer *, const struct trace_received *);
-/* "Return-Path: <...>\r\n" and "Delivered-To: ...\r\n": a placement's own prefix.  Both texts as
- * address_text() gives them, the sender maybe empty.  False as above. */
+/* "Delivered-To: ...\r\n", the recipient as address_text() gives him.  False as above. */
+bool trace_delivered_to(struct buffer *, struct text recipient);
+/* A placement's own prefix: "Return-Path: <...>\r\n", then Delivered-To unless `recipient` is
+ * empty, since the content has it already.  Both texts as address_text() gives them, the sender
+ * maybe empty.  False as above. */
 bool trace_prefix(struct buffer *, struct text sender, struct text recipient);
 
 /* What HELO or EHLO said, as it may stand in a field: octets that no domain and no address literal

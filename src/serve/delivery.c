@@ -6,17 +6,12 @@
 
 #include "base/check.h"
 #include "run/clock.h"
+#include "store/queue.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { DELIVERY_MEMORY_MAX = 8 * 1024 * 1024, LIST_FIRST = 2 };
-
-struct target {
-    mailbox_id mailbox;
-    struct text account;
-    struct text delivered_to;
-};
+enum { DELIVERY_MEMORY_MAX = 8 * 1024 * 1024 };
 
 struct delivery {
     struct server_loop *home;
@@ -25,10 +20,9 @@ struct delivery {
     bool committing;
     bool failed; /* a part of the body could not be kept */
     struct arena memory;
-    struct target *targets;
-    size_t target_count, target_room;
-    struct queue_row *rows; /* recipients elsewhere */
-    size_t row_count, row_room;
+    struct recipients recipients;
+    struct delivered delivered; /* whom the content names as having had it */
+    struct text forwarder;      /* Delivered-To of the content; recipients_forwarder() */
     struct queue_envelope envelope;
     struct spool *spool;
     message_id message;
@@ -48,6 +42,8 @@ struct delivery *delivery_new(struct server_loop *home, const struct delivery_ev
     d->owner = owner;
     d->commit.home = home->loop;
     arena_init(&d->memory, DELIVERY_MEMORY_MAX);
+    recipients_init(&d->recipients, &d->memory);
+    delivered_init(&d->delivered);
     return d;
 }
 
@@ -56,8 +52,8 @@ static void delivery_free(struct delivery *d)
     if (d->spool)
         spool_close(&d->spool);
     arena_reset(&d->memory);
-    free(d->targets);
-    free(d->rows);
+    recipients_clear(&d->recipients);
+    delivered_clear(&d->delivered);
     free(d);
 }
 
@@ -72,120 +68,9 @@ void delivery_release(struct delivery **delivery)
         delivery_free(d);
 }
 
-/* --- Whom it is for --- */
-
-static bool has_target(const struct delivery *d, mailbox_id mailbox)
+enum recipients_add delivery_add(struct delivery *d, const struct recipient_named *named)
 {
-    for (size_t i = 0; i < d->target_count; i++)
-        if (d->targets[i].mailbox == mailbox)
-            return true;
-    return false;
-}
-
-/* Room for one more in a list of items of this size; its new place, or NULL. */
-static void *grow(void *list, size_t *room, size_t count, size_t size)
-{
-    if (count < *room)
-        return list;
-    size_t more = *room ? *room * 2 : LIST_FIRST;
-    void *grown = realloc(list, more * size);
-    if (grown)
-        *room = more;
-    return grown;
-}
-
-static enum delivery_add add_target(struct delivery *d, const struct resolved_target *from)
-{
-    if (has_target(d, from->mailbox))
-        return DELIVERY_ADDED;
-    if (d->target_count == STORE_PLACEMENTS_MAX)
-        return DELIVERY_TOO_MANY;
-    struct target to = { .mailbox = from->mailbox };
-    struct target *targets = grow(d->targets, &d->target_room, d->target_count, sizeof *targets);
-    if (!targets)
-        return DELIVERY_NO_MEMORY;
-    d->targets = targets;
-    if (!arena_text(&d->memory, from->account, &to.account) ||
-        !arena_text(&d->memory, from->delivered_to, &to.delivered_to))
-        return DELIVERY_NO_MEMORY;
-    d->targets[d->target_count++] = to;
-    return DELIVERY_ADDED;
-}
-
-static bool has_row(const struct delivery *d, struct text address)
-{
-    for (size_t i = 0; i < d->row_count; i++)
-        if (text_equal(d->rows[i].address, address))
-            return true;
-    return false;
-}
-
-/* Of a canonical address, in which a quoted local part may hold an at sign but no domain does. */
-static struct text domain_of(struct text address)
-{
-    size_t at = address.len;
-    while (at > 0 && address.at[at - 1] != '@')
-        at--;
-    return text_skip(address, at);
-}
-
-static enum delivery_add add_row(struct delivery *d, struct text address,
-                                 const struct smtp_rcpt *rcpt)
-{
-    if (has_row(d, address))
-        return DELIVERY_ADDED;
-    if (d->row_count == STORE_PLACEMENTS_MAX)
-        return DELIVERY_TOO_MANY;
-    struct queue_row to = { .generation = 1, .notify = rcpt->notify };
-    struct queue_row *rows = grow(d->rows, &d->row_room, d->row_count, sizeof *rows);
-    if (!rows)
-        return DELIVERY_NO_MEMORY;
-    d->rows = rows;
-    if (!arena_text(&d->memory, address, &to.address) ||
-        !arena_text(&d->memory, rcpt->orcpt, &to.orcpt))
-        return DELIVERY_NO_MEMORY;
-    to.domain = domain_of(to.address);
-    to.number = (uint32_t)d->row_count;
-    d->rows[d->row_count++] = to;
-    return DELIVERY_ADDED;
-}
-
-/* What a recipient's parameters become when he turns out to be several (RFC 3461 5.2.7.3): his
- * success is the expansion, the others are told of their failures. */
-static struct smtp_rcpt for_each_of_many(const struct smtp_rcpt *rcpt)
-{
-    struct smtp_rcpt out = *rcpt;
-    out.notify &= ~(unsigned)NOTIFY_SUCCESS;
-    if (rcpt->notify == NOTIFY_SUCCESS)
-        out.notify = NOTIFY_NEVER;
-    return out;
-}
-
-static enum delivery_add add_resolved(struct delivery *d, const struct resolved *resolved,
-                                      const struct smtp_rcpt *rcpt)
-{
-    enum delivery_add added = DELIVERY_ADDED;
-    struct smtp_rcpt passed_on = *rcpt;
-    if (resolved->count + resolved->remote_count > 1)
-        passed_on = for_each_of_many(rcpt);
-    for (size_t i = 0; i < resolved->count && added == DELIVERY_ADDED; i++)
-        added = add_target(d, &resolved->targets[i]);
-    for (size_t i = 0; i < resolved->remote_count && added == DELIVERY_ADDED; i++)
-        added = add_row(d, resolved->remotes[i], &passed_on);
-    return added;
-}
-
-enum delivery_add delivery_add(struct delivery *d, const struct delivery_recipient *recipient)
-{
-    size_t targets = d->target_count, rows = d->row_count;
-    enum delivery_add added = recipient->resolved
-                                  ? add_resolved(d, recipient->resolved, recipient->rcpt)
-                                  : add_row(d, address_text(recipient->address), recipient->rcpt);
-    if (added != DELIVERY_ADDED) { /* the recipient is refused as a whole */
-        d->target_count = targets;
-        d->row_count = rows;
-    }
-    return added;
+    return recipients_add(&d->recipients, named);
 }
 
 /* --- The body --- */
@@ -207,7 +92,7 @@ static bool note(struct delivery *d, enum spool_state state, bool *wait_out)
 bool delivery_open(struct delivery *d, struct trace_received *trace,
                    const struct address *recipient, uint32_t recipient_count)
 {
-    struct buffer field;
+    struct buffer fields;
     bool wait;
     struct store *store = d->home->server->store;
     d->message = store_new_message_id(store);
@@ -222,16 +107,19 @@ bool delivery_open(struct delivery *d, struct trace_received *trace,
     d->spool = spool_open(store, d->message, d->commit.home, spool_is_ready, d);
     if (!d->spool)
         return false;
-    buffer_init(&field, 8192);
-    bool done = trace_received(&field, trace) &&
-                note(d, spool_append(d->spool, buffer_bytes(&field)), &wait);
-    buffer_clear(&field);
+    buffer_init(&fields, 8192);
+    d->forwarder = recipients_forwarder(&d->recipients);
+    bool done = (d->forwarder.len == 0 || trace_delivered_to(&fields, d->forwarder)) &&
+                trace_received(&fields, trace) &&
+                note(d, spool_append(d->spool, buffer_bytes(&fields)), &wait);
+    buffer_clear(&fields);
     return done;
 }
 
 void delivery_body(struct delivery *d, struct bytes bytes, bool *wait_out)
 {
     *wait_out = false;
+    delivered_read(&d->delivered, bytes);
     if (!d->failed)
         note(d, spool_append_counted(d->spool, bytes), wait_out);
 }
@@ -255,15 +143,16 @@ static void commit_done(struct commit *commit)
     server_loop_release(home);
 }
 
-/* Each placement has a prefix of its own (store rule 5). */
-static bool make_placement(struct delivery *d, const struct target *target, struct text sender,
-                           struct placement *out)
+/* Each placement has a prefix of its own (store rule 5), which does not say again what the content
+ * says. */
+static bool make_placement(struct delivery *d, const struct place *place, struct placement *out)
 {
     struct buffer prefix;
     struct content_counter counter;
+    bool said = d->forwarder.len && text_equal(place->address, d->forwarder);
     buffer_init(&prefix, 4096);
-    *out = (struct placement){ .mailbox = target->mailbox, .address = target->account };
-    bool done = trace_prefix(&prefix, sender, target->delivered_to) &&
+    *out = (struct placement){ .mailbox = place->mailbox, .address = place->account };
+    bool done = trace_prefix(&prefix, d->commit.sender, said ? T("") : place->address) &&
                 arena_text(&d->memory, buffer_as_text(&prefix), &out->prefix);
     buffer_clear(&prefix);
     content_counter_init(&counter);
@@ -274,39 +163,74 @@ static bool make_placement(struct delivery *d, const struct target *target, stru
 
 static bool make_placements(struct delivery *d, struct commit *c)
 {
-    c->placements = arena_take(&d->memory, d->target_count * sizeof *c->placements);
+    const struct recipients *r = &d->recipients;
+    c->placements = arena_take(&d->memory, r->local_count * sizeof *c->placements);
     if (!c->placements)
         return false;
-    for (size_t i = 0; i < d->target_count; i++)
-        if (!make_placement(d, &d->targets[i], c->sender, &c->placements[i]))
+    for (size_t i = 0; i < r->place_count; i++) {
+        const struct place *place = &r->places[i];
+        if (place->mailbox && !place->lost &&
+            !make_placement(d, place, &c->placements[c->placement_count++]))
             return false;
-    c->placement_count = d->target_count;
+    }
     return true;
 }
 
-static bool make_rows(struct delivery *d, const struct smtp_mail *mail, struct commit *c)
+/* Of a canonical address, in which a quoted local part may hold an at sign but no domain does. */
+static struct text domain_of(struct text address)
 {
-    d->envelope = (struct queue_envelope){ .ret = mail->ret, .utf8 = mail->smtputf8 };
-    if (!arena_text(&d->memory, mail->envid, &d->envelope.envid))
+    size_t at = address.len;
+    while (at > 0 && address.at[at - 1] != '@')
+        at--;
+    return text_skip(address, at);
+}
+
+static bool make_rows(struct delivery *d, struct commit *c)
+{
+    const struct recipients *r = &d->recipients;
+    struct queue_row *rows = arena_take(&d->memory, r->remote_count * sizeof *rows);
+    if (!rows)
         return false;
-    for (size_t i = 0; i < d->row_count; i++) {
-        d->rows[i].message = d->message;
-        d->rows[i].due_ms = c->arrived_ms;
+    for (size_t i = 0; i < r->place_count; i++) {
+        const struct place *place = &r->places[i];
+        if (place->mailbox || place->lost)
+            continue;
+        rows[c->row_count] = (struct queue_row){
+            .message = d->message,
+            .number = (uint32_t)c->row_count,
+            .generation = 1,
+            .due_ms = c->arrived_ms,
+            .address = place->address,
+            .domain = domain_of(place->address),
+            .notify = place->notify,
+            .orcpt = place->orcpt,
+        };
+        c->row_count++;
     }
-    c->rows = d->rows;
-    c->row_count = d->row_count;
+    c->rows = rows;
     c->envelope = &d->envelope;
     return true;
 }
 
-bool delivery_commit(struct delivery *d, const struct address *sender, const struct smtp_mail *mail,
-                     const struct content_facts *body)
+static bool make_unit(struct delivery *d, const struct address *sender,
+                      const struct smtp_mail *mail)
+{
+    struct commit *c = &d->commit;
+    d->envelope = (struct queue_envelope){ .ret = mail->ret, .utf8 = mail->smtputf8 };
+    return arena_text(&d->memory, address_text(sender), &c->sender) &&
+           arena_text(&d->memory, mail->envid, &d->envelope.envid) && make_placements(d, c) &&
+           (d->recipients.remote_count == 0 || make_rows(d, c));
+}
+
+enum delivery_end delivery_commit(struct delivery *d, const struct address *sender,
+                                  const struct smtp_mail *mail, const struct content_facts *body)
 {
     struct commit *c = &d->commit;
     CHECK(!d->committing);
-    if (!arena_text(&d->memory, address_text(sender), &c->sender) || !make_placements(d, c) ||
-        (d->row_count && !make_rows(d, mail, c)))
-        return false;
+    if (!recipients_drop_loops(&d->recipients, &d->delivered))
+        return DELIVERY_LOOPS;
+    if (!make_unit(d, sender, mail))
+        return DELIVERY_NO_MEMORY;
     struct content_facts facts = *body;
     facts.bare_cr_or_lf = false; /* mended by the decoder, or it would have been refused */
     spool_add_facts(d->spool, &facts);
@@ -316,7 +240,7 @@ bool delivery_commit(struct delivery *d, const struct address *sender, const str
     d->committing = true;
     server_loop_hold(d->home);
     store_submit(d->home->server->store, c);
-    return true;
+    return DELIVERY_COMMITTING;
 }
 
 enum store_verdict delivery_verdict(const struct delivery *d)
@@ -344,24 +268,7 @@ uint64_t delivery_octets(const struct delivery *d)
     return d->spool ? spool_octets(d->spool) : 0;
 }
 
-size_t delivery_target_count(const struct delivery *d)
+const struct recipients *delivery_recipients(const struct delivery *d)
 {
-    return d->target_count;
-}
-
-struct text delivery_target(const struct delivery *d, size_t index)
-{
-    CHECK(index < d->target_count);
-    return d->targets[index].delivered_to;
-}
-
-size_t delivery_row_count(const struct delivery *d)
-{
-    return d->row_count;
-}
-
-const struct queue_row *delivery_row(const struct delivery *d, size_t index)
-{
-    CHECK(index < d->row_count);
-    return &d->rows[index];
+    return &d->recipients;
 }

@@ -6,12 +6,9 @@
 #ifndef SERVE_DELIVERY_H
 #define SERVE_DELIVERY_H
 
-#include "mail/address.h"
 #include "mail/trace.h"
-#include "proto/smtp_server.h"
-#include "serve/resolve.h"
+#include "serve/recipients.h"
 #include "serve/server.h"
-#include "store/queue.h"
 #include "store/spool.h"
 
 struct delivery;
@@ -27,23 +24,11 @@ struct delivery *delivery_new(struct server_loop *, const struct delivery_events
  * its commit has begun. */
 void delivery_release(struct delivery **);
 
-enum delivery_add {
-    DELIVERY_ADDED,
-    DELIVERY_TOO_MANY, /* for one unit of the store */
-    DELIVERY_NO_MEMORY,
-};
-/* One accepted RCPT; nothing is borrowed beyond the call. */
-struct delivery_recipient {
-    const struct address *address;   /* with its domain */
-    const struct resolved *resolved; /* NULL: not ours, goes out as it is */
-    const struct smtp_rcpt *rcpt;
-};
-/* Adds the mailboxes and the addresses elsewhere that one recipient means; one that is there
- * already gets no second copy, and what its first RCPT asked for counts. */
-enum delivery_add delivery_add(struct delivery *, const struct delivery_recipient *);
+/* Adds one accepted RCPT. */
+enum recipients_add delivery_add(struct delivery *, const struct recipient_named *);
 
-/* Takes a message id and begins the body with the trace field; `only_recipient`, `id` and the times
- * of it are filled in here.  False: memory is short. */
+/* Takes a message id and begins the body with the trace fields; `only_recipient`, `id` and the
+ * times of it are filled in here.  False: memory is short. */
 bool delivery_open(struct delivery *, struct trace_received *, const struct address *recipient,
                    uint32_t recipient_count);
 /* False after SPOOL_FAILED: the rest may be thrown away. *wait_out: give no more before
@@ -51,10 +36,15 @@ bool delivery_open(struct delivery *, struct trace_received *, const struct addr
 void delivery_body(struct delivery *, struct bytes, bool *wait_out);
 /* Whether all of the body so far could be kept. */
 bool delivery_is_whole(const struct delivery *);
-/* Sends it to the store; `committed` will come.  `body`: what the decoder has counted on all that
- * delivery_body() was given.  False: memory is short; not sent. */
-bool delivery_commit(struct delivery *, const struct address *sender, const struct smtp_mail *,
-                     const struct content_facts *body);
+enum delivery_end {
+    DELIVERY_COMMITTING, /* `committed` will come */
+    DELIVERY_LOOPS,      /* everybody it is for has had it before (RFC 5321 6.3); not sent */
+    DELIVERY_NO_MEMORY,  /* not sent */
+};
+/* Sends it to the store.  `body`: what the decoder has counted on all that delivery_body() was
+ * given. */
+enum delivery_end delivery_commit(struct delivery *, const struct address *sender,
+                                  const struct smtp_mail *, const struct content_facts *body);
 
 enum store_verdict delivery_verdict(const struct delivery *);
 const struct error *delivery_error(const struct delivery *);
@@ -62,10 +52,6 @@ const struct error *delivery_error(const struct delivery *);
 struct text delivery_words(const struct delivery *);
 struct text delivery_id(const struct delivery *);
 uint64_t delivery_octets(const struct delivery *);
-size_t delivery_target_count(const struct delivery *);
-struct text delivery_target(const struct delivery *, size_t index);
-/* The recipients elsewhere, as they were queued. */
-size_t delivery_row_count(const struct delivery *);
-const struct queue_row *delivery_row(const struct delivery *, size_t index);
+const struct recipients *delivery_recipients(const struct delivery *);
 
 #endif

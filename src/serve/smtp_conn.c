@@ -160,15 +160,15 @@ static void complete(const struct smtp_conn *s, struct address *address)
 static void add_recipient(struct smtp_conn *s, const struct address *address,
                           const struct resolved *resolved, uint32_t request)
 {
-    struct delivery_recipient recipient = { address, resolved, s->rcpt };
+    struct recipient_named named = { address, resolved, s->rcpt };
     if (!s->delivery)
         s->delivery = delivery_new(s->conn.home, &delivery_events, s);
-    enum delivery_add added =
-        s->delivery ? delivery_add(s->delivery, &recipient) : DELIVERY_NO_MEMORY;
-    if (added == DELIVERY_TOO_MANY) {
+    enum recipients_add added =
+        s->delivery ? delivery_add(s->delivery, &named) : RECIPIENT_NO_MEMORY;
+    if (added == RECIPIENT_TOO_MANY) {
         answer(s, request,
                (struct smtp_answer){ SMTP_DEFER, 452, "4.5.3", T("too many recipients") });
-    } else if (added == DELIVERY_NO_MEMORY) {
+    } else if (added == RECIPIENT_NO_MEMORY) {
         answer(s, request, out_of_memory);
     } else {
         if (smtp_server_recipient_count(s->machine) == 0)
@@ -323,17 +323,24 @@ static void body_ready(void *owner)
 
 static void commit_message(struct smtp_conn *s, const struct smtp_step *step)
 {
-    static const struct smtp_answer no_room = { SMTP_DEFER, 452, "4.3.1",
-                                                TEXT("no room for this message, try again later") };
+    static const struct smtp_answer refusals[] = {
+        [DELIVERY_LOOPS] = { SMTP_REJECT, 554, "5.4.6",
+                             TEXT("a loop: its Delivered-To names its recipients") },
+        [DELIVERY_NO_MEMORY] = { SMTP_DEFER, 452, "4.3.1",
+                                 TEXT("no room for this message, try again later") },
+    };
+    const struct address *sender = smtp_server_sender(s->machine);
+    enum delivery_end end = DELIVERY_NO_MEMORY;
     s->body_phase = NO_BODY;
-    if (delivery_is_whole(s->delivery) &&
-        delivery_commit(s->delivery, smtp_server_sender(s->machine), smtp_server_mail(s->machine),
-                        step->facts)) {
+    if (delivery_is_whole(s->delivery))
+        end = delivery_commit(s->delivery, sender, smtp_server_mail(s->machine), step->facts);
+    if (end == DELIVERY_COMMITTING) {
         s->commit_request = step->request;
         return;
     }
+    log_refused(s, sender, "message", &refusals[end]);
     end_delivery(s);
-    answer(s, step->request, no_room);
+    answer(s, step->request, refusals[end]);
 }
 
 static void log_accepted(struct smtp_conn *s, const struct delivery *d)
@@ -345,12 +352,13 @@ static void log_accepted(struct smtp_conn *s, const struct delivery *d)
     LOG_EVENT(log, LOG_INFO, session, "accepted", { "id", delivery_id(d) },
               { "from", address_text(smtp_server_sender(s->machine)) }, { "size", text_of(size) },
               { "peer", endpoint_print(&s->conn.peer, peer) });
-    for (size_t i = 0; i < delivery_target_count(d); i++)
-        LOG_EVENT(log, LOG_INFO, session, "delivered", { "id", delivery_id(d) },
-                  { "to", delivery_target(d, i) });
-    for (size_t i = 0; i < delivery_row_count(d); i++)
-        LOG_EVENT(log, LOG_INFO, session, "queued", { "id", delivery_id(d) },
-                  { "to", delivery_row(d, i)->address });
+    const struct recipients *r = delivery_recipients(d);
+    for (size_t i = 0; i < r->place_count; i++) {
+        const struct place *place = &r->places[i];
+        const char *event = place->lost ? "looped" : place->mailbox ? "delivered" : "queued";
+        LOG_EVENT(log, LOG_INFO, session, event, { "id", delivery_id(d) },
+                  { "to", place->address });
+    }
 }
 
 static void committed(void *owner, struct delivery *d)

@@ -5,6 +5,7 @@ The next hop is a port that nobody listens on, so that every recipient stays whe
 
 import contextlib
 import os
+import re
 import sqlite3
 
 from harness import Server, case, equal, main, until
@@ -105,6 +106,39 @@ def the_queue_outlives_the_server():
         server.restart(kill=True)
         equal(waiting(server, "printf('%X', message), address, notify")[0][1:],
               ("x@elsewhere.test", DELAY), number)
+
+
+@case
+def an_alias_puts_its_name_on_what_it_forwards():
+    """Once, and only when nobody else is told by it."""
+    with post_office() as server:
+        server.run("alias", "add", "away@example.test", "x@elsewhere.test")
+        server.run("alias", "add", "both@example.test", BOB, "x@elsewhere.test")
+        server.run("alias", "add", BOB, BOB, "x@elsewhere.test")
+        for to, fields in [
+                (["<both@example.test>"], [BOB, "both@example.test"]), ([f"<{BOB}>"], [BOB]),
+                ([f"<{BOB}>", "<away@example.test>"], [BOB])]:
+            send(server, to)
+            found = re.findall(r"^Delivered-To: (.*)\r$", server.messages(BOB)[-1].decode(), re.M)
+            equal(found, fields, f"fields of mail to {to}")
+
+
+@case
+def what_comes_back_is_a_loop():
+    with post_office(trusted=False) as server:
+        server.run("alias", "add", "away@example.test", "x@elsewhere.test")
+        for to, field, reply in [
+                ([BOB], BOB, "554 5.4.6 "), (["away@example.test"], "Away@EXAMPLE.test",
+                                             "554 5.4.6 "),
+                ([BOB, "away@example.test"], BOB, "250 "), ([BOB], "x@elsewhere.test", "250 "),
+                ([BOB], "bob@example.test.elsewhere.test", "250 ")]:
+            wire = server.smtp()
+            wire.envelope(to=to)
+            wire.expect(wire.data(f"Subject: x\r\nDelivered-To: {field}\r\n\r\nx\r\n".encode()),
+                        reply)
+            wire.say("NOOP", "250")
+        equal(len(server.messages(BOB)), 2, "messages")
+        equal(waiting(server, "address"), [("x@elsewhere.test",)], "rows")
 
 
 if __name__ == "__main__":
