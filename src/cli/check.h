@@ -3,6 +3,7 @@
 #define CLI_CHECK_H
 
 #include "cli/cli.h"
+#include "run/process.h"
 
 enum check_level {
     CHECK_FINE,
@@ -24,6 +25,8 @@ void check_say(struct check *, enum check_level, const char *area, const char *f
 
 /* The machine: account, data folder, ports, certificates, limits.  Nothing is made or changed. */
 void check_machine(struct check *);
+/* Certificates and keys, for a server that will be this user. */
+void check_tls(struct check *, const struct process_user *);
 /* Who gets mail: domains, users, aliases, and mailboxes without a user.  Root has become DATA's
  * owner before. */
 void check_people(struct check *);

@@ -131,9 +131,9 @@ static void check_listener(struct check *c, const struct config_listener *l, boo
     char words[ENDPOINT_TEXT_MAX];
     const char *role = role_name(l->role);
     endpoint_print(&l->endpoint, words);
-    if (!role_is_served(l->role)) {
-        check_say(c, CHECK_WARN, "listen", "%s %s: this service is not built yet: not bound", role,
-                  words);
+    const char *obstacle = role_obstacle(c->cli->config, l->role);
+    if (obstacle) {
+        check_say(c, CHECK_WARN, "listen", "%s %s is not bound: %s", role, words, obstacle);
         return;
     }
     int number = server_runs ? 0 : try_address(&l->endpoint);
@@ -160,52 +160,6 @@ static void check_listeners(struct check *c)
     bool server_runs = remote_is_there(cli_data(c->cli));
     for (size_t i = 0; i < c->cli->config->listener_count; i++)
         check_listener(c, &c->cli->config->listeners[i], server_runs);
-}
-
-/* --- tls --- */
-
-/* Whether the user can read the file: 0 or an errno.  Root asks a child that has become him. */
-static int try_file(const char *path, const struct process_user *user)
-{
-    int status = 0;
-    pid_t child = process_is_root() && user->uid != 0 ? fork() : 0;
-    if (child < 0)
-        return errno;
-    if (child == 0) {
-        bool is_child = process_is_root() && user->uid != 0;
-        bool became = !is_child || process_become(user, NULL);
-        int fd = became ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-        int number = fd >= 0 ? 0 : errno;
-        if (fd >= 0)
-            close(fd);
-        if (is_child)
-            _exit(number);
-        return number;
-    }
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-        continue;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : EIO;
-}
-
-static void check_file(struct check *c, struct text path, const struct process_user *user)
-{
-    int number = try_file(path.at, user);
-    if (number == 0)
-        check_say(c, CHECK_FINE, "tls", "%s is readable", path.at);
-    else
-        check_say(c, CHECK_WRONG, "tls", "%s: user %u cannot read it: %s", path.at, user->uid,
-                  strerror(number));
-}
-
-static void check_certificates(struct check *c, const struct process_user *user)
-{
-    const struct config *config = c->cli->config;
-    for (size_t i = 0; i < config->certificate_count; i++) {
-        check_file(c, config->certificates[i].certificate, user);
-        check_file(c, config->certificates[i].key, user);
-    }
-    if (config->certificate_count)
-        check_say(c, CHECK_WARN, "tls", "TLS is not built yet: certificates are not used");
 }
 
 /* --- limits --- */
@@ -236,6 +190,6 @@ void check_machine(struct check *c)
         check_folder(c, &user);
     check_listeners(c);
     if (known)
-        check_certificates(c, &user);
+        check_tls(c, &user);
     check_limits(c);
 }

@@ -1,5 +1,13 @@
-/* reload.c - godwit reload: the running server reads its configuration again. */
+/* reload.c - godwit reload: the running server reads its configuration again.
+ *
+ * Run by root it brings the certificates and keys along, since the server may not read them itself.
+ */
 #include "cli/remote.h"
+#include "run/file.h"
+#include "run/process.h"
+#include "serve/credentials.h"
+
+enum { FILES_MAX = 512 * 1024 };
 
 /* A mistake in the file is the server's to find and log as well; its folder is enough to ask it. */
 static bool load(struct cli *cli, struct error *mistake)
@@ -10,12 +18,49 @@ static bool load(struct cli *cli, struct error *mistake)
     return mistake->kind == ERROR_CONFIG && config_load_data(cli->file, &cli->config, &ignored);
 }
 
+/* A file that cannot be read is left to the server, which will say so. */
+static void bring(json_t *names, struct buffer *octets, struct text path)
+{
+    struct buffer file;
+    struct error ignored;
+    bool denied;
+    buffer_init(&file, CREDENTIAL_OCTETS_MAX);
+    if (file_read(path.at, &file, &denied, &ignored) && file.len <= octets->max - octets->len)
+        if (json_array_append_new(names, json_pack("[s,I]", path.at, (json_int_t)file.len)) == 0)
+            buffer_append(octets, file.at, file.len);
+    buffer_wipe(&file);
+}
+
+/* What only root may read. */
+static json_t *bring_files(const struct config *config, struct buffer *octets)
+{
+    json_t *names = json_array();
+    if (!names || !process_is_root() || !buffer_reserve(octets, FILES_MAX))
+        return names;
+    for (size_t i = 0; i < config->certificate_count; i++) {
+        bring(names, octets, config->certificates[i].certificate);
+        bring(names, octets, config->certificates[i].key);
+    }
+    return names;
+}
+
+static enum remote_state ask(struct cli *cli, struct error *e)
+{
+    struct buffer octets;
+    buffer_init(&octets, FILES_MAX);
+    json_t *request =
+        json_pack("{s:s,s:o}", "do", "reload", "files", bring_files(cli->config, &octets));
+    enum remote_state state = remote_ask_with(cli_data(cli), request, buffer_bytes(&octets), e);
+    buffer_wipe(&octets);
+    return state;
+}
+
 enum cli_exit cli_reload(struct cli *cli)
 {
     struct error mistake = { 0 }, e;
     if (!load(cli, &mistake))
         return cli_fail(&mistake);
-    switch (remote_ask(cli_data(cli), json_pack("{s:s}", "do", "reload"), &e)) {
+    switch (ask(cli, &e)) {
     case REMOTE_DONE:
         return CLI_DONE;
     case REMOTE_REFUSED:

@@ -55,12 +55,11 @@ bool remote_is_there(const char *data)
     return there;
 }
 
-static bool send_line(int s, char *line, struct error *e)
+static bool send_all(int s, const void *octets, size_t len, struct error *e)
 {
-    size_t len = strlen(line), sent = 0;
-    line[len++] = '\n'; /* where the zero was */
+    size_t sent = 0;
     while (sent < len) {
-        ssize_t n = send(s, line + sent, len - sent, MSG_NOSIGNAL);
+        ssize_t n = send(s, (const char *)octets + sent, len - sent, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -107,7 +106,20 @@ static enum remote_state understand(struct text line, struct error *e)
     return ok ? REMOTE_DONE : REMOTE_REFUSED;
 }
 
+static bool send_request(int s, char *line, struct bytes behind, struct error *e)
+{
+    size_t len = strlen(line);
+    line[len++] = '\n'; /* where the zero was */
+    return send_all(s, line, len, e) && send_all(s, behind.at, behind.len, e);
+}
+
 enum remote_state remote_ask(const char *data, json_t *request, struct error *e)
+{
+    return remote_ask_with(data, request, (struct bytes){ 0 }, e);
+}
+
+enum remote_state remote_ask_with(const char *data, json_t *request, struct bytes behind,
+                                  struct error *e)
 {
     struct buffer answer;
     int s;
@@ -120,7 +132,7 @@ enum remote_state remote_ask(const char *data, json_t *request, struct error *e)
     buffer_init(&answer, ANSWER_MAX);
     enum remote_state state = reach(data, &s, e);
     if (state == REMOTE_DONE) {
-        state = send_line(s, line, e) && receive_line(s, &answer, e)
+        state = send_request(s, line, behind, e) && receive_line(s, &answer, e)
                     ? understand(buffer_as_text(&answer), e)
                     : REMOTE_REFUSED;
         close(s);

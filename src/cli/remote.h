@@ -13,6 +13,9 @@ enum remote_state {
 };
 /* Sends the request, which is given back, and waits for the answer. */
 enum remote_state remote_ask(const char *data, json_t *request, struct error *);
+/* The same with octets behind the request's line. */
+enum remote_state remote_ask_with(const char *data, json_t *request, struct bytes behind,
+                                  struct error *);
 
 /* Whether a server runs on this DATA and hears us. */
 bool remote_is_there(const char *data);

@@ -58,6 +58,8 @@ static int on_name(SSL *ssl, int *alert, void *owner)
     *alert = SSL_AD_UNRECOGNIZED_NAME;
     if (!named)
         return table->has_standard ? SSL_TLSEXT_ERR_NOACK : SSL_TLSEXT_ERR_ALERT_FATAL;
+    /* Otherwise the standard one stays beside it, when its key is of another kind. */
+    SSL_certs_clear(ssl);
     if (SSL_use_cert_and_key(ssl, named->pair.leaf, named->pair.key, named->pair.chain, 1) == 1)
         return SSL_TLSEXT_ERR_OK;
     *alert = SSL_AD_INTERNAL_ERROR;

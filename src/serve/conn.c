@@ -2,6 +2,7 @@
 #include "serve/conn.h"
 
 #include "base/check.h"
+#include "run/tls.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -9,9 +10,11 @@
 enum {
     PENDING_MAX = 1024 * 1024,
     SHARE_OCTETS = 1024 * 1024, /* of output in a turn: other sessions have theirs in between */
+    HANDSHAKE_MS = 30000,
 };
 
 static void turn(struct conn *, struct bytes fresh);
+static bool begin_tls(struct conn *);
 
 /* --- Output --- */
 
@@ -102,7 +105,7 @@ static enum conn_wait advance(struct conn *c, struct bytes *in)
         if (wait == CONN_DROP)
             break;
         said += flush(c);
-        if (wait == CONN_DONE || (wait != CONN_NEED_DRAIN && !c->again))
+        if (wait == CONN_DONE || wait == CONN_START_TLS || (wait != CONN_NEED_DRAIN && !c->again))
             break;
         c->yields = said >= SHARE_OCTETS;
     }
@@ -113,6 +116,11 @@ static void turn(struct conn *c, struct bytes fresh)
 {
     if (c->running) {
         c->again = true;
+        return;
+    }
+    if (c->shaking) {
+        if (c->home->stopping)
+            conn_drop(c);
         return;
     }
     if (c->pending.len && !buffer_append(&c->pending, fresh.at, fresh.len)) {
@@ -131,7 +139,7 @@ static void turn(struct conn *c, struct bytes fresh)
     }
     set_reading(c, wait);
     set_timer(c);
-    if (c->broken)
+    if (c->broken || (wait == CONN_START_TLS && !begin_tls(c)))
         conn_drop(c);
 }
 
@@ -168,6 +176,75 @@ static void on_drained(void *owner)
 
 static const struct stream_events events = { on_input, on_end, on_drained };
 
+/* --- TLS --- */
+
+static void log_tls(struct conn *c)
+{
+    struct tls_facts facts;
+    if (tls_facts(c->stream, &facts))
+        LOG_EVENT(conn_log(c), LOG_INFO, conn_session(c), "tls",
+                  { "version", text_of(facts.version) }, { "cipher", text_of(facts.cipher) },
+                  { "name", text_of(facts.name) },
+                  { "session", facts.resumed ? T("resumed") : T("new") });
+}
+
+static void log_tls_failure(struct conn *c, const struct error *why)
+{
+    char words[ENDPOINT_TEXT_MAX];
+    LOG_EVENT(conn_log(c), LOG_NOTICE, conn_session(c), "tls-failed",
+              { "service", text_of(role_name(c->role)) },
+              { "peer", endpoint_print(&c->peer, words) }, { "why", error_text(why) });
+}
+
+/* RFC 3207 6, RFC 2595 4: somebody in the middle may have put it there. */
+struct bytes conn_log_discarded(struct conn *c, struct bytes taken)
+{
+    char words[80];
+    struct text line, behind = text_of_bytes(taken);
+    text_cut(&behind, '\n', &line);
+    if (behind.len == 0)
+        return taken;
+    snprintf(words, sizeof words, "%zu octets came behind %s in the clear", behind.len,
+             role_is_pop3(c->role) ? "STLS" : "STARTTLS");
+    LOG_EVENT(conn_log(c), LOG_NOTICE, conn_session(c), "discarded", { "why", text_of(words) });
+    return (struct bytes){ taken.at, taken.len - behind.len };
+}
+
+static void on_shaken(void *owner, const struct error *why)
+{
+    struct conn *c = owner;
+    c->shaking = false;
+    if (why) {
+        log_tls_failure(c, why);
+        stream_finish(&c->stream);
+        conn_drop(c);
+        return;
+    }
+    c->tls = true;
+    log_tls(c);
+    if (!role_begins_with_tls(c->role))
+        c->type->tls_started(c);
+    turn(c, (struct bytes){ 0 });
+}
+
+/* A ticket of one service is none for another. */
+static bool begin_tls(struct conn *c)
+{
+    struct error why;
+    if (c->type->output(c).len > 0 && !role_begins_with_tls(c->role))
+        return false; /* it did not read what was said before, and cannot be told to begin */
+    struct tls_options options = {
+        .service = role_name(c->role),
+        .timeout_ms = HANDSHAKE_MS,
+        .shaken = on_shaken,
+        .owner = c,
+    };
+    c->shaking = c->settings->tls && tls_accept(c->stream, c->settings->tls, &options, &why);
+    if (c->settings->tls && !c->shaking)
+        log_tls_failure(c, &why);
+    return c->shaking;
+}
+
 /* --- Beginning and end --- */
 
 /* Who is near is neither counted nor made to wait. */
@@ -202,7 +279,10 @@ static void conn_start(struct conn *c, struct stream *stream)
               { "service", text_of(role_name(c->role)) },
               { "peer", endpoint_print(&c->peer, words) });
     stream_start(stream, &events, c);
-    turn(c, (struct bytes){ 0 });
+    if (!role_begins_with_tls(c->role))
+        turn(c, (struct bytes){ 0 });
+    else if (!begin_tls(c))
+        conn_drop(c);
 }
 
 void conn_drop(struct conn *c)
@@ -224,14 +304,18 @@ void conn_drop(struct conn *c)
 
 /* --- Admission --- */
 
-/* The last words to a peer that finds the house full, in the protocol that it expects. */
+/* The last words to a peer that finds the house full, in the protocol that it expects; none to one
+ * who expects TLS, since a handshake for this would cost more than the session. */
 static void turn_away(struct served_port *port, struct stream *stream, const char *why)
 {
     char words[512];
-    bool pop3 = port->role == ROLE_POP3 || port->role == ROLE_POP3S;
     struct text hostname = port->home->settings->config->hostname;
+    if (role_begins_with_tls(port->role)) {
+        stream_finish(&stream);
+        return;
+    }
     int len =
-        pop3
+        role_is_pop3(port->role)
             ? snprintf(words, sizeof words, "-ERR [SYS/TEMP] %.*s %s\r\n", TEXT_ARGS(hostname), why)
             : snprintf(words, sizeof words, "421 4.7.0 %.*s %s\r\n", TEXT_ARGS(hostname), why);
     stream_write(stream, (struct bytes){ (const uint8_t *)words, (size_t)len });
@@ -267,7 +351,7 @@ void conn_accepted(void *owner, struct stream *stream)
         return;
     }
     struct conn *c =
-        port->role == ROLE_POP3 ? pop3_conn_new(port, &peer) : smtp_conn_new(port, &peer);
+        role_is_pop3(port->role) ? pop3_conn_new(port, &peer) : smtp_conn_new(port, &peer);
     if (!c) {
         shared_release(server->shared, &peer, exempt);
         turn_away(port, stream, "memory is short, try again later");

@@ -5,8 +5,9 @@
  * waits, so replies coalesce.
  *
  * Input that the machine did not take is copied to `pending`, which has memory only while it is not
- * empty.  An operation that a lane works on may outlive its session: `gone` of the type cuts its
- * tie.
+ * empty.  While TLS shakes hands the machine is not asked anything: only the handshake's own time
+ * limit runs.  An operation that a lane works on may outlive its session: `gone` of the type cuts
+ * its tie.
  */
 #ifndef SERVE_CONN_H
 #define SERVE_CONN_H
@@ -21,6 +22,7 @@ enum conn_wait {
     CONN_NEED_DRAIN,
     CONN_NEED_ANSWER,
     CONN_NEED_TIME, /* nothing is taken before the deadline */
+    CONN_START_TLS, /* write what there is, then shake hands */
     CONN_DONE,      /* write what there is, then say goodbye */
     CONN_DROP,      /* close at once */
 };
@@ -32,6 +34,8 @@ struct conn_type {
     struct bytes (*output)(const struct conn *);
     void (*drained)(struct conn *, size_t count);
     uint64_t (*deadline_ms)(const struct conn *);
+    /* The handshake that the machine has ordered is done. */
+    void (*tls_started)(struct conn *);
     void (*input_ended)(struct conn *);
     void (*shut_down)(struct conn *);
     void (*reconfigure)(struct conn *, const struct settings *);
@@ -53,6 +57,8 @@ struct conn {
     struct wire wire;
     char session[LOG_SESSION_TEXT + 1];
     bool exempt;  /* loopback or trusted: see shared_admit(); no stranger to the machines */
+    bool tls;     /* the handshake is done */
+    bool shaking; /* ... or under way */
     bool running; /* in the pump now */
     bool again;   /* something happened meanwhile */
     bool sending; /* the stream still holds output */
@@ -69,6 +75,10 @@ void conn_init(struct conn *, const struct conn_type *, struct served_port *,
 void conn_resume(struct conn *);
 /* Ends it at once; frees. */
 void conn_drop(struct conn *);
+
+/* For the log: what a client said in the step that orders TLS.  Returns its command line; what
+ * stands behind it was thrown away, and is told. */
+struct bytes conn_log_discarded(struct conn *, struct bytes taken);
 
 static inline struct text conn_session(const struct conn *c)
 {

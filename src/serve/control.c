@@ -7,7 +7,11 @@
 #include <jansson.h>
 #include <stdlib.h>
 
-enum { REQUEST_MAX = 64 * 1024, CALLERS_MAX = 64 };
+enum {
+    LINE_MAX_OCTETS = 64 * 1024,
+    REQUEST_MAX = 1024 * 1024, /* with the files behind the line */
+    CALLERS_MAX = 64,
+};
 
 struct control {
     struct server *server;
@@ -33,7 +37,7 @@ static void caller_free(struct caller *c)
     if (c->control)
         c->control->caller_count--;
     list_remove(&c->link);
-    buffer_clear(&c->request);
+    buffer_wipe(&c->request); /* maybe keys of certificates */
     free(c);
 }
 
@@ -52,7 +56,7 @@ static void answer(struct caller *c, bool ok, const struct error *error)
                                    "words", error->words);
     char *words = reply ? json_dumps(reply, JSON_COMPACT) : NULL;
     struct buffer line;
-    buffer_init(&line, REQUEST_MAX);
+    buffer_init(&line, LINE_MAX_OCTETS);
     if (words && c->stream && buffer_text(&line, text_of(words)) && buffer_byte(&line, '\n')) {
         stream_write(c->stream, buffer_bytes(&line));
         stream_finish(&c->stream);
@@ -77,18 +81,65 @@ static void reload_ended(void *owner, bool ok, const struct error *error)
     answer(owner, ok, error);
 }
 
-static void ask_reload(struct caller *c, const json_t *request)
+/* How many octets of files follow the line; false: the request makes no sense. */
+static bool count_files(const json_t *files, uint64_t *octets_out)
 {
-    (void)request;
+    size_t index;
+    json_t *file;
+    *octets_out = 0;
+    json_array_foreach(files, index, file)
+    {
+        json_int_t octets = json_integer_value(json_array_get(file, 1));
+        if (!json_is_string(json_array_get(file, 0)) || octets < 0 ||
+            octets > CREDENTIAL_OCTETS_MAX)
+            return false;
+        *octets_out += (uint64_t)octets;
+    }
+    return *octets_out < REQUEST_MAX;
+}
+
+static bool take_files(const json_t *files, struct bytes octets, struct credentials **out,
+                       struct error *error)
+{
+    size_t index;
+    json_t *file;
+    if (!credentials_new(out, error))
+        return false;
+    json_array_foreach(files, index, file)
+    {
+        size_t len = (size_t)json_integer_value(json_array_get(file, 1));
+        struct text path = text_of(json_string_value(json_array_get(file, 0)));
+        if (!credentials_add(*out, path, (struct bytes){ octets.at, len }, error)) {
+            credentials_free(out);
+            return false;
+        }
+        octets.at += len;
+    }
+    return true;
+}
+
+/* Waits until the files are complete. */
+static void ask_reload(struct caller *c, const json_t *request, struct bytes behind)
+{
     struct error error;
-    c->busy = reload_start(c->server, reload_ended, c, &error);
+    struct credentials *given;
+    uint64_t octets;
+    const json_t *files = json_object_get(request, "files");
+    if (!count_files(files, &octets)) {
+        refuse(c, ERROR_REFUSED, "the files of this request make no sense");
+        return;
+    }
+    if (behind.len < octets)
+        return;
+    if (take_files(files, behind, &given, &error))
+        c->busy = reload_start(c->server, given, reload_ended, c, &error);
     if (!c->busy)
         answer(c, false, &error);
 }
 
-static void ask_directory(struct caller *c, const json_t *request)
+static void ask_directory(struct caller *c, const json_t *request, struct bytes behind)
 {
-    (void)request;
+    (void)request, (void)behind;
     shared_directory_changed(c->server->shared);
     answer(c, true, NULL);
 }
@@ -101,8 +152,9 @@ static void purge_done(struct commit *commit)
     server_loop_release(&server->loops[0]);
 }
 
-static void ask_purge(struct caller *c, const json_t *request)
+static void ask_purge(struct caller *c, const json_t *request, struct bytes behind)
 {
+    (void)behind;
     const char *words = json_string_value(json_object_get(request, "mailbox"));
     char *end = NULL;
     mailbox_id mailbox = words ? strtoull(words, &end, 16) : 0;
@@ -119,20 +171,20 @@ static void ask_purge(struct caller *c, const json_t *request)
 
 static const struct {
     const char *name;
-    void (*run)(struct caller *, const json_t *request);
+    void (*run)(struct caller *, const json_t *request, struct bytes behind);
 } requests[] = {
     { "reload", ask_reload },
     { "directory", ask_directory },
     { "purge", ask_purge },
 };
 
-static void run_request(struct caller *c, struct text line)
+static void run_request(struct caller *c, struct text line, struct bytes behind)
 {
     json_t *request = json_loadb(line.at, line.len, 0, NULL);
     const char *name = json_string_value(json_object_get(request, "do"));
     for (size_t i = 0; name && i < sizeof requests / sizeof *requests; i++)
         if (text_equal(text_of(name), text_of(requests[i].name))) {
-            requests[i].run(c, request);
+            requests[i].run(c, request, behind);
             json_decref(request);
             return;
         }
@@ -147,13 +199,17 @@ static void on_input(void *owner, struct bytes bytes)
     struct caller *c = owner;
     if (c->busy)
         return;
-    if (!buffer_append(&c->request, bytes.at, bytes.len)) {
+    /* Reserved once: growth would leave copies of secrets behind. */
+    if ((!c->request.at && !buffer_reserve(&c->request, REQUEST_MAX)) ||
+        !buffer_append(&c->request, bytes.at, bytes.len)) {
         refuse(c, ERROR_REFUSED, "the request is too long");
         return;
     }
     struct text rest = buffer_as_text(&c->request), line;
     if (text_cut(&rest, '\n', &line))
-        run_request(c, line);
+        run_request(c, line, bytes_of_text(rest));
+    else if (line.len > LINE_MAX_OCTETS)
+        refuse(c, ERROR_REFUSED, "the request is too long");
 }
 
 static void on_end(void *owner, const struct error *why)

@@ -1,7 +1,8 @@
 /* control.h - DATA/control.sock: what the command line asks of a running server.
  *
  * One JSON object on a line each way; only root and the server's own user are heard.
- *   {"do":"reload"}                                     the configuration is read again
+ *   {"do":"reload","files":[["/path",123],...]}         the configuration is read again; files that
+ *                                                       only root may read follow, as octets
  *   {"do":"directory"}                                  users or aliases have changed
  *   {"do":"purge","mailbox":"16 hex digits"}            a mailbox and all in it are forgotten
  * Answer: {"ok":true} or {"ok":false,"kind":"refused|temporary|config","words":"..."}.

@@ -240,9 +240,11 @@ static struct pop3_step take_step(struct pop3_conn *p, struct bytes *in, uint64_
     bool secret = wire_is_on(wire) && pop3_server_line_is_secret(p->machine);
     const uint8_t *from = in->at;
     struct pop3_step step = pop3_server_step(p->machine, in, now_ms);
-    if (in->at > from) {
-        wire_add(wire, LOG_CLIENT, secret ? WIRE_SECRET : WIRE_WORDS,
-                 (struct bytes){ from, (size_t)(in->at - from) });
+    struct bytes taken = { from, (size_t)(in->at - from) };
+    if (step.kind == POP3_START_TLS)
+        taken = conn_log_discarded(&p->conn, taken);
+    if (taken.len) {
+        wire_add(wire, LOG_CLIENT, secret ? WIRE_SECRET : WIRE_WORDS, taken);
         p->content_output = false;
     }
     return step;
@@ -285,8 +287,8 @@ static enum conn_wait pop3_run(struct conn *c, struct bytes *in, uint64_t now_ms
         case POP3_CLOSE:
             pop3_drop_close(&p->drop); /* the next login is free before it is told so */
             return CONN_DONE;
-        case POP3_START_TLS: /* never offered before the service is built */
-            return CONN_DROP;
+        case POP3_START_TLS:
+            return CONN_START_TLS;
         default:
             p->request = step.request;
             requests[step.kind](p, &step);
@@ -307,6 +309,11 @@ static void pop3_drained(struct conn *c, size_t count)
 static uint64_t pop3_deadline(const struct conn *c)
 {
     return pop3_server_deadline_ms(OWNER_OF(c, const struct pop3_conn, conn)->machine);
+}
+
+static void pop3_tls_started(struct conn *c)
+{
+    pop3_server_tls_started(pop3_of(c)->machine, loop_now_ms(c->home->loop));
 }
 
 static void pop3_input_ended(struct conn *c)
@@ -340,6 +347,7 @@ static const struct conn_type pop3_type = {
     .output = pop3_output,
     .drained = pop3_drained,
     .deadline_ms = pop3_deadline,
+    .tls_started = pop3_tls_started,
     .input_ended = pop3_input_ended,
     .shut_down = pop3_shut_down,
     .reconfigure = pop3_reconfigure,
@@ -353,7 +361,8 @@ struct conn *pop3_conn_new(struct served_port *port, const struct endpoint *peer
     if (!p)
         return NULL;
     conn_init(&p->conn, &pop3_type, port, peer);
-    struct pop3_server_peer known = { .cleartext = settings_allow_cleartext(settings, peer),
+    struct pop3_server_peer known = { .tls = role_begins_with_tls(port->role),
+                                      .cleartext = settings_allow_cleartext(settings, peer),
                                       .stranger = !p->conn.exempt };
     p->machine = pop3_server_new(&settings->pop3, &known, loop_now_ms(port->home->loop));
     if (!p->machine) {

@@ -48,10 +48,10 @@ bool ports_take_handed(unsigned loops, struct bound_ports *ports, struct error *
     for (int i = 0; i < count; i++) {
         struct bound_port port = { .socket = HANDED_FIRST + i, .handed_over = true };
         text_cut(&names, ':', &name);
-        if (!role_named(name, &port.role) || !role_is_served(port.role))
+        if (!role_named(name, &port.role))
             return error_set(error, ERROR_CONFIG,
                              "the service manager hands over a socket named \"%.*s\": name it "
-                             "smtp or pop3 (FileDescriptorName=)",
+                             "for its service, smtp or pop3 for example (FileDescriptorName=)",
                              TEXT_ARGS(name));
         if (!add(ports, &port))
             return error_set(error, ERROR_CONFIG, "too many sockets are handed over");
@@ -87,21 +87,36 @@ static bool bind_listener(struct bound_ports *ports, const struct config_listene
     return true;
 }
 
-static void say_not_built(const struct config_listener *l)
+static void say_not_bound(const struct config_listener *l, const char *why)
 {
     char words[ENDPOINT_TEXT_MAX];
     if (l->written)
-        fprintf(stderr,
-                "godwit: warning: listen %s: %s is not bound: this service is not built yet\n",
-                role_name(l->role), endpoint_print(&l->endpoint, words).at);
+        fprintf(stderr, "godwit: warning: listen %s: %s is not bound: %s\n", role_name(l->role),
+                endpoint_print(&l->endpoint, words).at, why);
+}
+
+static bool can_serve_handed(const struct config *config, const struct bound_ports *ports,
+                             struct error *error)
+{
+    for (size_t i = 0; i < ports->count; i++) {
+        const char *obstacle = role_obstacle(config, ports->ports[i].role);
+        if (obstacle)
+            return error_set(error, ERROR_CONFIG,
+                             "the service manager hands over a socket for %s: %s",
+                             role_name(ports->ports[i].role), obstacle);
+    }
+    return true;
 }
 
 bool ports_bind(const struct config *config, struct bound_ports *out, struct error *error)
 {
+    if (!can_serve_handed(config, out, error))
+        return false;
     for (size_t i = 0; i < config->listener_count; i++) {
         const struct config_listener *l = &config->listeners[i];
-        if (!role_is_served(l->role))
-            say_not_built(l);
+        const char *obstacle = role_obstacle(config, l->role);
+        if (obstacle)
+            say_not_bound(l, obstacle);
         else if (!is_handed(out, l->role) && !bind_listener(out, l, error))
             return false;
     }

@@ -12,7 +12,8 @@ struct reload {
     struct job job;
     bool ok;
     struct error error;
-    struct config *config;
+    struct credentials *given; /* owned; NULL: none */
+    struct settings *next;     /* read, and not yet handed out */
     struct settings *old;
     unsigned loops_left;
 };
@@ -28,6 +29,7 @@ static void finish(struct reload *r)
         r->done(r->owner, r->ok, &r->error);
     server->reload = NULL;
     settings_free(&r->old);
+    credentials_free(&r->given);
     free(r);
     server_loop_release(&server->loops[0]);
 }
@@ -114,36 +116,42 @@ static void warn(void *owner, const char *words)
     server_note(owner, LOG_WARNING, "configuration", words);
 }
 
+/* The settings in effect are replaced on loop 0 and only by a reload: this one. */
 static void read_file(struct job *job)
 {
     struct reload *r = OWNER_OF(job, struct reload, job);
+    const struct settings *now = r->server->settings;
     struct config_notices notices = { warn, r->server };
-    struct text file = r->server->settings->config->file;
-    r->ok = config_load(file.len ? file.at : NULL, &notices, &r->config, &r->error);
+    struct settings_source source = { r->server->tls, r->given, now->credentials };
+    struct config *config;
+    r->ok = config_load(now->config->file.len ? now->config->file.at : NULL, &notices, &config,
+                        &r->error) &&
+            settings_new(config, &source, &r->next, &r->error);
 }
 
 static void file_read(struct job *job)
 {
     struct reload *r = OWNER_OF(job, struct reload, job);
-    struct settings *next;
     if (r->ok)
-        r->ok = settings_new(r->config, &next, &r->error);
-    if (r->ok)
-        hand_out(r, next);
+        hand_out(r, r->next);
     else
         finish(r);
 }
 
-bool reload_start(struct server *server, reload_done *done, void *owner, struct error *error)
+bool reload_start(struct server *server, struct credentials *given, reload_done *done, void *owner,
+                  struct error *error)
 {
-    if (server->reload || server->loops[0].stopping)
-        return error_set(error, ERROR_TEMPORARY, "the server is reloading or stopping already");
-    struct reload *r = calloc(1, sizeof *r);
-    if (!r)
-        return error_set(error, ERROR_TEMPORARY, "memory is short");
-    *r = (struct reload){ .server = server, .done = done, .owner = owner };
+    bool busy = server->reload || server->loops[0].stopping;
+    struct reload *r = busy ? NULL : calloc(1, sizeof *r);
+    if (!r) {
+        credentials_free(&given);
+        return error_set(error, ERROR_TEMPORARY,
+                         busy ? "the server is reloading or stopping already" : "memory is short");
+    }
+    *r = (struct reload){ .server = server, .given = given, .done = done, .owner = owner };
     r->job = (struct job){ .run = read_file, .done = file_read, .home = server->loops[0].loop };
     if (!lane_submit(server->chores, &r->job)) {
+        credentials_free(&r->given);
         free(r);
         return error_set(error, ERROR_TEMPORARY, "too busy, try again later");
     }

@@ -1,6 +1,7 @@
 /* reload.h - a new configuration for a server that goes on.
  *
- *   1 chores lane   reads and checks the file; a bad one ends here, the old one stays
+ *   1 chores lane   reads and checks the file and the certificates; what is bad ends here, the old
+ *                   settings stay
  *   2 every loop    takes the new settings, in a turn of its own, for itself and its sessions
  *   3 loop 0        when all have: the log follows, a barrier passes the directory's lane
  *   4 loop 0        nobody can look at the old settings any more: they are freed
@@ -13,7 +14,9 @@
 /* How it ended; `error` when not ok.  NULL for a signal: the log tells. */
 typedef void reload_done(void *owner, bool ok, const struct error *error);
 
-/* Loop 0.  False: one is under way already, or memory is short (*error). */
-bool reload_start(struct server *, reload_done *done, void *owner, struct error *error);
+/* Loop 0.  Takes `given` (certificates and keys that only root may read, or NULL), also on failure.
+ * False: one is under way already, or memory is short (*error). */
+bool reload_start(struct server *, struct credentials *given, reload_done *done, void *owner,
+                  struct error *error);
 
 #endif

@@ -259,8 +259,14 @@ bool server_new(struct config *config, unsigned loops, struct server **out, stru
     }
     atomic_flag_clear(&server->failed);
     atomic_flag_clear(&server->asked);
-    if (settings_new(config, &server->settings, error) && shared_new(&server->shared, error) &&
-        make_loops(server, loops, error))
+    if (!tls_service_new(&server->tls, error)) {
+        config_free(&config);
+        server_free(out);
+        return false;
+    }
+    struct settings_source source = { .service = server->tls };
+    if (settings_new(config, &source, &server->settings, error) &&
+        shared_new(&server->shared, error) && make_loops(server, loops, error))
         return true;
     server_free(out);
     return false;
@@ -306,5 +312,6 @@ void server_free(struct server **server_ref)
     shared_free(&server->shared);
     log_free(&server->log);
     settings_free(&server->settings);
+    tls_service_free(&server->tls);
     free(server);
 }

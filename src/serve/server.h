@@ -63,6 +63,7 @@ struct server_loop {
 };
 
 struct server {
+    struct tls_service *tls;   /* outlives all settings and streams */
     struct settings *settings; /* the newest; loop 0 replaces it */
     struct shared *shared;
     struct store *store;

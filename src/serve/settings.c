@@ -22,10 +22,26 @@ static struct smtp_server_config smtp_of(const struct config *c, bool submission
         .command_ms = c->smtp_command_ms,
         .message_ms = c->smtp_message_ms,
         .submission = submission,
+        .offer_tls = c->certificate_count > 0,
     };
 }
 
-bool settings_new(struct config *config, struct settings **out, struct error *error)
+static struct pop3_server_config pop3_of(const struct config *config)
+{
+    return (struct pop3_server_config){
+        .hostname = config->hostname,
+        .implementation = T("godwit-" GODWIT_VERSION),
+        .line_octets_max = at_most(config->line_octets, UINT32_MAX),
+        .errors_max = config->errors,
+        .logins_max = config->logins,
+        .login_delay_s = at_most(config->login_delay_ms / 1000, UINT32_MAX),
+        .idle_ms = config->pop3_idle_ms,
+        .offer_tls = config->certificate_count > 0,
+    };
+}
+
+bool settings_new(struct config *config, const struct settings_source *source,
+                  struct settings **out, struct error *error)
 {
     struct settings *s = calloc(1, sizeof *s);
     if (!s) {
@@ -35,15 +51,12 @@ bool settings_new(struct config *config, struct settings **out, struct error *er
     s->config = config;
     s->smtp = smtp_of(config, false);
     s->submission = smtp_of(config, true);
-    s->pop3 = (struct pop3_server_config){
-        .hostname = config->hostname,
-        .implementation = T("godwit-" GODWIT_VERSION),
-        .line_octets_max = at_most(config->line_octets, UINT32_MAX),
-        .errors_max = config->errors,
-        .logins_max = config->logins,
-        .login_delay_s = at_most(config->login_delay_ms / 1000, UINT32_MAX),
-        .idle_ms = config->pop3_idle_ms,
-    };
+    s->pop3 = pop3_of(config);
+    if (!credentials_read(config, source->given, source->before, &s->credentials, error) ||
+        !credentials_context(s->credentials, config, source->service, &s->tls, error)) {
+        settings_free(&s);
+        return false;
+    }
     *out = s;
     return true;
 }
@@ -52,6 +65,8 @@ void settings_free(struct settings **s)
 {
     if (!*s)
         return;
+    tls_context_free(&(*s)->tls);
+    credentials_free(&(*s)->credentials);
     config_free(&(*s)->config);
     free(*s);
     *s = NULL;
@@ -80,7 +95,21 @@ enum wire_level settings_wire_level(const struct settings *s)
     return levels[s->config->log_protocol];
 }
 
-bool role_is_served(enum role role)
+const char *role_obstacle(const struct config *config, enum role role)
 {
-    return role == ROLE_SMTP || role == ROLE_POP3;
+    if (role == ROLE_SUBMISSION || role == ROLE_SUBMISSIONS)
+        return "this service is not built yet";
+    if (role_begins_with_tls(role) && config->certificate_count == 0)
+        return "it needs a certificate: set certificate and key in tls { }";
+    return NULL;
+}
+
+bool role_begins_with_tls(enum role role)
+{
+    return role == ROLE_SUBMISSIONS || role == ROLE_POP3S;
+}
+
+bool role_is_pop3(enum role role)
+{
+    return role == ROLE_POP3 || role == ROLE_POP3S;
 }

@@ -10,16 +10,27 @@
 #include "proto/pop3_server.h"
 #include "proto/smtp_server.h"
 #include "run/wire.h"
+#include "serve/credentials.h"
 
 struct settings {
     struct config *config; /* owned; all texts below point into it */
     struct smtp_server_config smtp;
     struct smtp_server_config submission;
     struct pop3_server_config pop3;
+    struct credentials *credentials; /* owned */
+    struct tls_context *tls;         /* owned; NULL: no certificate is configured */
 };
 
-/* Takes the config over, also on failure (memory). */
-bool settings_new(struct config *, struct settings **out, struct error *);
+/* What settings are made with, besides the configuration. */
+struct settings_source {
+    struct tls_service *service;
+    const struct credentials *given, *before; /* see credentials_read(); may be NULL */
+};
+
+/* Takes the config over, also on failure.  Reads certificates: blocks.  ERROR_CONFIG: one of them
+ * cannot be used. */
+bool settings_new(struct config *, const struct settings_source *, struct settings **out,
+                  struct error *);
 void settings_free(struct settings **);
 
 /* Whether a password may be spoken in the clear on a connection from this peer. */
@@ -28,7 +39,10 @@ bool settings_allow_cleartext(const struct settings *, const struct endpoint *pe
 /* How much of a session is logged. */
 enum wire_level settings_wire_level(const struct settings *);
 
-/* Which services are built: a listener for another role is not bound, and says so. */
-bool role_is_served(enum role);
+/* Why a listener of this role is not bound, as a sentence; NULL: it is. */
+const char *role_obstacle(const struct config *, enum role);
+/* Implicit TLS (RFC 8314 3). */
+bool role_begins_with_tls(enum role);
+bool role_is_pop3(enum role);
 
 #endif

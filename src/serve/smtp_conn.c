@@ -297,6 +297,7 @@ static void open_message(struct smtp_conn *s, const struct smtp_step *step)
         .hostname = s->conn.settings->config->hostname,
         .esmtp = smtp_server_is_esmtp(s->machine),
         .utf8 = mail && mail->smtputf8,
+        .tls = s->conn.tls,
         .authenticated = smtp_server_is_authenticated(s->machine),
     };
     if (!s->delivery ||
@@ -440,8 +441,11 @@ static struct smtp_step take_step(struct smtp_conn *s, struct bytes *in, uint64_
     bool secret = logged && smtp_server_line_is_secret(s->machine);
     const uint8_t *from = in->at;
     struct smtp_step step = smtp_server_step(s->machine, in, now_ms);
-    if (logged && in->at > from)
-        log_input(s, &step, (struct bytes){ from, (size_t)(in->at - from) }, secret);
+    struct bytes taken = { from, (size_t)(in->at - from) };
+    if (step.kind == SMTP_START_TLS)
+        taken = conn_log_discarded(&s->conn, taken);
+    if (logged && taken.len)
+        log_input(s, &step, taken, secret);
     return step;
 }
 
@@ -468,8 +472,8 @@ static enum conn_wait smtp_run(struct conn *c, struct bytes *in, uint64_t now_ms
         case SMTP_FORGET:
             end_delivery(s);
             break;
-        case SMTP_START_TLS: /* never offered before the service is built */
-            return CONN_DROP;
+        case SMTP_START_TLS:
+            return CONN_START_TLS;
         default:
             requests[step.kind](s, &step);
         }
@@ -491,6 +495,11 @@ static uint64_t smtp_deadline(const struct conn *c)
 {
     const struct smtp_conn *s = OWNER_OF(c, const struct smtp_conn, conn);
     return s->body_waits ? UINT64_MAX /* for our own disk */ : smtp_server_deadline_ms(s->machine);
+}
+
+static void smtp_tls_started(struct conn *c)
+{
+    smtp_server_tls_started(smtp_of(c)->machine, loop_now_ms(c->home->loop));
 }
 
 static void smtp_input_ended(struct conn *c)
@@ -530,6 +539,7 @@ static const struct conn_type smtp_type = {
     .output = smtp_output,
     .drained = smtp_drained,
     .deadline_ms = smtp_deadline,
+    .tls_started = smtp_tls_started,
     .input_ended = smtp_input_ended,
     .shut_down = smtp_shut_down,
     .reconfigure = smtp_reconfigure,
@@ -545,6 +555,7 @@ struct conn *smtp_conn_new(struct served_port *port, const struct endpoint *peer
     conn_init(&s->conn, &smtp_type, port, peer);
     s->peer.trusted = config_trusts(settings->config, peer);
     struct smtp_server_peer known = { .trusted = s->peer.trusted,
+                                      .tls = role_begins_with_tls(port->role),
                                       .may_verify = s->peer.trusted,
                                       .stranger = !s->conn.exempt };
     s->machine = smtp_server_new(machine_config(settings, port->role), &known,

@@ -72,6 +72,12 @@ class Wire:
             pass
         return bytes(self.unread)
 
+    def shake(self, context, name="mx.example.test", session=None):
+        """TLS from here on; what was read before belongs to the clear."""
+        if self.unread:
+            raise Broken(f"before the handshake came {bytes(self.unread)!r}")
+        self.sock = context.wrap_socket(self.sock, server_hostname=name, session=session)
+
     def half_close(self):
         self.sock.shutdown(socket.SHUT_WR)
 

@@ -70,7 +70,7 @@ static int set_up(void **state)
     if (!config_read("test.conf", words, &notices, &config, &error))
         fail_msg("%s", error.words);
     struct server *s = &w->server;
-    assert_true(settings_new(config, &s->settings, &error));
+    assert_true(settings_new(config, &(struct settings_source){ 0 }, &s->settings, &error));
     assert_true(shared_new(&s->shared, &error));
     assert_true(log_new(&log, &s->log, &error));
     assert_true(people_new(w->folder, s->shared, &s->people, &error));

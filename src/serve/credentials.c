@@ -1,0 +1,148 @@
+/* credentials.c - certificates and keys of a configuration, as the octets of their files. */
+#include "serve/credentials.h"
+
+#include "run/file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct file {
+    char *path;
+    struct buffer octets;
+};
+
+struct credentials {
+    size_t count;
+    struct file files[CREDENTIALS_MAX];
+};
+
+bool credentials_new(struct credentials **out, struct error *e)
+{
+    *out = calloc(1, sizeof **out);
+    return *out || error_set(e, ERROR_TEMPORARY, "memory is short");
+}
+
+void credentials_free(struct credentials **credentials)
+{
+    struct credentials *c = *credentials;
+    if (!c)
+        return;
+    for (size_t i = 0; i < c->count; i++) {
+        free(c->files[i].path);
+        buffer_wipe(&c->files[i].octets);
+    }
+    free(c);
+    *credentials = NULL;
+}
+
+/* --- Files --- */
+
+static const struct file *find(const struct credentials *c, struct text path)
+{
+    for (size_t i = 0; c && i < c->count; i++)
+        if (text_equal(text_of(c->files[i].path), path))
+            return &c->files[i];
+    return NULL;
+}
+
+struct bytes credentials_find(const struct credentials *c, struct text path)
+{
+    const struct file *file = find(c, path);
+    return file ? buffer_bytes(&file->octets) : (struct bytes){ 0 };
+}
+
+/* A place for the file; NULL: memory is short, or there are too many. */
+static struct file *new_file(struct credentials *c, struct text path, struct error *e)
+{
+    if (c->count == CREDENTIALS_MAX) {
+        error_set(e, ERROR_CONFIG, "more than %d certificates and keys", CREDENTIALS_MAX);
+        return NULL;
+    }
+    struct file *file = &c->files[c->count];
+    file->path = strndup(path.at, path.len);
+    if (!file->path) {
+        error_set(e, ERROR_TEMPORARY, "memory is short");
+        return NULL;
+    }
+    buffer_init(&file->octets, CREDENTIAL_OCTETS_MAX);
+    c->count++;
+    return file;
+}
+
+bool credentials_add(struct credentials *c, struct text path, struct bytes octets, struct error *e)
+{
+    struct file *file = new_file(c, path, e);
+    return file && (buffer_append(&file->octets, octets.at, octets.len) ||
+                    error_set(e, ERROR_CONFIG, "%.*s is too large", TEXT_ARGS(path)));
+}
+
+struct sources {
+    const struct credentials *given, *before;
+};
+
+static bool read_file(struct credentials *c, struct text path, const struct sources *from,
+                      struct error *e)
+{
+    bool denied;
+    if (find(c, path))
+        return true; /* a certificate and its key may be in one file */
+    struct file *file = new_file(c, path, e);
+    if (!file)
+        return false;
+    if (file_read(file->path, &file->octets, &denied, e))
+        return true;
+    const struct file *known = find(from->given, path);
+    if (!known && denied)
+        known = find(from->before, path);
+    if (known)
+        return buffer_append(&file->octets, known->octets.at, known->octets.len) ||
+               error_set(e, ERROR_TEMPORARY, "memory is short");
+    if (!denied)
+        return false;
+    return error_set(e, ERROR_CONFIG, "cannot read %s: this user may not; %s", file->path,
+                     from->before ? "run godwit reload as root"
+                                  : "start as root, or let this user read it");
+}
+
+bool credentials_read(const struct config *config, const struct credentials *given,
+                      const struct credentials *before, struct credentials **out, struct error *e)
+{
+    struct sources from = { given, before };
+    if (!credentials_new(out, e))
+        return false;
+    for (size_t i = 0; i < config->certificate_count; i++) {
+        const struct config_certificate *pair = &config->certificates[i];
+        if (!read_file(*out, pair->certificate, &from, e) ||
+            !read_file(*out, pair->key, &from, e)) {
+            credentials_free(out);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* --- For TLS --- */
+
+struct tls_pair credentials_pair(const struct credentials *c, const struct config_certificate *pair)
+{
+    return (struct tls_pair){
+        .host = pair->host,
+        .certificate_name = pair->certificate.at,
+        .key_name = pair->key.at,
+        .certificate = credentials_find(c, pair->certificate),
+        .key = credentials_find(c, pair->key),
+    };
+}
+
+bool credentials_context(const struct credentials *c, const struct config *config,
+                         struct tls_service *service, struct tls_context **out, struct error *e)
+{
+    size_t count = config->certificate_count;
+    struct tls_pair pairs[CREDENTIALS_MAX];
+    *out = NULL;
+    if (count > CREDENTIALS_MAX)
+        return error_set(e, ERROR_CONFIG, "more than %d certificates", CREDENTIALS_MAX);
+    for (size_t i = 0; i < count; i++)
+        pairs[i] = credentials_pair(c, &config->certificates[i]);
+    return count == 0 || tls_server_context_new(service, pairs, count, out, e);
+}

@@ -1,0 +1,38 @@
+/* credentials.h - certificates and keys of a configuration, as the octets of their files.
+ *
+ * They are read once, by whoever may: at the start by root, before it becomes the user.  Later the
+ * user reads them again; what only root may read comes from `godwit reload`, or stays as it was.
+ */
+#ifndef SERVE_CREDENTIALS_H
+#define SERVE_CREDENTIALS_H
+
+#include "base/buffer.h"
+#include "config/config.h"
+#include "run/tls.h"
+
+enum { CREDENTIAL_OCTETS_MAX = 64 * 1024, CREDENTIALS_MAX = 200 };
+
+/* The files of one configuration; opaque, immutable once read. */
+struct credentials;
+
+bool credentials_new(struct credentials **out, struct error *);
+/* Wipes. */
+void credentials_free(struct credentials **);
+/* Adds a file's octets, copied.  False: memory is short, or there are too many. */
+bool credentials_add(struct credentials *, struct text path, struct bytes, struct error *);
+/* Empty when there is no such file. */
+struct bytes credentials_find(const struct credentials *, struct text path);
+
+/* Reads every certificate and key of the configuration.  What this process may not read is taken
+ * from `given`, else from `before`; both may be NULL.  Blocks.  ERROR_CONFIG: a file is missing, or
+ * only root may read it. */
+bool credentials_read(const struct config *, const struct credentials *given,
+                      const struct credentials *before, struct credentials **out, struct error *);
+
+/* The pair in the form that TLS wants; borrows from both. */
+struct tls_pair credentials_pair(const struct credentials *, const struct config_certificate *);
+/* A context of all pairs; *out is NULL when none is configured. */
+bool credentials_context(const struct credentials *, const struct config *, struct tls_service *,
+                         struct tls_context **out, struct error *);
+
+#endif

@@ -1,0 +1,66 @@
+"""certificates - keys and certificates, made by openssl when a suite wants them."""
+
+import datetime
+import os
+import ssl
+import subprocess
+
+from harness import need
+
+
+AUTHORITY = """[ca]
+default_ca = self
+[self]
+database = {folder}/{name}.index
+new_certs_dir = {folder}
+rand_serial = yes
+unique_subject = no
+default_md = sha256
+policy = any
+x509_extensions = names
+[any]
+commonName = supplied
+[names]
+subjectAltName = DNS:{host}
+"""
+
+
+def make(folder, name="mx", host="mx.example.test", days=90, key=None):
+    """NAME.pem and NAME.key in the folder: self-signed, for this host, from a year ago until so
+    many days from now.  `key`: openssl's words for a new one.  Returns the certificate's path."""
+    openssl = need("openssl")
+    base = os.path.join(folder, name)
+    day = datetime.timedelta(days=1)
+    now = datetime.datetime.now(datetime.timezone.utc)
+    first, last = ((now + n * day).strftime("%Y%m%d%H%M%SZ") for n in (-365, days))
+    with open(base + ".index", "w", encoding="ascii"):
+        pass
+    with open(base + ".ca", "w", encoding="ascii") as file:
+        file.write(AUTHORITY.format(folder=folder, name=name, host=host))
+    key = key or ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    for words in (["req", "-new", *key, "-nodes", "-keyout", base + ".key", "-subj", f"/CN={host}",
+                   "-out", base + ".csr"],
+                  ["ca", "-batch", "-notext", "-config", base + ".ca", "-selfsign", "-keyfile",
+                   base + ".key", "-in", base + ".csr", "-startdate", first, "-enddate", last,
+                   "-out", base + ".new"]):
+        subprocess.run([openssl, *words], check=True, capture_output=True, timeout=60)
+    os.replace(base + ".new", base + ".pem")
+    return base + ".pem"
+
+
+def trusting(certificate=None, **settings):
+    """A client's context: trusts this certificate only, or, without, anybody."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if certificate:
+        context.load_verify_locations(certificate)
+    else:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    for name, value in settings.items():
+        setattr(context, name, value)
+    return context
+
+
+def serial(path):
+    """The serial number in a PEM file, as Python's getpeercert() writes it."""
+    return ssl._ssl._test_decode_cert(path)["serialNumber"]  # pylint: disable=protected-access
