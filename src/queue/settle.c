@@ -92,7 +92,6 @@ static bool put_back(struct queue_row *row)
     case QUEUE_BOUNCED:
     case QUEUE_EXPIRED:
         row->state = QUEUE_WAITING;
-        row->attempts -= row->attempts > 0;
         row->due_ms = clock_wall_ms() + SETTLE_AGAIN_MS;
         return true;
     case QUEUE_DELIVERED:

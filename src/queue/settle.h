@@ -11,7 +11,7 @@
  * Local trouble while the report is made (memory, disk, the directory) defers:
  *
  *   the row would be      and instead becomes
- *   BOUNCED, EXPIRED      WAITING for SETTLE_AGAIN_MS; the attempt is not counted
+ *   BOUNCED, EXPIRED      WAITING for SETTLE_AGAIN_MS, to be tried and found out again
  *   WAITING               the same, but not warned: at the next attempt it will be
  *   DELIVERED, DROPPED    the same, and its report is lost: nothing may be sent twice
  *

@@ -150,18 +150,15 @@ static void resolve(void *server, unsigned index, const struct address *address,
 void office_fill(struct server *server, struct office *out)
 {
     CHECK(server->loop_count <= OFFICE_LOOPS_MAX);
-    *out = (struct office){
-        .store = server->store,
-        .dns = out->dns,
-        .log = server->log,
-        .loop_count = server->loop_count,
-        .config = config_of,
-        .resolve = resolve,
-        .hold = hold,
-        .release = release,
-        .poke = poke,
-        .server = server,
-    };
+    out->store = server->store;
+    out->log = server->log;
+    out->loop_count = server->loop_count;
+    out->config = config_of;
+    out->resolve = resolve;
+    out->hold = hold;
+    out->release = release;
+    out->poke = poke;
+    out->server = server;
     for (unsigned i = 0; i < server->loop_count; i++)
         out->loops[i] = server->loops[i].loop;
 }

@@ -6,8 +6,8 @@
 #include "queue/office.h"
 #include "serve/server.h"
 
-/* Fills in all but `dns`, which is left as it is, for a server whose store, log and loops are
- * there.  Good for as long as the server. */
+/* Fills in store, log, loops and callbacks of a server that has them; good for as long as it lives.
+ * What the office has of DNS, clock and interfaces is left as it is. */
 void office_fill(struct server *, struct office *out);
 
 #endif

@@ -645,7 +645,7 @@ static void troubled(struct branch *b)
     assert_true(branch_settle(b));
     assert_int_equal(b->verdict, STORE_STORED);
     assert_int_equal(b->error.kind, ERROR_TEMPORARY);
-    queue_is(b, "alice@a.test to one@b.test: 2 attempts, notify 0, last \"550 5.1.1 no such "
+    queue_is(b, "alice@a.test to one@b.test: 3 attempts, notify 0, last \"550 5.1.1 no such "
                 "user\"\nalice@a.test to three@b.test: 3 attempts, notify 0, last \"550 5.1.1 no "
                 "such user\"\n");
     assert_int_equal(branch_count(b, ALICE), 0);

@@ -27,7 +27,8 @@ struct world {
 
 static unsigned pokes;
 
-void dispatch_poke(struct dispatch *d)
+void __wrap_dispatch_poke(struct dispatch *);
+void __wrap_dispatch_poke(struct dispatch *d)
 {
     assert_null(d);
     pokes++;
@@ -67,6 +68,8 @@ static int set_up(void **state)
     assert_non_null(mkdtemp(w->folder));
     add_person(w->folder, "Alice@a.test", NULL);
     add_person(w->folder, "team@a.test", "alice@a.test");
+    add_person(w->folder, "away@a.test", "X@c.test");
+    add_person(w->folder, "away@a.test", "team@a.test");
     if (!config_read("test.conf", words, &notices, &config, &error))
         fail_msg("%s", error.words);
     struct server *s = &w->server;
@@ -114,6 +117,8 @@ static void found(void *asker, const struct office_answer *answer)
         buffer_printf(&names, "%llu %.*s %.*s;", (unsigned long long)m->mailbox,
                       TEXT_ARGS(m->account), TEXT_ARGS(m->delivered_to));
     }
+    for (size_t i = 0; i < answer->remote_count; i++)
+        buffer_printf(&names, "%.*s;", TEXT_ARGS(answer->remotes[i]));
     assert_false(names.failed);
     snprintf(w->words, sizeof w->words, "%.*s", TEXT_ARGS(buffer_as_text(&names)));
     buffer_clear(&names);
@@ -153,6 +158,7 @@ static void test_verdicts(void **state)
         { "alice@a.test", OFFICE_FOUND, "7 Alice@a.test alice@a.test;" },
         { "ALICE+x@a.test", OFFICE_FOUND, "7 Alice@a.test ALICE+x@a.test;" },
         { "team@a.test", OFFICE_FOUND, "7 Alice@a.test Alice@a.test;" },
+        { "away@a.test", OFFICE_FOUND, "7 Alice@a.test Alice@a.test;X@c.test;" },
         { "Postmaster", OFFICE_FOUND, "7 Alice@a.test Alice@a.test;" },
         { "postmaster@empty.test", OFFICE_NOBODY, "" },
         { "carol@a.test", OFFICE_UNKNOWN, "" },
