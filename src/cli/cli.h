@@ -28,13 +28,14 @@ enum cli_option {
     CLI_DOMAIN = 32, /* --domain DOMAIN */
     CLI_STORE = 64,
     CLI_REBUILD = 128,
+    CLI_DOMAINS = 256,
 };
 
 /* One call of the program.  Words and values are argv's. */
 struct cli {
     const char *file; /* NULL: the standard one, or none */
     bool json, password_stdin, purge, store, rebuild;
-    const char *adopt, *domain;
+    const char *adopt, *domain, *domains;
     char **words; /* what is not an option, behind the command's name */
     size_t word_count;
     struct config *config; /* once cli_load() has read it */
@@ -46,7 +47,7 @@ typedef enum cli_exit cli_command(struct cli *);
 cli_command cli_user_add, cli_user_passwd, cli_user_del, cli_user_list;
 cli_command cli_alias_add, cli_alias_del, cli_alias_list, cli_alias_import;
 cli_command cli_mailbox_list, cli_mailbox_show;
-cli_command cli_check, cli_reload, cli_serve, cli_version;
+cli_command cli_check, cli_lab, cli_reload, cli_serve, cli_version;
 
 /* Finds the command, reads its options, runs it. */
 int cli_main(int argc, char **argv);

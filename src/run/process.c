@@ -22,6 +22,15 @@
 
 enum { ACCOUNT_OCTETS_MAX = 16 * 1024, HANDED_FIRST = 3, HANDED_MAX = 1024 };
 
+static bool take_account(const struct passwd *found, struct process_user *out)
+{
+    if (!found || strlen(found->pw_name) >= sizeof out->name)
+        return false;
+    *out = (struct process_user){ .uid = found->pw_uid, .gid = found->pw_gid };
+    memcpy(out->name, found->pw_name, strlen(found->pw_name));
+    return true;
+}
+
 bool process_find_user(const char *name, struct process_user *out, struct error *e)
 {
     char room[ACCOUNT_OCTETS_MAX];
@@ -29,11 +38,18 @@ bool process_find_user(const char *name, struct process_user *out, struct error 
     int number = getpwnam_r(name, &account, room, sizeof room, &found);
     if (number != 0 && number != ENOENT)
         return error_system(e, ERROR_TEMPORARY, number, "cannot look up the user %s", name);
-    if (!found || strlen(account.pw_name) >= sizeof out->name)
-        return error_set(e, ERROR_REFUSED, "there is no user %s on this machine", name);
-    *out = (struct process_user){ .uid = account.pw_uid, .gid = account.pw_gid };
-    memcpy(out->name, account.pw_name, strlen(account.pw_name));
-    return true;
+    return take_account(found, out) ||
+           error_set(e, ERROR_REFUSED, "there is no user %s on this machine", name);
+}
+
+bool process_find_self(struct process_user *out, struct error *e)
+{
+    char room[ACCOUNT_OCTETS_MAX];
+    struct passwd account, *found = NULL;
+    int number = getpwuid_r(geteuid(), &account, room, sizeof room, &found);
+    if (number != 0 && number != ENOENT)
+        return error_system(e, ERROR_TEMPORARY, number, "cannot look up who runs this");
+    return take_account(found, out) || error_set(e, ERROR_REFUSED, "the user has no account");
 }
 
 bool process_is_root(void)

@@ -1,0 +1,96 @@
+/* settings.c - the configuration of each server of a lab. */
+#include "lab/settings.h"
+
+#include "lab/folder.h"
+#include "run/process.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+enum { SETTINGS_MAX = 64 * 1024 };
+
+static void write_listeners(const struct lab_plan *plan, const struct lab_host *host,
+                            struct buffer *out)
+{
+    for (enum role role = 0; role < ROLE_COUNT; role++) {
+        char words[ENDPOINT_TEXT_MAX];
+        struct endpoint at =
+            role == ROLE_SMTP ? plan_entrance(plan, host) : plan_endpoint(plan, host, role);
+        if (plan_has_role(role))
+            buffer_printf(out, "listen %s { address = \"%s\" }\n", role_name(role),
+                          endpoint_print(&at, words).at);
+    }
+}
+
+static void write_domains(const struct lab_plan *plan, const struct lab_host *host,
+                          struct buffer *out)
+{
+    for (size_t i = 0; i < host->domain_count; i++)
+        buffer_printf(out, "domain \"%s\" {}\n", plan->domains[host->first_domain + i].name);
+}
+
+/* Commands that root gives must not look for the account godwit. */
+static void write_user(struct buffer *out)
+{
+    struct process_user user;
+    struct error ignored;
+    if (process_find_self(&user, &ignored))
+        buffer_printf(out, "user = \"%s\"\n", user.name);
+}
+
+/* Short times: one wants to see something. */
+static void write_sections(const struct lab_plan *plan, struct buffer *out)
+{
+    char dns[ENDPOINT_TEXT_MAX];
+    buffer_printf(out,
+                  "relay {\n"
+                  "    port = %u\n"
+                  "    retry = {\"2s\", \"5s\", \"10s\", \"30s\"}\n"
+                  "    warn = \"1m\"\n"
+                  "    expire = \"5m\"\n"
+                  "}\n"
+                  "dns { resolvers = {\"%s\"}  dnssec = \"off\" }\n"
+                  "limits { connections = 500 }\n"
+                  "log { file = \"log\"  protocol = \"commands\" }\n",
+                  plan->ports.roles[ROLE_SMTP], endpoint_print(&plan->dns, dns).at);
+}
+
+static bool write_file(const char *path, struct text words, struct error *error)
+{
+    FILE *file = fopen(path, "w");
+    if (!file)
+        return error_system(error, ERROR_REFUSED, errno, "cannot write %s", path);
+    bool ok = fwrite(words.at, 1, words.len, file) == words.len;
+    ok = fclose(file) == 0 && ok;
+    return ok || error_system(error, ERROR_TEMPORARY, errno, "cannot write %s", path);
+}
+
+static bool make_folder(const struct lab_plan *plan, const struct lab_host *host,
+                        char path[LAB_PATH_MAX], struct error *error)
+{
+    if (!plan_path(plan, host, "", path))
+        return error_set(error, ERROR_REFUSED, "the path of %s is too long", plan->folder);
+    return folder_add(path, error);
+}
+
+bool lab_config(const struct lab_plan *plan, const struct lab_host *host, struct config **out,
+                struct error *error)
+{
+    char path[LAB_PATH_MAX];
+    struct buffer words;
+    buffer_init(&words, SETTINGS_MAX);
+    buffer_printf(&words,
+                  "# written by godwit lab at each start\nhostname = \"%s\"\ndata = \"data\"\n",
+                  host->name);
+    write_user(&words);
+    write_listeners(plan, host, &words);
+    write_domains(plan, host, &words);
+    write_sections(plan, &words);
+    bool ok = !words.failed || error_set(error, ERROR_TEMPORARY, "memory is short");
+    ok = ok && make_folder(plan, host, path, error) &&
+         (plan_path(plan, host, "godwit.conf", path) ||
+          error_set(error, ERROR_REFUSED, "the path of %s is too long", plan->folder)) &&
+         write_file(path, buffer_as_text(&words), error) && config_load(path, NULL, out, error);
+    buffer_clear(&words);
+    return ok;
+}

@@ -1,0 +1,241 @@
+"""lab - godwit lab from outside: what it says is there, is there; and it leaves nothing behind.
+
+The lab chooses its ports itself, so labs of several suites run side by side.
+"""
+
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+
+from harness import TIMEOUT, TROUBLE, case, check, equal, godwit, main, need
+from wire import Pop, Smtp
+
+MX, A, SOA, PTR, SRV, TXT = 15, 1, 6, 12, 33, 16
+NOERROR, NXDOMAIN = 0, 3
+
+
+class Lab:
+    """A running lab: `with Lab("--domains", "x.test") as lab: ...`."""
+
+    def __init__(self, *words):
+        self.words = words
+        self.wires = []
+
+    def __enter__(self):
+        self.process = subprocess.Popen([godwit(), "lab", "--json", *self.words],
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE)
+        ready, _, _ = select.select([self.process.stdout], [], [], TIMEOUT)
+        line = self.process.stdout.readline() if ready else b""
+        if not line:
+            self.process.kill()
+            raise AssertionError(f"no lab: {self.process.communicate()[1]!r}")
+        self.book = json.loads(line)
+        self.servers = {s["host"]: s for s in self.book["servers"]}
+        self.homes = {d: s for s in self.book["servers"] for d in s["domains"]}
+        self.passwords = {u["address"]: u["password"]
+                          for s in self.book["servers"] for u in s["users"]}
+        return self
+
+    def __exit__(self, kind, error, trace):
+        for wire in self.wires:
+            wire.close()
+        if self.process:
+            code, told = self.end()
+            if kind is None:
+                equal(code, 0, f"exit code, {told!r}")
+                check(not TROUBLE.search(told), told)
+
+    def end(self, number=signal.SIGINT):
+        """Ends it as Ctrl-C does; its exit code and what it told."""
+        process, self.process = self.process, None
+        process.send_signal(number)
+        try:
+            told = process.communicate(timeout=TIMEOUT)[1]
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise
+        return process.returncode, told.decode("utf-8", "replace")
+
+    def home(self, address):
+        return self.homes[address.split("@")[1]]
+
+    def smtp(self, host):
+        """A session that has been greeted, where people hand in their mail."""
+        wire = Smtp(socket.create_connection((host["address"], host["entrance"]), TIMEOUT))
+        self.wires.append(wire)
+        wire.expect(wire.reply(), f"220 {host['host']}")
+        wire.say("EHLO client.test", "250")
+        return wire
+
+    def pop(self, address, password=None):
+        home = self.home(address)
+        wire = Pop(socket.create_connection((home["address"], home["ports"]["pop3"]), TIMEOUT))
+        self.wires.append(wire)
+        wire.expect(wire.line(), "+OK")
+        wire.say(f"USER {address}", "+OK")
+        wire.say(f"PASS {password or self.passwords[address]}", "+OK")
+        return wire
+
+    def send(self, sender, recipient, subject="first flight"):
+        wire = self.smtp(self.home(sender))
+        wire.envelope(sender, [recipient])
+        content = f"From: <{sender}>\r\nTo: <{recipient}>\r\nSubject: {subject}\r\n\r\nhello\r\n"
+        wire.expect(wire.data(content.encode()), "250 2.0.0 accepted as ")
+        wire.say("QUIT", "221")
+
+    def count(self, address):
+        """How many messages there are, by STAT."""
+        wire = self.pop(address)
+        number = int(wire.say("STAT", "+OK").split()[1])
+        wire.say("QUIT", "+OK")
+        return number
+
+    def message(self, address, number=1):
+        wire = self.pop(address)
+        octets = wire.retr(number)
+        wire.say("QUIT", "+OK")
+        return octets
+
+    def ask(self, name, kind):
+        """The code, the number of answers and the octets of the reply to a DNS query."""
+        labels = b"".join(bytes([len(part)]) + part.encode() for part in name.split(".") if part)
+        query = struct.pack(">6H", 4711, 0x100, 1, 0, 0, 0) + labels + struct.pack(">xHH", kind, 1)
+        address, port = self.book["dns"].split(":")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(TIMEOUT)
+            sock.sendto(query, (address, int(port)))
+            reply = sock.recv(65536)
+        number, flags, _, answers, _, _ = struct.unpack(">6H", reply[:12])
+        equal(number, 4711, "the number of the reply")
+        check(flags & 0x8400 == 0x8400, f"authoritative: {flags:x}")
+        return flags & 15, answers, reply
+
+    def check_answers(self, rows):
+        for name, kind, code, answers in rows:
+            equal(self.ask(name, kind)[:2], (code, answers), f"{name} {kind}")
+
+
+@case
+def two_domains_in_the_dns():
+    with Lab() as lab:
+        equal(sorted(lab.homes), ["a.test", "b.test"], "domains")
+        lab.check_answers([
+            ("a.test", MX, NOERROR, 1), ("b.test", MX, NOERROR, 1), ("mx.b.test", A, NOERROR, 1),
+            ("a.test", TXT, NOERROR, 1), ("a.test", SOA, NOERROR, 1), ("a.test", A, NOERROR, 0),
+            ("_pop3._tcp.a.test", SRV, NOERROR, 1), ("_imap._tcp.a.test", SRV, NOERROR, 1),
+            ("2.0.0.127.in-addr.arpa", PTR, NOERROR, 1), ("nobody.test", MX, NXDOMAIN, 0),
+            ("x.a.test", A, NXDOMAIN, 0), ("com", MX, NXDOMAIN, 0),
+        ])
+        home = lab.homes["b.test"]
+        check(socket.inet_aton(home["address"]) in lab.ask("mx.b.test", A)[2], "the address of b")
+
+
+@case
+def dig_is_content():
+    dig = need("dig")
+    with Lab() as lab:
+        address, port = lab.book["dns"].split(":")
+        for words, wanted in (
+                (["b.test", "MX"], "10 mx.b.test."), (["+tcp", "b.test", "MX"], "10 mx.b.test."),
+                (["-x", "127.0.0.3"], "mx.b.test."), (["+noedns", "mx.a.test", "A"], "127.0.0.2"),
+                (["+dnssec", "_pop3._tcp.a.test", "SRV"], "mx.a.test.")):
+            done = subprocess.run([dig, f"@{address}", "-p", port, *words], capture_output=True,
+                                  text=True, timeout=TIMEOUT, check=False)
+            equal(done.returncode, 0, f"dig {words}: {done.stdout}{done.stderr}")
+            check(wanted in done.stdout and "WARNING" not in done.stdout, done.stdout)
+
+
+@case
+def users_log_in_and_have_mail():
+    with Lab() as lab:
+        equal(len(lab.passwords), 4, "users")
+        for address in lab.passwords:
+            lab.pop(address).say("QUIT", "+OK")
+        lab.send("alice@a.test", "bob@a.test", "within")
+        message = lab.message("bob@a.test")
+        check(b"Subject: within" in message and b"From: <alice@a.test>" in message, message)
+
+
+@case
+def who_is_not_there_may_not_send():
+    with Lab() as lab:
+        wire = lab.smtp(lab.homes["a.test"])
+        wire.say("MAIL FROM:<nobody@a.test>", "55")
+        wire.say("MAIL FROM:<alice@a.test>", "250")
+        wire.say("RCPT TO:<nobody@a.test>", "550")
+        equal(lab.count("bob@a.test"), 0, "messages of bob")
+
+
+@case
+def names_that_look_real():
+    with Lab("--domains", "gmail.com=gmail.com,exmail.qq.com=mail.sustech.edu.cn+sustech.edu.cn") \
+            as lab:
+        equal(sorted(lab.servers), ["exmail.qq.com", "gmail.com"], "servers")
+        equal(lab.homes["mail.sustech.edu.cn"]["domains"], ["mail.sustech.edu.cn",
+                                                            "sustech.edu.cn"], "domains")
+        lab.check_answers([("mail.sustech.edu.cn", MX, NOERROR, 1), ("gmail.com", MX, NOERROR, 1),
+                           ("gmail.com", A, NOERROR, 1), ("exmail.qq.com", A, NOERROR, 1),
+                           ("qq.com", MX, NOERROR, 0), ("yahoo.com", MX, NXDOMAIN, 0)])
+        lab.send("alice@mail.sustech.edu.cn", "bob@sustech.edu.cn")
+        equal(lab.count("bob@sustech.edu.cn"), 1, "messages")
+
+
+@case
+def nothing_is_left_behind():
+    with Lab() as lab:
+        folder = lab.book["folder"]
+        lab.send("alice@a.test", "bob@a.test")
+        check(os.path.isdir(folder), folder)
+        equal(lab.end(signal.SIGTERM), (0, ""), "the end")
+        check(not os.path.exists(folder), f"{folder} is still there")
+
+
+@case
+def a_folder_of_ones_own_goes_on():
+    folder = tempfile.mkdtemp(prefix="godwit-lab-test-")
+    try:
+        with Lab(folder, "--domains", "c.test") as lab:
+            passwords = lab.passwords
+            lab.send("alice@c.test", "bob@c.test")
+        with open(os.path.join(folder, "lab.json"), encoding="utf-8") as file:
+            equal(json.load(file), lab.book, "lab.json")
+        with Lab(folder) as lab:
+            equal(lab.passwords, passwords, "passwords")
+            equal(lab.count("bob@c.test"), 1, "messages")
+            listing = subprocess.run([godwit(), "mailbox", "list", "bob@c.test", "-c",
+                                      lab.homes["c.test"]["config"]], capture_output=True,
+                                     timeout=TIMEOUT, check=True)
+            check(listing.stdout, "the listing is empty")
+    finally:
+        shutil.rmtree(folder)
+
+
+@case
+def two_labs_at_once():
+    with Lab() as one, Lab() as two:
+        check(one.book["dns"] != two.book["dns"], "the same DNS")
+        two.send("alice@a.test", "bob@a.test")
+        equal(one.count("bob@a.test"), 0, "messages in the other lab")
+
+
+@case
+def what_cannot_be_is_refused():
+    for words, code in ((["--domains", "a..test"], 2), (["--domains", "a.test,a.test"], 2),
+                        (["--domains", ""], 2), (["--domains", "x=a.test,x=b.test"], 2),
+                        (["/"], 1), (["/nowhere/lab"], 1)):
+        done = subprocess.run([godwit(), "lab", *words], capture_output=True, timeout=TIMEOUT,
+                              check=False)
+        equal((done.returncode, done.stdout), (code, b""), f"lab {words}, {done.stderr!r}")
+        check(done.stderr.startswith(b"godwit: "), done.stderr)
+
+
+if __name__ == "__main__":
+    main()
