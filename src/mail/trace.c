@@ -6,6 +6,7 @@
 #include "mail/trace.h"
 
 #include "mail/date.h"
+#include "mail/header.h"
 
 #include <string.h>
 
@@ -133,4 +134,33 @@ bool trace_prefix(struct buffer *b, struct text sender, struct text recipient)
     if (!ok)
         b->len = before;
     return ok;
+}
+
+/* "([192.0.2.1])", "([IPv6:2001:db8::1])" */
+static bool read_peer(struct text word, struct text *literal_out, struct endpoint *out)
+{
+    if (word.len < 4 || !text_starts(word, T("([")) || !text_ends_nocase(word, T("])")))
+        return false;
+    *literal_out = text_first(text_skip(word, 1), word.len - 2);
+    struct text address = text_first(text_skip(word, 2), word.len - 4);
+    text_take_nocase(&address, T("IPv6:"));
+    return endpoint_parse_address(address, out);
+}
+
+bool trace_origin(struct text message, struct trace_origin *out)
+{
+    struct header_field field;
+    struct text rest, word, literal;
+    *out = (struct trace_origin){ .peer.family = NET_NONE };
+    if (!header_find(message, T("Received"), &field))
+        return false;
+    rest = text_trim(header_unfold(field.value, out->words, sizeof out->words));
+    if (!text_take_nocase(&rest, T("from ")) || !text_word(&rest, &out->hello) ||
+        !text_word(&rest, &word) || !read_peer(word, &literal, &out->peer)) {
+        *out = (struct trace_origin){ .peer.family = NET_NONE };
+        return false;
+    }
+    if (text_equal(out->hello, literal))
+        out->hello.len = 0;
+    return true;
 }

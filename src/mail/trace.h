@@ -32,4 +32,13 @@ bool trace_prefix(struct buffer *, struct text sender, struct text recipient);
 enum { TRACE_HELLO_MAX = 255 };
 struct text trace_hello(struct text hello, char out[TRACE_HELLO_MAX]);
 
+/* Who brought a message here, read from the first Received field of a message of ours. */
+struct trace_origin {
+    struct text hello; /* in `words`; "" when nothing was said */
+    struct endpoint peer;
+    char words[TRACE_HELLO_MAX + ENDPOINT_TEXT_MAX + 16];
+};
+/* False: it was made here, or the field is none that trace_received() writes. */
+bool trace_origin(struct text message, struct trace_origin *out);
+
 #endif

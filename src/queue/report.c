@@ -207,6 +207,10 @@ static bool write_report(struct report *r)
     char id[MESSAGE_ID_TEXT + 1], about[MESSAGE_ID_TEXT + 1], boundary[DSN_BOUNDARY_MAX + 1];
     struct dsn_report d = describe(r);
     struct buffer envid;
+    struct trace_origin origin;
+    trace_origin(d.original, &origin);
+    d.received_from = origin.hello;
+    d.received_peer = origin.peer;
     r->message = store_new_message_id(r->office->store);
     for (size_t i = 0; i < r->row_count; i++)
         r->rows[i].message = r->message;

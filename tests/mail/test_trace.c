@@ -195,12 +195,62 @@ static void test_no_room(void **state)
     }
 }
 
+static void test_origin(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *hello, *peer; /* as trace_received() is given them */
+    } rows[] = {
+        { "client.example", "192.0.2.1" },
+        { "client.example", "2001:db8::1" },
+        { "[192.0.2.7]", "192.0.2.1" },
+        { "", "192.0.2.1" },
+        { "", "2001:db8::1" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct trace_received r = example();
+        struct trace_origin origin;
+        struct buffer b;
+        r.hello = text_of(rows[i].hello);
+        assert_true(endpoint_parse_address(text_of(rows[i].peer), &r.peer));
+        buffer_init(&b, 4096);
+        assert_true(buffer_text(&b, T("Delivered-To: x@example.org\r\n")));
+        assert_true(trace_received(&b, &r));
+        assert_true(buffer_text(&b, T("Received: from other ([192.0.2.9])\r\n\r\nBody\r\n")));
+        assert_true(trace_origin(buffer_as_text(&b), &origin));
+        assert_true(text_equal(origin.hello, r.hello));
+        assert_true(endpoint_equal_address(&origin.peer, &r.peer));
+        buffer_clear(&b);
+    }
+    static const char *const none[] = {
+        "",
+        "Subject: from a ([192.0.2.1])\r\n\r\n",
+        "Received: by mx id 4Kq1Zr8s; Sat, 21 Nov 2026 08:41:27 +0100\r\n",
+        "Received: from\r\n",
+        "Received: from a\r\n",
+        "Received: from a ([192.0.2.1]\r\n",
+        "Received: from a ([])\r\n",
+        "Received: from a ([x])\r\n",
+        "Received: from a (b [192.0.2.1])\r\n",
+    };
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        struct trace_origin origin;
+        assert_false(trace_origin(text_of(none[i]), &origin));
+        assert_int_equal(origin.hello.len, 0);
+        assert_int_equal(origin.peer.family, NET_NONE);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_received), cmocka_unit_test(test_with),
-        cmocka_unit_test(test_hello),    cmocka_unit_test(test_nothing_breaks_the_field),
-        cmocka_unit_test(test_prefix),   cmocka_unit_test(test_no_room),
+        cmocka_unit_test(test_received),
+        cmocka_unit_test(test_origin),
+        cmocka_unit_test(test_with),
+        cmocka_unit_test(test_hello),
+        cmocka_unit_test(test_nothing_breaks_the_field),
+        cmocka_unit_test(test_prefix),
+        cmocka_unit_test(test_no_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,7 +18,7 @@
 #include <fcntl.h>
 #include <string.h>
 
-static const struct text letter = TEXT("Received: from home by mx.a.test; today\r\n"
+static const struct text letter = TEXT("Received: from home ([192.0.2.1]) by mx.a.test; today\r\n"
                                        "From: Alice <alice@a.test>\r\n"
                                        "Message-ID: <17@a.test>\r\n"
                                        "Subject: tea\r\n"
@@ -223,6 +223,7 @@ static const char whole_report[] =
     "\n"
     "Original-Envelope-Id: Q=1\n"
     "Reporting-MTA: dns; mx.a.test\n"
+    "Received-From-MTA: dns; home ([192.0.2.1])\n"
     "Arrival-Date: Sat, 21 Nov 2026 07:41:27 +0000\n"
     "\n"
     "Original-Recipient: rfc822; bob+list@b.test\n"
@@ -239,7 +240,7 @@ static const char whole_report[] =
     "Content-Transfer-Encoding: 7bit\n"
     "Content-Description: The header of your message\n"
     "\n"
-    "Received: from home by mx.a.test; today\n"
+    "Received: from home ([192.0.2.1]) by mx.a.test; today\n"
     "From: Alice <alice@a.test>\n"
     "Message-ID: <17@a.test>\n"
     "Subject: tea\n"
