@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,6 +111,11 @@ void lane_follow(struct lane *lane, struct job *job)
     pthread_mutex_lock(&lane->lock);
     append(lane, job);
     pthread_mutex_unlock(&lane->lock);
+}
+
+void lane_give_way(void)
+{
+    sched_yield();
 }
 
 /* Returns 0 or an errno value. */

@@ -30,5 +30,8 @@ bool lane_submit(struct lane *, struct job *);
 /* Any thread.  Like lane_submit, but never refused: for follow-up jobs whose number is bounded by
  * what was admitted before (a commit's own steps). */
 void lane_follow(struct lane *, struct job *);
+/* In a job's run: whoever waits for this processor goes first.  Returns at once when nobody does.
+ */
+void lane_give_way(void);
 
 #endif

@@ -200,6 +200,9 @@ static bool gather(struct commit_line *line)
     line->error = (struct error){ 0 };
     line->turns = 0;
 
+    /* A loop that is ready to run brings more for this batch, and takes home what the last one
+     * answered. */
+    lane_give_way();
     pthread_mutex_lock(&line->mutex);
     move_all(&line->mail, &mail);
     move_all(&line->changes, &changes);
