@@ -6,7 +6,7 @@
 
 #include "base/check.h"
 #include "run/clock.h"
-#include "store/queue.h"
+#include "serve/tell.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,14 +17,19 @@ struct delivery {
     struct server_loop *home;
     const struct delivery_events *events;
     void *owner; /* NULL: the session has gone */
-    bool committing;
+    bool busy;   /* committing, or telling */
     bool failed; /* a part of the body could not be kept */
     struct arena memory;
     struct recipients recipients;
     struct delivered delivered; /* whom the content names as having had it */
     struct text forwarder;      /* Delivered-To of the content; recipients_forwarder() */
     struct queue_envelope envelope;
+    const struct queue_row *looped; /* the rows of those who had it before */
+    struct recipient_news *news;    /* what the sender may want to hear once it is stored */
+    size_t news_count;
+    struct tell tell;
     struct spool *spool;
+    uint64_t octets; /* of the content, once it is committed */
     message_id message;
     char id[MESSAGE_ID_TEXT + 1];
     char words[sizeof "accepted as " + MESSAGE_ID_TEXT];
@@ -64,7 +69,7 @@ void delivery_release(struct delivery **delivery)
     if (!d)
         return;
     d->owner = NULL;
-    if (!d->committing)
+    if (!d->busy)
         delivery_free(d);
 }
 
@@ -131,16 +136,45 @@ bool delivery_is_whole(const struct delivery *d)
 
 /* --- The commit --- */
 
+static void settle_down(void *owner)
+{
+    struct delivery *d = owner;
+    struct server_loop *home = d->home;
+    d->busy = false;
+    if (!d->owner)
+        delivery_free(d);
+    server_loop_release(home);
+}
+
+/* The session has its answer and needs nothing of this any more. */
+static void tell_sender(struct delivery *d)
+{
+    const struct commit *c = &d->commit;
+    spool_close(&d->spool);
+    d->tell.office = d->home->server->office;
+    d->tell.loop = d->home->index;
+    d->tell.item = (struct queue_item){
+        .row = { .message = d->message },
+        .sender = c->sender,
+        .envelope = d->envelope,
+        .arrived_ms = c->arrived_ms,
+        .content = { .message = d->message, .content_octets = d->octets },
+    };
+    d->tell.done = settle_down;
+    d->tell.owner = d;
+    tell_start(&d->tell);
+}
+
 static void commit_done(struct commit *commit)
 {
     struct delivery *d = OWNER_OF(commit, struct delivery, commit);
-    struct server_loop *home = d->home;
-    d->committing = false;
+    d->octets = spool_octets(d->spool);
     if (d->owner)
         d->events->committed(d->owner, d);
+    if (commit->verdict == STORE_STORED && d->news_count && d->home->server->office)
+        tell_sender(d);
     else
-        delivery_free(d);
-    server_loop_release(home);
+        settle_down(d);
 }
 
 /* Each placement has a prefix of its own (store rule 5), which does not say again what the content
@@ -185,31 +219,77 @@ static struct text domain_of(struct text address)
     return text_skip(address, at);
 }
 
-static bool make_rows(struct delivery *d, struct commit *c)
+static void add_row(struct delivery *d, struct queue_row *rows, const struct queue_row *row)
+{
+    struct queue_row *to = &rows[d->commit.row_count];
+    *to = *row;
+    to->message = d->message;
+    to->number = (uint32_t)d->commit.row_count++;
+    to->generation = 1;
+    to->domain = domain_of(to->address);
+}
+
+/* Those elsewhere, then those who had it before: they are settled at once, see tell.h. */
+static void list_rows(struct delivery *d, struct queue_row *rows)
 {
     const struct recipients *r = &d->recipients;
-    struct queue_row *rows = arena_take(&d->memory, r->remote_count * sizeof *rows);
-    if (!rows)
-        return false;
     for (size_t i = 0; i < r->place_count; i++) {
         const struct place *place = &r->places[i];
-        if (place->mailbox || place->lost)
-            continue;
-        rows[c->row_count] = (struct queue_row){
-            .message = d->message,
-            .number = (uint32_t)c->row_count,
-            .generation = 1,
-            .due_ms = c->arrived_ms,
-            .address = place->address,
-            .domain = domain_of(place->address),
-            .notify = place->notify,
-            .orcpt = place->orcpt,
-        };
-        c->row_count++;
+        struct queue_row row = { .address = place->address,
+                                 .orcpt = place->orcpt,
+                                 .notify = place->notify,
+                                 .due_ms = d->commit.arrived_ms };
+        if (!place->mailbox && !place->lost)
+            add_row(d, rows, &row);
     }
+    d->looped = &rows[d->commit.row_count];
+    for (size_t i = 0; i < d->news_count; i++) {
+        const struct recipient_news *news = &d->news[i];
+        struct queue_row row = { .address = news->address,
+                                 .orcpt = news->orcpt,
+                                 .notify = news->notify,
+                                 .due_ms = d->commit.arrived_ms + SETTLE_AGAIN_MS };
+        if (news->action == DSN_FAILED)
+            add_row(d, rows, &row);
+    }
+}
+
+static bool make_rows(struct delivery *d, struct commit *c)
+{
+    size_t max = d->recipients.remote_count + d->news_count;
+    if (max == 0)
+        return true;
+    struct queue_row *rows = arena_take(&d->memory, max * sizeof *rows);
+    if (!rows)
+        return false;
+    list_rows(d, rows);
     c->rows = rows;
     c->envelope = &d->envelope;
     return true;
+}
+
+/* Most messages have none. */
+static bool gather_news(struct delivery *d)
+{
+    const struct recipients *r = &d->recipients;
+    bool any = delivered_any(&d->delivered);
+    for (size_t i = 0; i < r->count; i++)
+        any |= (r->list[i].notify & NOTIFY_SUCCESS) != 0;
+    if (!any)
+        return true;
+    d->news = arena_take(&d->memory, recipients_news_max(r) * sizeof *d->news);
+    if (!d->news)
+        return false;
+    d->news_count = recipients_news(r, d->news);
+    return true;
+}
+
+static size_t looped_count(const struct delivery *d)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < d->news_count; i++)
+        count += d->news[i].action == DSN_FAILED;
+    return count;
 }
 
 static bool make_unit(struct delivery *d, const struct address *sender,
@@ -219,16 +299,22 @@ static bool make_unit(struct delivery *d, const struct address *sender,
     d->envelope = (struct queue_envelope){ .ret = mail->ret, .utf8 = mail->smtputf8 };
     return arena_text(&d->memory, address_text(sender), &c->sender) &&
            arena_text(&d->memory, mail->envid, &d->envelope.envid) && make_placements(d, c) &&
-           (d->recipients.remote_count == 0 || make_rows(d, c));
+           make_rows(d, c) &&
+           (d->news_count == 0 ||
+            tell_gather(&d->tell, d->news, d->news_count, d->looped, &d->memory));
 }
 
 enum delivery_end delivery_commit(struct delivery *d, const struct address *sender,
                                   const struct smtp_mail *mail, const struct content_facts *body)
 {
     struct commit *c = &d->commit;
-    CHECK(!d->committing);
+    CHECK(!d->busy);
     if (!recipients_drop_loops(&d->recipients, &d->delivered))
         return DELIVERY_LOOPS;
+    if (!gather_news(d))
+        return DELIVERY_NO_MEMORY;
+    if (d->recipients.remote_count + looped_count(d) > STORE_PLACEMENTS_MAX)
+        return DELIVERY_LOOPS; /* too many to tell of one by one */
     if (!make_unit(d, sender, mail))
         return DELIVERY_NO_MEMORY;
     struct content_facts facts = *body;
@@ -237,7 +323,7 @@ enum delivery_end delivery_commit(struct delivery *d, const struct address *send
     c->message = d->message;
     c->spool = d->spool;
     c->done = commit_done;
-    d->committing = true;
+    d->busy = true;
     server_loop_hold(d->home);
     store_submit(d->home->server->store, c);
     return DELIVERY_COMMITTING;
@@ -265,7 +351,7 @@ struct text delivery_words(const struct delivery *d)
 
 uint64_t delivery_octets(const struct delivery *d)
 {
-    return d->spool ? spool_octets(d->spool) : 0;
+    return d->octets;
 }
 
 const struct recipients *delivery_recipients(const struct delivery *d)

@@ -174,9 +174,63 @@ bool recipients_drop_loops(struct recipients *r, const struct delivered *deliver
     size_t left = 0;
     for (size_t i = 0; i < r->place_count; i++) {
         struct place *place = &r->places[i];
-        if (place->mailbox && delivered_has(delivered, place->address))
-            place->lost = true;
+        place->had_it = !place->lost && place->mailbox && delivered_has(delivered, place->address);
+        place->lost |= place->had_it;
         left += !place->lost;
     }
     return left > 0;
+}
+
+/* --- News --- */
+
+size_t recipients_news_max(const struct recipients *r)
+{
+    return r->count + r->place_count;
+}
+
+static struct recipient_news news_of(const struct recipient *to, enum dsn_action action,
+                                     struct text address)
+{
+    return (struct recipient_news){ action, address, to->orcpt, to->notify };
+}
+
+/* RFC 3461 5.2.3, 5.2.7.3.  Of one place elsewhere its next hop is asked. */
+static bool success_of(const struct recipients *r, const struct recipient *to,
+                       struct recipient_news *out)
+{
+    if (!(to->notify & NOTIFY_SUCCESS) || !to->ours || to->looped)
+        return false;
+    const struct place *first = &r->places[to->first];
+    if (to->places > 1)
+        *out = news_of(to, DSN_EXPANDED, to->address);
+    else if (first->mailbox && !first->lost)
+        *out = news_of(to, DSN_DELIVERED, first->address);
+    else
+        return false;
+    return true;
+}
+
+static bool is_told_already(const struct recipient_news *news, size_t count, struct text address)
+{
+    for (size_t i = 0; i < count; i++)
+        if (news[i].action == DSN_FAILED && text_equal_nocase(news[i].address, address))
+            return true;
+    return false;
+}
+
+size_t recipients_news(const struct recipients *r, struct recipient_news *out)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < r->count; i++) {
+        const struct recipient *to = &r->list[i];
+        if (to->looped)
+            out[count++] = news_of(to, DSN_FAILED, to->address);
+        else
+            count += success_of(r, to, &out[count]);
+    }
+    for (size_t i = 0; i < r->place_count; i++)
+        if (r->places[i].had_it && !is_told_already(out, count, r->places[i].address))
+            out[count++] =
+                news_of(&r->list[r->places[i].recipient], DSN_FAILED, r->places[i].address);
+    return count;
 }

@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "mail/delivered.h"
+#include "mail/dsn.h"
 #include "proto/smtp_server.h"
 #include "serve/resolve.h"
 
@@ -20,6 +21,7 @@ struct place {
     unsigned notify;
     uint32_t recipient; /* who led here first */
     bool lost;          /* in a loop: gets nothing */
+    bool had_it;        /* ... although somebody leads here who is in none */
 };
 
 struct recipient {
@@ -74,5 +76,16 @@ struct text recipients_forwarder(const struct recipients *);
 /* Marks the places that the message reaches for a second time, and the recipients who have had it
  * before.  False: nobody is left. */
 bool recipients_drop_loops(struct recipients *, const struct delivered *);
+
+/* What a sender may want to hear although no attempt is made: a mailbox that asked for it was
+ * reached, a recipient turned out to be several, somebody has had the message before. */
+struct recipient_news {
+    enum dsn_action action; /* DELIVERED, EXPANDED or FAILED */
+    struct text address, orcpt;
+    unsigned notify;
+};
+/* At most so many. */
+size_t recipients_news_max(const struct recipients *);
+size_t recipients_news(const struct recipients *, struct recipient_news *out);
 
 #endif

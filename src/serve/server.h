@@ -22,6 +22,7 @@ struct auth;
 struct bound_ports;
 struct control;
 struct dispatch;
+struct office;
 struct server;
 
 enum { SERVER_LOOPS_MAX = 64, SERVER_LISTENERS_MAX = 64 };
@@ -73,6 +74,7 @@ struct server {
     struct lane *chores; /* reading configuration and certificates again */
     struct control *control;
     struct dispatch *dispatch; /* mail on its way out; NULL: nothing is sent */
+    struct office *office;     /* what the queue has of this server; NULL: no reports are written */
     struct reload *reload;     /* the one that is under way, or NULL */
     struct server_loop *loops;
     unsigned loop_count;

@@ -8,7 +8,7 @@ import os
 import re
 import sqlite3
 
-from harness import Server, case, equal, main, until
+from harness import Server, case, check, equal, main, until
 
 BOB = "bob@example.test"
 NEVER, SUCCESS, FAILURE, DELAY = 1, 2, 4, 8
@@ -138,7 +138,7 @@ def what_comes_back_is_a_loop():
                         reply)
             wire.say("NOOP", "250")
         equal(len(server.messages(BOB)), 2, "messages")
-        equal(waiting(server, "address"), [("x@elsewhere.test",)], "rows")
+        check(("x@elsewhere.test",) in waiting(server, "address"), "rows")
 
 
 if __name__ == "__main__":

@@ -188,6 +188,53 @@ static void test_loops(void **state)
     }
 }
 
+/* What a sender is told: the action's letter (Delivered, Expanded, Failed) and whom it is about. */
+static const struct {
+    const char *fields, *to[2], *news;
+    unsigned notify;
+} told[] = {
+    { "", { "bob@a.test" }, "", NOTIFY_DEFAULT },
+    { "", { "bob@a.test" }, "", NOTIFY_FAILURE | NOTIFY_DELAY },
+    { "", { "bob@a.test" }, "Dbob@a.test", NOTIFY_SUCCESS },
+    { "", { "bob@a.test", "ann@a.test" }, "Dbob@a.test Dann@a.test", NOTIFY_SUCCESS },
+    { "", { "x@c.test", "away@a.test" }, "", NOTIFY_SUCCESS },
+    { "", { "some@a.test", "bob@a.test" }, "Esome@a.test Dbob@a.test", NOTIFY_SUCCESS },
+    { "bob@a.test", { "bob@a.test", "ann@a.test" }, "Fbob@a.test", NOTIFY_DEFAULT },
+    { "bob@a.test", { "bob@a.test", "ann@a.test" }, "Fbob@a.test Dann@a.test", NOTIFY_SUCCESS },
+    { "bob@a.test", { "some@a.test" }, "Esome@a.test Fbob@a.test", NOTIFY_SUCCESS },
+    { "bob@a.test", { "list@a.test", "bob@a.test" }, "Fbob@a.test", NOTIFY_NEVER },
+    { "list@a.test", { "list@a.test", "ann@a.test" }, "Flist@a.test", NOTIFY_DEFAULT },
+};
+
+static void test_news(void **state)
+{
+    struct world *w = *state;
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
+        struct recipient_news news[PLACES_MAX];
+        struct delivered delivered;
+        char field[64], found[256] = "";
+        delivered_init(&delivered);
+        snprintf(field, sizeof field, "Delivered-To: %s\r\n", told[i].fields);
+        delivered_read(&delivered, bytes_of_text(text_of(field)));
+        for (size_t n = 0; n < 2 && told[i].to[n]; n++)
+            assert_int_equal(add(w, told[i].to[n], told[i].notify), RECIPIENT_ADDED);
+        recipients_drop_loops(&w->recipients, &delivered);
+        assert_in_range(recipients_news_max(&w->recipients), 1, PLACES_MAX);
+        size_t count = recipients_news(&w->recipients, news);
+        for (size_t n = 0; n < count; n++) {
+            char letter = news[n].action == DSN_DELIVERED  ? 'D'
+                          : news[n].action == DSN_EXPANDED ? 'E'
+                                                           : 'F';
+            snprintf(found + strlen(found), sizeof found - strlen(found), "%s%c%.*s",
+                     found[0] ? " " : "", letter, TEXT_ARGS(news[n].address));
+            assert_int_equal(news[n].notify, told[i].notify);
+        }
+        assert_string_equal(found, told[i].news);
+        recipients_clear(&w->recipients);
+        delivered_clear(&delivered);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +243,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_one_is_asked_for_everything, make_world, end_world),
         cmocka_unit_test_setup_teardown(test_too_many, make_world, end_world),
         cmocka_unit_test_setup_teardown(test_loops, make_world, end_world),
+        cmocka_unit_test_setup_teardown(test_news, make_world, end_world),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
