@@ -10,7 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { ANSWER_MAX = 64 * 1024, PATIENCE_SECONDS = 120 };
+enum { ANSWER_MAX = 256 * 1024, PATIENCE_SECONDS = 120 };
 
 /* The socket's name through the open folder: a path may be longer than a socket's name. */
 static bool socket_name(int folder, struct sockaddr_un *out)
@@ -90,7 +90,7 @@ static bool receive_line(int s, struct buffer *to, struct error *e)
     return true;
 }
 
-static enum remote_state understand(struct text line, struct error *e)
+static enum remote_state understand(struct text line, json_t **answer_out, struct error *e)
 {
     json_t *answer = json_loadb(line.at, line.len, JSON_DISABLE_EOF_CHECK, NULL);
     const char *kind = json_string_value(json_object_get(answer, "kind"));
@@ -102,7 +102,10 @@ static enum remote_state understand(struct text line, struct error *e)
                   : kind && strcmp(kind, "refused") == 0 ? ERROR_REFUSED
                                                          : ERROR_TEMPORARY,
                   "the server says: %s", words ? words : "something that is no answer");
-    json_decref(answer);
+    if (ok)
+        *answer_out = answer;
+    else
+        json_decref(answer);
     return ok ? REMOTE_DONE : REMOTE_REFUSED;
 }
 
@@ -113,13 +116,8 @@ static bool send_request(int s, char *line, struct bytes behind, struct error *e
     return send_all(s, line, len, e) && send_all(s, behind.at, behind.len, e);
 }
 
-enum remote_state remote_ask(const char *data, json_t *request, struct error *e)
-{
-    return remote_ask_with(data, request, (struct bytes){ 0 }, e);
-}
-
-enum remote_state remote_ask_with(const char *data, json_t *request, struct bytes behind,
-                                  struct error *e)
+static enum remote_state exchange(const char *data, json_t *request, struct bytes behind,
+                                  json_t **answer_out, struct error *e)
 {
     struct buffer answer;
     int s;
@@ -133,11 +131,31 @@ enum remote_state remote_ask_with(const char *data, json_t *request, struct byte
     enum remote_state state = reach(data, &s, e);
     if (state == REMOTE_DONE) {
         state = send_request(s, line, behind, e) && receive_line(s, &answer, e)
-                    ? understand(buffer_as_text(&answer), e)
+                    ? understand(buffer_as_text(&answer), answer_out, e)
                     : REMOTE_REFUSED;
         close(s);
     }
     buffer_clear(&answer);
     free(line);
     return state;
+}
+
+enum remote_state remote_ask(const char *data, json_t *request, struct error *e)
+{
+    return remote_ask_with(data, request, (struct bytes){ 0 }, e);
+}
+
+enum remote_state remote_ask_with(const char *data, json_t *request, struct bytes behind,
+                                  struct error *e)
+{
+    json_t *answer = NULL;
+    enum remote_state state = exchange(data, request, behind, &answer, e);
+    json_decref(answer);
+    return state;
+}
+
+enum remote_state remote_ask_for(const char *data, json_t *request, json_t **answer_out,
+                                 struct error *e)
+{
+    return exchange(data, request, (struct bytes){ 0 }, answer_out, e);
 }

@@ -16,6 +16,9 @@ enum remote_state remote_ask(const char *data, json_t *request, struct error *);
 /* The same with octets behind the request's line. */
 enum remote_state remote_ask_with(const char *data, json_t *request, struct bytes behind,
                                   struct error *);
+/* The same; with REMOTE_DONE *answer_out is the whole answer, to be given back. */
+enum remote_state remote_ask_for(const char *data, json_t *request, json_t **answer_out,
+                                 struct error *);
 
 /* Whether a server runs on this DATA and hears us. */
 bool remote_is_there(const char *data);

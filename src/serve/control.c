@@ -1,15 +1,14 @@
 /* control.c - DATA/control.sock: what the command line asks of a running server. */
-#include "serve/control.h"
-
 #include "run/process.h"
+#include "serve/control_inner.h"
 #include "serve/reload.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 
 enum {
     LINE_MAX_OCTETS = 64 * 1024,
     REQUEST_MAX = 1024 * 1024, /* with the files behind the line */
+    REPLY_MAX = 256 * 1024,
     CALLERS_MAX = 64,
 };
 
@@ -18,16 +17,6 @@ struct control {
     struct listener *listener;
     struct list callers;
     unsigned caller_count;
-};
-
-struct caller {
-    struct list link;
-    struct control *control; /* NULL: the control socket was closed meanwhile */
-    struct stream *stream;   /* NULL: the caller has gone */
-    struct server *server;
-    struct buffer request;
-    bool busy; /* something is under way and will answer */
-    struct commit commit;
 };
 
 static void caller_free(struct caller *c)
@@ -45,18 +34,16 @@ static void caller_free(struct caller *c)
 
 static const char *kind_name(enum error_kind kind)
 {
-    return kind == ERROR_CONFIG ? "config" : kind == ERROR_REFUSED ? "refused" : "temporary";
+    return kind == ERROR_CONFIG                           ? "config"
+           : kind == ERROR_REFUSED || kind == ERROR_USAGE ? "refused"
+                                                          : "temporary";
 }
 
-/* Says how it ended, and goodbye. */
-static void answer(struct caller *c, bool ok, const struct error *error)
+void control_answer(struct caller *c, json_t *reply)
 {
-    json_t *reply = ok ? json_pack("{s:b}", "ok", 1)
-                       : json_pack("{s:b,s:s,s:s}", "ok", 0, "kind", kind_name(error->kind),
-                                   "words", error->words);
     char *words = reply ? json_dumps(reply, JSON_COMPACT) : NULL;
     struct buffer line;
-    buffer_init(&line, LINE_MAX_OCTETS);
+    buffer_init(&line, REPLY_MAX);
     if (words && c->stream && buffer_text(&line, text_of(words)) && buffer_byte(&line, '\n')) {
         stream_write(c->stream, buffer_bytes(&line));
         stream_finish(&c->stream);
@@ -65,6 +52,21 @@ static void answer(struct caller *c, bool ok, const struct error *error)
     free(words);
     json_decref(reply);
     caller_free(c);
+}
+
+void control_fail(struct caller *c, const struct error *error)
+{
+    control_answer(c, json_pack("{s:b,s:s,s:s}", "ok", 0, "kind", kind_name(error->kind), "words",
+                                error->words));
+}
+
+/* Says how it ended, and goodbye. */
+static void answer(struct caller *c, bool ok, const struct error *error)
+{
+    if (ok)
+        control_answer(c, json_pack("{s:b}", "ok", 1));
+    else
+        control_fail(c, error);
 }
 
 static void refuse(struct caller *c, enum error_kind kind, const char *words)
@@ -176,6 +178,7 @@ static const struct {
     { "reload", ask_reload },
     { "directory", ask_directory },
     { "purge", ask_purge },
+    { "queue", control_ask_queue },
 };
 
 static void run_request(struct caller *c, struct text line, struct bytes behind)

@@ -5,7 +5,9 @@
  *                                                       only root may read follow, as octets
  *   {"do":"directory"}                                  users or aliases have changed
  *   {"do":"purge","mailbox":"16 hex digits"}            a mailbox and all in it are forgotten
- * Answer: {"ok":true} or {"ok":false,"kind":"refused|temporary|config","words":"..."}.
+ *   {"do":"queue","op":"hold","selectors":["all"]}      also retry, release, drop (queue/steer.h)
+ * Answer: {"ok":true} or {"ok":false,"kind":"refused|temporary|config","words":"..."};
+ * to queue with "matched", "changed" and "busy", numbers of recipients.
  */
 #ifndef SERVE_CONTROL_H
 #define SERVE_CONTROL_H
