@@ -49,6 +49,11 @@ static bool exists(const struct directory_entry *e)
     return e->is_user || e->target_count > 0;
 }
 
+static size_t found_count(const struct walk *w)
+{
+    return w->out.count + w->out.remote_count;
+}
+
 static bool add_target(struct walk *w, const struct account *user, struct text delivered_to)
 {
     for (size_t i = 0; i < w->out.count; i++)
@@ -129,10 +134,10 @@ static bool is_role_account(const struct address_key *key)
 static bool deliver_to_postmaster(struct walk *w, const struct config_domain *domain,
                                   unsigned depth)
 {
-    size_t before = w->out.count;
+    size_t before = found_count(w);
     if (w->config->postmaster.len && !deliver_to_text(w, w->config->postmaster, depth + 1))
         return false;
-    if (w->out.count > before)
+    if (found_count(w) > before)
         return true;
     struct account first;
     bool found;
@@ -224,7 +229,7 @@ struct resolved resolve_recipient(struct directory *directory, const struct conf
         w->out.verdict = RESOLVE_FOREIGN;
         return w->out;
     }
-    if (deliver_to(w, address, address_text(address), 0) && w->out.count + w->out.remote_count > 0)
+    if (deliver_to(w, address, address_text(address), 0) && found_count(w) > 0)
         w->out.verdict = RESOLVED;
     return w->out;
 }

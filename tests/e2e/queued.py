@@ -100,6 +100,17 @@ def an_alias_forwards():
 
 
 @case
+def postmaster_may_be_elsewhere():
+    """Then nobody here gets a copy."""
+    domain = 'postmaster = "away@example.test"\ndomain "example.test" {}'
+    with Server([domain], users=[BOB], relay='smarthost = "127.0.0.1:9"') as server:
+        server.run("alias", "add", "away@example.test", "x@elsewhere.test")
+        send(server, ["<postmaster>"])
+        equal(waiting(server, "address"), [("x@elsewhere.test",)], "rows")
+        equal(server.messages(BOB), [], "messages")
+
+
+@case
 def the_queue_outlives_the_server():
     with post_office() as server:
         number = send(server, ["<x@elsewhere.test> NOTIFY=DELAY"])

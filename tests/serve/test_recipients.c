@@ -14,6 +14,24 @@
 
 enum { PLACES_MAX = 8 };
 
+/* The allocation that fails; 0: none. */
+static unsigned failing, allocations;
+
+void *__real_calloc(size_t, size_t);
+void *__real_realloc(void *, size_t);
+void *__wrap_calloc(size_t, size_t);
+void *__wrap_realloc(void *, size_t);
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return ++allocations == failing ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *at, size_t size)
+{
+    return ++allocations == failing ? NULL : __real_realloc(at, size);
+}
+
 /* What an address means in this world: places in words, a mailbox as its number. */
 static const struct {
     const char *address;
@@ -235,6 +253,29 @@ static void test_news(void **state)
     }
 }
 
+/* Whatever fails, the recipient is refused as a whole, and can be added afterwards. */
+static void test_memory(void **state)
+{
+    struct world *w = *state;
+    unsigned tried = 0;
+    for (bool failed = true; failed; tried++) {
+        recipients_clear(&w->recipients);
+        arena_reset(&w->arena);
+        assert_int_equal(add(w, "some@a.test", 0), RECIPIENT_ADDED);
+        failing = tried + 1;
+        allocations = 0;
+        failed = add(w, "list@a.test", 0) == RECIPIENT_NO_MEMORY;
+        failing = 0;
+        if (failed) {
+            check_places(&w->recipients, "=bob@a.test/0 y@c.test/0");
+            assert_int_equal(w->recipients.count, 1);
+            assert_int_equal(add(w, "list@a.test", 0), RECIPIENT_ADDED);
+        }
+        check_places(&w->recipients, "=bob@a.test/0 y@c.test/0 =ann@a.test/0 x@c.test/0");
+    }
+    assert_in_range(tried, 3, 20);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -244,6 +285,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_too_many, make_world, end_world),
         cmocka_unit_test_setup_teardown(test_loops, make_world, end_world),
         cmocka_unit_test_setup_teardown(test_news, make_world, end_world),
+        cmocka_unit_test_setup_teardown(test_memory, make_world, end_world),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
