@@ -225,10 +225,9 @@ static const struct setting settings[] = {
       SECOND,
       YEARS },
     { { "abuse", "errors", "number", "20",
-        "Errors after which a session is closed. The replies to the fourth and all further ones "
-        "are "
-        "held back, 250ms at first, then twice as long each time up to 5s; not for loopback and "
-        "trusted networks, nor after a login. 0: none." },
+        "Errors after which a session is closed. The reply to the fourth is held back for 250ms, "
+        "to each further one twice as long, up to 5s; not for loopback and trusted networks, nor "
+        "after a login. 0: none." },
       value_count,
       SETS(errors),
       1,
