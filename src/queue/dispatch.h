@@ -16,7 +16,7 @@
 struct dispatch;
 
 /* On loop 0 before it turns.  `office` must outlive it. */
-bool dispatch_new(const struct office *, struct dispatch **out, struct error *);
+bool dispatch_new(struct office *, struct dispatch **out, struct error *);
 /* On loop 0, with the configuration in effect: begins to look; again after a reload. */
 void dispatch_start(struct dispatch *);
 /* On loop 0.  Nothing new is begun; transactions under way end, idle sessions say QUIT.  Sessions
