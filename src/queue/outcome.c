@@ -103,10 +103,9 @@ static void expire(struct settled *s)
     tell(s, DSN_FAILED);
 }
 
-static void warn(const struct outcome_attempt *a, struct settled *s)
+static void warn(struct settled *s)
 {
     s->row.warned = true;
-    s->told.will_retry_until_ms = a->item->arrived_ms + (int64_t)a->schedule.expire_ms;
     tell(s, DSN_DELAYED);
 }
 
@@ -121,7 +120,7 @@ static void defer(const struct outcome_attempt *a, struct settled *s)
     }
     s->row.due_ms = next.due_ms;
     if (next.warn)
-        warn(a, s);
+        warn(s);
 }
 
 static void begin(const struct outcome_attempt *a, const struct queue_row *row,
@@ -169,6 +168,6 @@ bool outcome_behind(const struct outcome_attempt *a, const struct queue_row *row
     if (next.verdict == SCHEDULE_EXPIRE)
         expire(out);
     else
-        warn(a, out); /* its due time stays: it is to go as soon as the hop is back */
+        warn(out); /* its due time stays: it is to go as soon as the hop is back */
     return true;
 }

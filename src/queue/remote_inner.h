@@ -77,6 +77,7 @@ struct remote {
     struct smtp_client_message message;
     struct settling *settling; /* of the rows in this transaction, ready for their results */
     struct content *content;
+    uint64_t read_at;      /* what of it the machine has asked for */
     bool may_finish_asked; /* waits for commits */
     bool unheard;          /* the session failed before it: another connection decides */
     bool refused_for_now;  /* some MAIL was, with a 4xx: not only the sender may be meant */

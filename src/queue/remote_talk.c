@@ -30,9 +30,13 @@ static uint64_t now_ms(const struct remote *r)
 
 /* --- Content --- */
 
+static bool read_body(struct remote *);
+
 static void content_ready(void *owner)
 {
-    remote_talk_on(owner);
+    struct remote *r = owner;
+    if (read_body(r))
+        remote_talk_on(r);
 }
 
 static bool fail_body(struct remote *r, const char *why)
@@ -46,14 +50,14 @@ static bool fail_body(struct remote *r, const char *why)
 }
 
 /* False: a lane is asked, content_ready() will come. */
-static bool read_body(struct remote *r, uint64_t offset)
+static bool read_body(struct remote *r)
 {
     struct bytes piece;
     if (!r->content)
         r->content = content_open(r->office->store, r->loop, &r->job->item.content);
     if (!r->content)
         return fail_body(r, "memory or descriptors are short");
-    switch (content_read(r->content, offset, &piece, content_ready, r)) {
+    switch (content_read(r->content, r->read_at, &piece, content_ready, r)) {
     case CONTENT_HERE:
         smtp_client_body(r->machine, piece, now_ms(r));
         wire_add_output(&r->wire, LOG_CLIENT, WIRE_BODY, smtp_client_output(r->machine));
@@ -227,7 +231,8 @@ static bool step(struct remote *r, struct bytes *in)
     case SMTP_CLIENT_READY:
         return be_ready(r);
     case SMTP_CLIENT_READ_BODY:
-        return read_body(r, s.offset);
+        r->read_at = s.offset;
+        return read_body(r);
     case SMTP_CLIENT_MAY_FINISH:
         r->may_finish_asked = r->settlements > 0;
         if (!r->may_finish_asked)

@@ -5,6 +5,7 @@
 #include "serve/delivery.h"
 
 #include "base/check.h"
+#include "queue/dispatch.h"
 #include "run/clock.h"
 #include "serve/tell.h"
 
@@ -169,6 +170,8 @@ static void commit_done(struct commit *commit)
 {
     struct delivery *d = OWNER_OF(commit, struct delivery, commit);
     d->octets = spool_octets(d->spool);
+    if (commit->verdict == STORE_STORED && commit->row_count > 0)
+        dispatch_poke(d->home->server->dispatch);
     if (d->owner)
         d->events->committed(d->owner, d);
     if (commit->verdict == STORE_STORED && d->news_count && d->home->server->office)

@@ -2,6 +2,7 @@
 #include "serve/reload.h"
 
 #include "serve/conn.h"
+#include "serve/relay.h"
 
 #include <stdlib.h>
 
@@ -25,6 +26,8 @@ static void finish(struct reload *r)
         server_note(server, LOG_NOTICE, "reloaded", "the new configuration is in effect");
     else
         server_note(server, LOG_ERROR, "reload-failed", r->error.words);
+    if (r->ok && !server->loops[0].stopping)
+        relay_reconfigure(server->relay);
     if (r->done)
         r->done(r->owner, r->ok, &r->error);
     server->reload = NULL;

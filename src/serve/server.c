@@ -12,6 +12,7 @@
 #include "serve/conn.h"
 #include "serve/control.h"
 #include "serve/ports.h"
+#include "serve/relay.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,6 +102,7 @@ void server_stop(struct server *server)
         server->tell_manager("STOPPING=1");
     server_note(server, LOG_NOTICE, "stopping", "finishing the messages in flight");
     control_stop(&server->control);
+    relay_stop(server->relay);
     for (unsigned i = 0; i < server->loop_count; i++) {
         server->loops[i].stop_post.run = loop_stop_serving;
         loop_post(server->loops[i].loop, &server->loops[i].stop_post);
@@ -276,8 +278,9 @@ bool server_open(struct server *server, struct bound_ports *ports, struct error 
 {
     const struct config *config = server->settings->config;
     return open_log(server, config, error) && open_store(server, config, error) &&
-           open_control(server, config, error) && ports_start(ports, server, error) &&
-           log_start(server->log, error) && make_threads(server, error);
+           relay_new(server, &server->relay, error) && open_control(server, config, error) &&
+           ports_start(ports, server, error) && log_start(server->log, error) &&
+           make_threads(server, error);
 }
 
 void server_turn(struct server *server)
@@ -287,6 +290,7 @@ void server_turn(struct server *server)
     server_note(server, LOG_NOTICE, "ready", "godwit " GODWIT_VERSION " is serving");
     log_use_ring(server->log, 0);
     turn_other_loops(server);
+    relay_start(server->relay);
     loop_run(server->loops[0].loop);
 }
 
@@ -299,6 +303,7 @@ void server_free(struct server **server_ref)
     for (unsigned i = 1; i < server->loop_count; i++)
         lane_free(&server->loops[i].thread);
     control_stop(&server->control);
+    relay_free(&server->relay);
     auth_free(&server->auth);
     people_free(&server->people);
     lane_free(&server->chores);

@@ -21,6 +21,7 @@
 struct auth;
 struct bound_ports;
 struct control;
+struct relay;
 struct dispatch;
 struct office;
 struct server;
@@ -73,9 +74,11 @@ struct server {
     struct log *log;
     struct lane *chores; /* reading configuration and certificates again */
     struct control *control;
-    struct dispatch *dispatch; /* mail on its way out; NULL: nothing is sent */
-    struct office *office;     /* what the queue has of this server; NULL: no reports are written */
-    struct reload *reload;     /* the one that is under way, or NULL */
+    struct relay *relay;       /* the way out */
+    struct dispatch *dispatch; /* the relay's; NULL: nothing is sent */
+    struct office
+        *office; /* the relay's: what the queue has of this server; NULL: no reports are written */
+    struct reload *reload; /* the one that is under way, or NULL */
     struct server_loop *loops;
     unsigned loop_count;
     unsigned loops_at_rest;  /* loop 0 counts them: all turn until the last has nothing to do */

@@ -1,0 +1,129 @@
+/* relay.c - the server's way out: a resolver, and the dispatch of its queue.
+ *
+ * A reload may bring another resolver.  Questions that are open stay with the old one, which is
+ * therefore kept until the end; a few of them cost little.
+ */
+#include "serve/relay.h"
+
+#include "queue/dispatch.h"
+#include "run/interfaces.h"
+#include "serve/office.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { RESOLVERS_MAX = 32 }; /* that a process can have had; then a restart */
+
+struct relay {
+    struct server *server;
+    struct office office;
+    struct dns *resolvers[RESOLVERS_MAX]; /* the last one is in use */
+    size_t resolver_count;
+    /* What it was made from. */
+    struct endpoint *asked;
+    size_t asked_count;
+    enum dnssec dnssec;
+};
+
+static enum dns_security security_of(enum dnssec dnssec)
+{
+    static const enum dns_security securities[] = {
+        [DNSSEC_AUTO] = DNS_SECURITY_AUTO,
+        [DNSSEC_OFF] = DNS_SECURITY_OFF,
+        [DNSSEC_REQUIRE] = DNS_SECURITY_REQUIRE,
+    };
+    return securities[dnssec];
+}
+
+static bool keep_asked(struct relay *r, const struct config *c)
+{
+    struct endpoint *copy = calloc(c->resolver_count + 1, sizeof *copy);
+    if (!copy)
+        return false;
+    if (c->resolver_count)
+        memcpy(copy, c->resolvers, c->resolver_count * sizeof *copy);
+    free(r->asked);
+    r->asked = copy;
+    r->asked_count = c->resolver_count;
+    r->dnssec = c->dnssec;
+    return true;
+}
+
+static bool is_same(const struct relay *r, const struct config *c)
+{
+    if (r->asked_count != c->resolver_count || r->dnssec != c->dnssec)
+        return false;
+    for (size_t i = 0; i < r->asked_count; i++)
+        if (!endpoint_equal_address(&r->asked[i], &c->resolvers[i]) ||
+            r->asked[i].port != c->resolvers[i].port)
+            return false;
+    return true;
+}
+
+static bool set_resolver(struct relay *r, struct error *error)
+{
+    const struct config *c = r->server->settings->config;
+    struct dns_options options = {
+        .resolvers = c->resolvers,
+        .resolver_count = c->resolver_count,
+        .security = security_of(c->dnssec),
+    };
+    struct dns *dns;
+    if (r->resolver_count == RESOLVERS_MAX)
+        return error_set(error, ERROR_REFUSED,
+                         "dns: changed too often for one process; needs a restart");
+    if (!dns_new(&options, &dns, error))
+        return false;
+    if (!keep_asked(r, c)) {
+        dns_free(&dns);
+        return error_set(error, ERROR_TEMPORARY, "memory is short");
+    }
+    r->resolvers[r->resolver_count++] = dns;
+    atomic_store(&r->office.dns, dns);
+    return true;
+}
+
+bool relay_new(struct server *server, struct relay **out, struct error *error)
+{
+    struct relay *r = calloc(1, sizeof *r);
+    *out = r;
+    if (!r)
+        return error_set(error, ERROR_TEMPORARY, "memory is short");
+    r->server = server;
+    office_fill(server, &r->office);
+    r->office.address_count = interfaces_list(r->office.addresses, OFFICE_ADDRESSES_MAX);
+    server->office = &r->office;
+    return set_resolver(r, error) && dispatch_new(&r->office, &server->dispatch, error);
+}
+
+void relay_start(struct relay *r)
+{
+    dispatch_start(r->server->dispatch);
+}
+
+void relay_reconfigure(struct relay *r)
+{
+    struct error error;
+    if (!is_same(r, r->server->settings->config) && !set_resolver(r, &error))
+        server_note(r->server, LOG_ERROR, "dns", error.words);
+    dispatch_start(r->server->dispatch);
+}
+
+void relay_stop(struct relay *r)
+{
+    dispatch_stop(r->server->dispatch);
+}
+
+void relay_free(struct relay **relay)
+{
+    struct relay *r = *relay;
+    *relay = NULL;
+    if (!r)
+        return;
+    dispatch_free(&r->server->dispatch);
+    r->server->office = NULL;
+    for (size_t i = 0; i < r->resolver_count; i++)
+        dns_free(&r->resolvers[i]);
+    free(r->asked);
+    free(r);
+}
