@@ -1,0 +1,79 @@
+"""loops - two servers whose aliases lead to each other: mail dies out, with one report."""
+
+import contextlib
+import os
+import sqlite3
+
+from harness import Server, case, check, equal, main, until
+
+CAROL = "carol@a.test"
+
+
+def neighbours(**sections):
+    """Two servers, a.test and b.test, each the next hop of the other."""
+    a = Server(['domain "a.test" {}'], users=[CAROL], **sections)
+    b = Server(['domain "b.test" {}'], users=["dave@b.test"], **sections)
+    for server, other, domain in ((a, b, "b.test"), (b, a, "a.test")):
+        server.sections["relay"] = (f'route "{domain}" {{ host = '
+                                    f'"{other.address}:{other.ports["smtp"]}" }}')
+        server.write_config()
+    return a, b
+
+
+def waiting(server):
+    name = os.path.join(server.folder, "data", "index.db")
+    with contextlib.closing(sqlite3.connect(f"file:{name}?mode=ro", uri=True)) as index:
+        return index.execute("SELECT address FROM recipient WHERE state = 0").fetchall()
+
+
+def one_report(a, b, *about):
+    """The sender has one report that names them all, and nothing is under way any more."""
+    until(lambda: a.messages(CAROL), "a report")
+    until(lambda: not waiting(a) and not waiting(b), "the queues are empty")
+    report = a.only_message(CAROL).decode()
+    check("Status: 5.4.6" in report, report)
+    for address in about:
+        check(f"Final-Recipient: rfc822; {address}\r\n" in report, report)
+    for server in (a, b):
+        equal(server.log().count(" report id="), 1 if "report id=" in server.log() else 0,
+              "reports in the log")
+
+
+@case
+def aliases_that_name_each_other():
+    a, b = neighbours()
+    with a, b:
+        a.run("alias", "add", "x@a.test", "x@b.test")
+        b.run("alias", "add", "x@b.test", "x@a.test")
+        a.deliver(b"Subject: round\r\n\r\nx\r\n", sender=CAROL, to=["x@a.test"])
+        one_report(a, b, "x@a.test")
+
+
+@case
+def beside_somebody_who_is_reached():
+    """The mailbox of a list that is in a loop gets one copy."""
+    a, b = neighbours()
+    with a, b:
+        a.run("alias", "add", "list@a.test", "x@b.test")
+        b.run("alias", "add", "x@b.test", "list@a.test", "dave@b.test")
+        a.deliver(b"Subject: round\r\n\r\nx\r\n", sender=CAROL, to=["list@a.test"])
+        one_report(a, b, "list@a.test")
+        b.only_message("dave@b.test")
+
+
+@case
+def two_loops_at_once_end_by_their_received_fields():
+    """Sent together, neither says whose it was; what counts the hops ends them."""
+    a, b = neighbours(limits="hops = 10")
+    with a, b:
+        for name in ("x", "y"):
+            a.run("alias", "add", f"{name}@a.test", f"{name}@b.test")
+            b.run("alias", "add", f"{name}@b.test", f"{name}@a.test")
+        a.deliver(b"Subject: round\r\n\r\nx\r\n", sender=CAROL, to=["x@a.test", "y@a.test"])
+        until(lambda: a.messages(CAROL), "a report")
+        until(lambda: not waiting(a) and not waiting(b), "the queues are empty")
+        check(len(a.messages(CAROL)) <= 2, "reports")
+
+
+if __name__ == "__main__":
+    main()
