@@ -194,7 +194,8 @@ static struct recipient_news news_of(const struct recipient *to, enum dsn_action
     return (struct recipient_news){ action, address, to->orcpt, to->notify };
 }
 
-/* RFC 3461 5.2.3, 5.2.7.3.  Of one place elsewhere its next hop is asked. */
+/* RFC 3461 5.2.3, 5.2.7.3.  Of one place elsewhere its next hop is asked.  A mailbox is named as
+ * the sender named it: where an alias leads is not for strangers to learn (RFC 3461 5.2.7.4). */
 static bool success_of(const struct recipients *r, const struct recipient *to,
                        struct recipient_news *out)
 {
@@ -204,7 +205,7 @@ static bool success_of(const struct recipients *r, const struct recipient *to,
     if (to->places > 1)
         *out = news_of(to, DSN_EXPANDED, to->address);
     else if (first->mailbox && !first->lost)
-        *out = news_of(to, DSN_DELIVERED, first->address);
+        *out = news_of(to, DSN_DELIVERED, to->address);
     else
         return false;
     return true;

@@ -64,7 +64,7 @@ FORMS = [
     "<victim@elsewhere.test\x00@example.test>", "<victim@elsewhere.test\r@example.test>",
     # parameters that name somebody else
     "<victim@elsewhere.test> ORCPT=rfc822;bob@example.test",
-    "<bob@example.test> ORCPT=rfc822;victim@elsewhere.test NOTIFY=SUCCESS",
+    "<bob@example.test> ORCPT=rfc822;victim@elsewhere.test",
 ]
 SENDERS = ["spammer@elsewhere.test", BOB, "", "postmaster@example.test", "bob@{here}", OTHER]
 

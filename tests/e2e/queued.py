@@ -37,6 +37,15 @@ def send(server, rcpt, mail="", sender="a@elsewhere.test"):
     return reply.split()[-1]
 
 
+def check_report(report, action, recipient, original):
+    """That it tells this of this recipient, and of nobody else."""
+    words = report.decode()
+    equal(re.findall(r"^Action: (.*)\r$", words, re.M), [action], "actions")
+    equal(re.findall(r"^Final-Recipient: rfc822; (.*)\r$", words, re.M), [recipient], "recipients")
+    equal(re.findall(r"^Original-Recipient: (.*)\r$", words, re.M), [original] if original else [],
+          "original recipients")
+
+
 @case
 def a_trusted_client_may_send_anywhere():
     with post_office() as server:
@@ -80,23 +89,44 @@ def what_the_sender_asked_for_is_kept():
 
 @case
 def an_alias_forwards():
-    with post_office() as server:
+    carol = "carol@example.test"
+    with post_office([BOB, carol]) as server:
         server.run("alias", "add", "one@example.test", "x@elsewhere.test")
         server.run("alias", "add", "many@example.test", BOB, "one@example.test", "y@b.test")
         equal(server.smtp().say("EXPN many@example.test", "250").split("\n"),
               [f"250-2.1.5 <{BOB}>", "250-2.1.5 <one@example.test>", "250 2.1.5 <y@b.test>"],
               "EXPN")
-        send(server, ["<one@example.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;o@b.test"])
+        send(server, ["<one@example.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;o@b.test"],
+             sender=carol)
         equal(waiting(server, "address, notify, orcpt"),
               [("x@elsewhere.test", SUCCESS | DELAY, "rfc822;o@b.test")], "one to one")
-        send(server, ["<many@example.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;o@b.test"])
+        send(server, ["<many@example.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;o@b.test"],
+             sender=carol)
         equal(waiting(server, "address, notify, orcpt")[1:],
               [("x@elsewhere.test", DELAY, "rfc822;o@b.test"),
                ("y@b.test", DELAY, "rfc822;o@b.test")], "one to many")
-        send(server, ["<many@example.test> NOTIFY=SUCCESS"])
+        send(server, ["<many@example.test> NOTIFY=SUCCESS"], sender=carol)
         equal(waiting(server, "address, notify")[3:],
               [("x@elsewhere.test", NEVER), ("y@b.test", NEVER)], "success only")
         equal(len(server.messages(BOB)), 2, "messages")
+        until(lambda: len(server.messages(carol)) == 2, "both expansions are reported")
+        for report, original in zip(server.messages(carol), ("rfc822; o@b.test", None)):
+            check_report(report, "expanded", "many@example.test", original)
+
+
+@case
+def a_mailbox_that_was_reached_is_reported():
+    """Under the name that the sender knows; nothing to the null sender."""
+    carol = "carol@example.test"
+    with post_office([BOB, carol]) as server:
+        server.run("alias", "add", "robert@example.test", BOB)
+        send(server, [f"<{BOB}> NOTIFY=SUCCESS"], sender="")
+        send(server, [f"<{BOB}> NOTIFY=FAILURE,DELAY"], sender=carol)
+        send(server, ["<robert@example.test> NOTIFY=SUCCESS ORCPT=rfc822;R@b.test"], sender=carol)
+        equal(len(server.messages(BOB)), 3, "messages")
+        until(lambda: server.messages(carol), "a report")
+        check_report(server.only_message(carol), "delivered", "robert@example.test",
+                     "rfc822; R@b.test")
 
 
 @case
@@ -150,6 +180,28 @@ def what_comes_back_is_a_loop():
             wire.say("NOOP", "250")
         equal(len(server.messages(BOB)), 2, "messages")
         check(("x@elsewhere.test",) in waiting(server, "address"), "rows")
+
+
+@case
+def who_had_it_before_is_reported_beside_those_who_did_not():
+    carol = "carol@example.test"
+    with post_office([BOB, carol, "dan@example.test"]) as server:
+        server.run("alias", "add", "team@example.test", BOB, "dan@example.test")
+        for to, field, about in [(["team@example.test", BOB], "Bob@example.test", BOB),
+                                 (["team@example.test"], BOB, BOB),
+                                 ([BOB, "team@example.test"], "team@example.test",
+                                  "team@example.test")]:
+            wire = server.smtp()
+            wire.envelope(sender=carol, to=to)
+            wire.expect(wire.data(f"Delivered-To: {field}\r\n\r\nx\r\n".encode()), "250 ")
+            until(lambda: server.messages(carol), "a report")
+            check_report(server.only_message(carol), "failed", about, None)
+            until(lambda: not waiting(server, "address"), "the loop's row is settled")
+            reader = server.pop(carol)
+            reader.say("DELE 1", "+OK")
+            reader.say("QUIT", "+OK")
+        equal(len(server.messages(BOB)), 1, "messages of bob")
+        equal(len(server.messages("dan@example.test")), 2, "messages of dan")
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ static const struct {
     { "bob@a.test", { "1" } },
     { "ann@a.test", { "2" } },
     { "away@a.test", { "x@c.test" } },
+    { "robert@a.test", { "1" } },
     { "list@a.test", { "1", "2", "x@c.test", "y@c.test" } },
     { "some@a.test", { "1", "y@c.test" } },
 };
@@ -214,6 +215,7 @@ static const struct {
     { "", { "bob@a.test" }, "", NOTIFY_DEFAULT },
     { "", { "bob@a.test" }, "", NOTIFY_FAILURE | NOTIFY_DELAY },
     { "", { "bob@a.test" }, "Dbob@a.test", NOTIFY_SUCCESS },
+    { "", { "robert@a.test" }, "Drobert@a.test", NOTIFY_SUCCESS },
     { "", { "bob@a.test", "ann@a.test" }, "Dbob@a.test Dann@a.test", NOTIFY_SUCCESS },
     { "", { "x@c.test", "away@a.test" }, "", NOTIFY_SUCCESS },
     { "", { "some@a.test", "bob@a.test" }, "Esome@a.test Dbob@a.test", NOTIFY_SUCCESS },
