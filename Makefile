@@ -1,6 +1,6 @@
 # The front door.  Meson and Ninja build; these are the words for what one does most.
 
-.PHONY: help all run test check deps install uninstall asan tsan clang bench fuzz test-peers \
+.PHONY: help all run test check deps install uninstall deb asan tsan clang bench fuzz test-peers \
         format tidy clean
 .DEFAULT_GOAL := all
 
@@ -11,6 +11,7 @@ NINJA        = ninja -j$(JOBS)
 
 # What each build folder is configured with; build/debug and build/release have nothing special.
 SETUP_release = -Dbuildtype=release -Dtests=disabled -Dprefix=$(PREFIX) -Dsysconfdir=/etc
+SETUP_deb     = -Dbuildtype=release -Dtests=disabled -Dprefix=/usr -Dsysconfdir=/etc
 SETUP_asan    = -Db_sanitize=address,undefined
 SETUP_tsan    = -Db_sanitize=thread
 SETUP_fuzz    = -Dfuzz=true -Dtests=disabled
@@ -24,6 +25,7 @@ help:
 	@echo 'make check      the fast tests and the house rules'
 	@echo 'make deps       install what building and testing need (Debian 12; root or sudo)'
 	@echo 'make install    release build into PREFIX=$(PREFIX), DESTDIR is respected'
+	@echo 'make deb        a Debian package of the same, in build/'
 	@echo 'make asan tsan  the tests with AddressSanitizer + UBSan, or ThreadSanitizer'
 	@echo 'make clang      build and fast tests with clang'
 	@echo 'make fuzz       every fuzzer for FUZZ_TIME=$(FUZZ_TIME) seconds'
@@ -68,6 +70,10 @@ install: build/release/build.ninja
 
 uninstall:
 	@$(NINJA) -C build/release uninstall
+
+deb: build/deb/.built
+	@tools/deps deb
+	@tools/deb build/deb build
 
 asan tsan: %: build/%/.built
 	@tools/deps test

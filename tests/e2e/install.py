@@ -1,4 +1,4 @@
-"""install - what `meson install` puts where, into a folder of its own."""
+"""install - what `meson install` puts where, into a folder of its own, and what a package has."""
 
 import os
 import shutil
@@ -11,6 +11,10 @@ FILES = ["etc/godwit/godwit.conf", "usr/local/bin/godwit",
          "usr/local/lib/systemd/system/godwit.service", "usr/local/lib/sysusers.d/godwit.conf",
          "usr/local/lib/tmpfiles.d/godwit.conf", "usr/local/share/man/man1/godwit.1",
          "usr/local/share/man/man5/godwit.conf.5"]
+
+
+ROLES = ["smtp", "submission", "submissions", "pop3", "pop3s"]
+TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 class Installation:
@@ -78,7 +82,8 @@ def the_unit_is_right():
         name = installed.path("godwit.service")
         with open(name, "w", encoding="utf-8") as file:
             file.write(unit.replace("/usr/local", installed.path("usr/local")))
-        done = subprocess.run([analyze, "verify", "--man=no", name], text=True,
+        sockets = [installed.path(f"{os.path.dirname(FILES[2])}/godwit-{r}.socket") for r in ROLES]
+        done = subprocess.run([analyze, "verify", "--man=no", name, *sockets], text=True,
                               capture_output=True, check=False)
         if "Failed to initialize manager" in done.stderr:
             raise Skip("systemd-analyze does not work here")
@@ -93,6 +98,64 @@ def the_man_pages_are_right():
             done = subprocess.run([mandoc, "-T", "lint", "-W", "warning", installed.path(name)],
                                   text=True, capture_output=True, check=False)
             equal(done.stdout + done.stderr, "", f"what mandoc says of {name}")
+
+
+class Package:
+    """A package of the build, unpacked."""
+
+    def __enter__(self):
+        need("meson")
+        need("dpkg-shlibdeps")
+        self.folder = tempfile.mkdtemp(prefix="godwit-")
+        build = os.path.dirname(os.path.dirname(godwit()))
+        done = subprocess.run([os.path.join(TREE, "tools", "deb"), build, self.folder], text=True,
+                              capture_output=True, check=False)
+        check(done.returncode == 0, done.stdout + done.stderr)
+        self.name = done.stdout.strip()
+        self.dpkg("--raw-extract", os.path.join(self.folder, "root"))
+        return self
+
+    def __exit__(self, *why):
+        shutil.rmtree(self.folder)
+
+    def dpkg(self, action, *arguments):
+        return subprocess.run([need("dpkg-deb"), action, self.name, *arguments], text=True,
+                              capture_output=True, check=True).stdout
+
+    def path(self, name):
+        return os.path.join(self.folder, "root", name)
+
+    def lines(self, name):
+        with open(self.path(name), encoding="utf-8") as file:
+            return file.read().splitlines()
+
+
+@case
+def a_package_has_what_an_installation_has():
+    with Package() as package:
+        for name in FILES:
+            name += ".gz" if "/man/" in name else ""
+            check(os.path.exists(package.path(name)), f"no {name}")
+        equal(package.lines("DEBIAN/conffiles"), ["/etc/godwit/godwit.conf"], "conffiles")
+        owners = {row.split()[1] for row in package.dpkg("--contents").splitlines()}
+        equal(owners, {"root/root"}, "owners")
+        fields = package.dpkg("--field")
+        for wanted in ("Package: godwit\n", "libuv1", "libsqlite3-0", "libssl3", "systemd"):
+            check(wanted in fields, f"{wanted!r} is not in {fields}")
+
+
+@case
+def a_package_starts_nothing_of_itself():
+    """Its scripts are right, and what starts the server asks whether it was there before."""
+    with Package() as package:
+        for script in ("postinst", "prerm", "postrm"):
+            name = f"DEBIAN/{script}"
+            check(os.access(package.path(name), os.X_OK), f"{script} cannot be run")
+            subprocess.run(["sh", "-n", package.path(name)], check=True)
+            for line in package.lines(name):
+                if "systemctl" in line and "start" in line:
+                    check('[ -z "$2" ]' in line and "try-restart" in line, line)
+                check("rm " not in line, f"{script} removes something: {line}")
 
 
 if __name__ == "__main__":
