@@ -10,8 +10,9 @@ FUZZ_TIME   ?= 60
 NINJA        = ninja -j$(JOBS)
 
 # What each build folder is configured with; build/debug and build/release have nothing special.
-SETUP_release = -Dbuildtype=release -Dtests=disabled -Dprefix=$(PREFIX) -Dsysconfdir=/etc
-SETUP_deb     = -Dbuildtype=release -Dtests=disabled -Dprefix=/usr -Dsysconfdir=/etc
+RELEASE       = -Dbuildtype=release -Db_lto=true -Dtests=disabled
+SETUP_release = $(RELEASE) -Dprefix=$(PREFIX) -Dsysconfdir=/etc
+SETUP_deb     = $(RELEASE) -Dprefix=/usr -Dsysconfdir=/etc
 SETUP_asan    = -Db_sanitize=address,undefined
 SETUP_tsan    = -Db_sanitize=thread
 SETUP_fuzz    = -Dfuzz=true -Dtests=disabled

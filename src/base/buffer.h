@@ -20,6 +20,12 @@ struct buffer {
 
 /* An empty buffer that will hold at most `max` octets. */
 void buffer_init(struct buffer *, size_t max);
+/* A buffer over memory of the caller's, whose size is the maximum.  It needs no end, and must not
+ * be cleared or wiped. */
+static inline struct buffer buffer_over(void *room, size_t octets)
+{
+    return (struct buffer){ .at = room, .room = octets, .max = octets };
+}
 /* Frees the memory and forgets a failure; the maximum stays. */
 void buffer_clear(struct buffer *);
 /* Overwrites what it held with zeros, then clears it. */

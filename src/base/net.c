@@ -2,7 +2,6 @@
 #include "base/net.h"
 
 #include <arpa/inet.h>
-#include <stdio.h>
 #include <string.h>
 
 static void unmap(struct endpoint *e)
@@ -110,27 +109,56 @@ bool endpoint_equal_address(const struct endpoint *a, const struct endpoint *b)
     return a->family == b->family && memcmp(a->octets, b->octets, sizeof a->octets) == 0;
 }
 
+/* Each writes at `to` and returns where it ends.  Several endpoints are printed for a message:
+ * snprintf() and inet_ntop(), which uses it, would be one of its dearer steps. */
+
+static char *put_text(char *to, struct text t)
+{
+    memcpy(to, t.at, t.len);
+    return to + t.len;
+}
+
+static char *put_ipv4(char *to, const uint8_t octets[4])
+{
+    for (int i = 0; i < 4; i++) {
+        if (i > 0)
+            *to++ = '.';
+        to = text_put_u64(to, octets[i], 1);
+    }
+    return to;
+}
+
+static char *put_address(char *to, const struct endpoint *e)
+{
+    char words[INET6_ADDRSTRLEN] = "";
+    if (e->family == NET_IPV4)
+        return put_ipv4(to, e->octets);
+    if (e->family == NET_IPV6)
+        inet_ntop(AF_INET6, e->octets, words, sizeof words);
+    return put_text(to, text_of(words));
+}
+
+static struct text terminate(char *from, char *to)
+{
+    *to = 0;
+    return (struct text){ from, (size_t)(to - from) };
+}
+
 struct text endpoint_print_address(const struct endpoint *e, char out[ENDPOINT_TEXT_MAX])
 {
-    out[0] = 0;
-    if (e->family != NET_NONE)
-        inet_ntop(e->family == NET_IPV4 ? AF_INET : AF_INET6, e->octets, out, ENDPOINT_TEXT_MAX);
-    return text_of(out);
+    return terminate(out, put_address(out, e));
 }
 
 struct text endpoint_print(const struct endpoint *e, char out[ENDPOINT_TEXT_MAX])
 {
-    char address[ENDPOINT_TEXT_MAX];
-    endpoint_print_address(e, address);
-    snprintf(out, ENDPOINT_TEXT_MAX, e->family == NET_IPV6 ? "[%.45s]:%u" : "%.45s:%u", address,
-             e->port);
-    return text_of(out);
+    bool brackets = e->family == NET_IPV6;
+    char *to = put_text(out, brackets ? T("[") : T(""));
+    to = put_text(put_address(to, e), brackets ? T("]:") : T(":"));
+    return terminate(out, text_put_u64(to, e->port, 1));
 }
 
 struct text endpoint_print_literal(const struct endpoint *e, char out[ENDPOINT_TEXT_MAX])
 {
-    char address[ENDPOINT_TEXT_MAX];
-    endpoint_print_address(e, address);
-    snprintf(out, ENDPOINT_TEXT_MAX, e->family == NET_IPV6 ? "[IPv6:%.45s]" : "[%.45s]", address);
-    return text_of(out);
+    char *to = put_text(out, e->family == NET_IPV6 ? T("[IPv6:") : T("["));
+    return terminate(out, put_text(put_address(to, e), T("]")));
 }

@@ -1,6 +1,8 @@
 /* text.c - text and bytes as pointer and length. */
 #include "base/text.h"
 
+#include "base/check.h"
+
 #include <string.h>
 
 struct text text_of(const char *string)
@@ -128,6 +130,19 @@ bool text_to_u64(struct text t, uint64_t *value_out)
     }
     *value_out = value;
     return true;
+}
+
+char *text_put_u64(char *to, uint64_t value, unsigned digits_min)
+{
+    char digits[TEXT_DIGITS_MAX];
+    size_t count = 0;
+    CHECK(digits_min <= TEXT_DIGITS_MAX);
+    do
+        digits[count++] = (char)('0' + value % 10);
+    while ((value /= 10) > 0 || count < digits_min);
+    while (count > 0)
+        *to++ = digits[--count];
+    return to;
 }
 
 /* FNV-1a with a keyed start and a final mix: short keys, and only a secret start to guess. */

@@ -65,6 +65,11 @@ bool text_take_nocase(struct text *rest, struct text prefix);
 /* The whole text as a decimal number; false on anything but digits, on none, and over 2^64-1. */
 bool text_to_u64(struct text, uint64_t *value_out);
 
+/* Writes the number at `to` in decimal, with zeros in front up to so many digits, and returns where
+ * it ends; TEXT_DIGITS_MAX octets are enough for any.  Nothing terminates it. */
+enum { TEXT_DIGITS_MAX = 20 };
+char *text_put_u64(char *to, uint64_t value, unsigned digits_min);
+
 /* The octet in lower case if it is an ASCII capital letter. */
 static inline char text_lower(char c)
 {

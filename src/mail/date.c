@@ -5,7 +5,7 @@
  */
 #include "mail/date.h"
 
-#include <stdio.h>
+#include <string.h>
 
 enum { MS = 1000, MINUTE = 60, HOUR = 3600, DAY = 86400, YEAR_MIN = 1900, YEAR_MAX = 9999 };
 
@@ -79,29 +79,73 @@ static struct moment moment_of(int64_t ms)
 }
 
 /*
- * Printing.
+ * Printing: each function writes at `to` and returns where it ends.  Not by snprintf(), which would
+ * be one of the dearer steps of a message.
  */
+
+static char *put_char(char *to, char c)
+{
+    *to = c;
+    return to + 1;
+}
+
+static char *put_name(char *to, const char name[4])
+{
+    memcpy(to, name, 3);
+    return to + 3;
+}
+
+static char *put_number(char *to, int number, unsigned digits_min)
+{
+    return text_put_u64(to, (uint64_t)number, digits_min);
+}
+
+/* At least four characters, one of them the sign of a year before the first. */
+static char *put_year(char *to, int64_t year)
+{
+    if (year >= 0)
+        return text_put_u64(to, (uint64_t)year, 4);
+    return text_put_u64(put_char(to, '-'), (uint64_t)-year, 3);
+}
+
+static char *put_clock(char *to, const struct moment *m)
+{
+    to = put_char(put_number(to, m->hour, 2), ':');
+    to = put_char(put_number(to, m->minute, 2), ':');
+    return put_number(to, m->second, 2);
+}
+
+static struct text terminate(char *from, char *to)
+{
+    *to = 0;
+    return (struct text){ from, (size_t)(to - from) };
+}
 
 struct text date_rfc5322(int64_t wall_ms, int zone_seconds, char out[DATE_TEXT_MAX])
 {
     int zone = zone_seconds / MINUTE % (24 * 60); /* the text knows minutes only */
     struct moment m = moment_of(wall_ms + (int64_t)zone * MINUTE * MS);
-    unsigned east = (unsigned)(zone < 0 ? -zone : zone);
-    int len = snprintf(out, DATE_TEXT_MAX, "%s, %d %s %04lld %02d:%02d:%02d %c%02u%02u",
-                       day_names[m.weekday], m.day, month_names[m.month], (long long)m.year, m.hour,
-                       m.minute, m.second, zone < 0 ? '-' : '+', east / 60, east % 60);
-    return (struct text){ out, (size_t)len };
+    int east = zone < 0 ? -zone : zone;
+    char *to = put_char(put_char(put_name(out, day_names[m.weekday]), ','), ' ');
+    to = put_char(put_number(to, m.day, 1), ' ');
+    to = put_char(put_name(to, month_names[m.month]), ' ');
+    to = put_char(put_year(to, m.year), ' ');
+    to = put_char(put_clock(to, &m), ' ');
+    to = put_char(to, zone < 0 ? '-' : '+');
+    to = put_number(put_number(to, east / 60, 2), east % 60, 2);
+    return terminate(out, to);
 }
 
 struct text date_rfc3339(int64_t wall_ms, bool milliseconds, char out[DATE_TEXT_MAX])
 {
     struct moment m = moment_of(wall_ms);
-    int len = snprintf(out, DATE_TEXT_MAX, "%04lld-%02d-%02dT%02d:%02d:%02d", (long long)m.year,
-                       m.month + 1, m.day, m.hour, m.minute, m.second);
-    size_t at = (size_t)len;
-    len = milliseconds ? snprintf(out + at, DATE_TEXT_MAX - at, ".%03dZ", m.millisecond)
-                       : snprintf(out + at, DATE_TEXT_MAX - at, "Z");
-    return (struct text){ out, at + (size_t)len };
+    char *to = put_char(put_year(out, m.year), '-');
+    to = put_char(put_number(to, m.month + 1, 2), '-');
+    to = put_char(put_number(to, m.day, 2), 'T');
+    to = put_clock(to, &m);
+    if (milliseconds)
+        to = put_number(put_char(to, '.'), m.millisecond, 3);
+    return terminate(out, put_char(to, 'Z'));
 }
 
 /*

@@ -66,7 +66,7 @@ bool reply_compose(struct buffer *out, const struct reply *r, struct text hostna
     do {
         /* A buffer over memory of its own whole size never allocates. */
         uint8_t memory[REPLY_LINE_MAX - 2];
-        struct buffer line = { .at = memory, .room = sizeof memory, .max = sizeof memory };
+        struct buffer line = buffer_over(memory, sizeof memory);
         more = text_cut(&rest, '\n', &words);
         append_front(&line, r, hostname, more);
         append_words(&line, words, charset);

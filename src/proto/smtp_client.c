@@ -276,7 +276,7 @@ static void line_came(struct smtp_client *c)
 static void junk_came(struct smtp_client *c)
 {
     uint8_t memory[CLIENT_SENTENCE_MAX / 2]; /* a buffer over memory of its own never allocates */
-    struct buffer shown = { .at = memory, .room = sizeof memory, .max = sizeof memory };
+    struct buffer shown = buffer_over(memory, sizeof memory);
     escape_text(&shown, text_first(c->reader.line, sizeof memory));
     client_fail(c, client_where(c), "4.5.0", "this is not a reply of SMTP: %.*s",
                 TEXT_ARGS(buffer_as_text(&shown)));

@@ -100,12 +100,11 @@ struct bytes smtp_server_output(const struct smtp_server *s)
 }
 
 /* The memory goes back when all is written, but for the room that an answer or the end of the
- * content will need. */
+ * content will need; a transaction keeps it to its end. */
 void smtp_server_drained(struct smtp_server *s, size_t count)
 {
     buffer_take(&s->output, count);
-    if (s->output.len == 0 && s->request_open == 0 && s->phase != PHASE_DATA &&
-        s->phase != PHASE_CHUNK && s->phase != PHASE_WASTE)
+    if (s->output.len == 0 && s->request_open == 0 && !s->tx && s->phase != PHASE_WASTE)
         buffer_clear(&s->output);
 }
 

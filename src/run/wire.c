@@ -21,7 +21,7 @@ static bool log_client_line(struct wire *w, struct text line)
     struct text rest = line, verb, mechanism;
     bool secret = true;
     char masked[64];
-    struct buffer out = { .at = (uint8_t *)masked, .room = sizeof masked, .max = sizeof masked };
+    struct buffer out = buffer_over(masked, sizeof masked);
     text_word(&rest, &verb);
     if (text_equal_nocase(verb, T("PASS"))) {
         line = T("PASS ***");

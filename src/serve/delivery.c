@@ -12,7 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { DELIVERY_MEMORY_MAX = 8 * 1024 * 1024 };
+enum {
+    DELIVERY_MEMORY_MAX = 8 * 1024 * 1024,
+    FIELDS_OCTETS_MAX = 4096, /* more than the longest names and addresses make */
+};
 
 struct delivery {
     struct server_loop *home;
@@ -98,7 +101,8 @@ static bool note(struct delivery *d, enum spool_state state, bool *wait_out)
 bool delivery_open(struct delivery *d, struct trace_received *trace,
                    const struct address *recipient, uint32_t recipient_count)
 {
-    struct buffer fields;
+    char room[FIELDS_OCTETS_MAX];
+    struct buffer fields = buffer_over(room, sizeof room);
     bool wait;
     struct store *store = d->home->server->store;
     d->message = store_new_message_id(store);
@@ -113,13 +117,10 @@ bool delivery_open(struct delivery *d, struct trace_received *trace,
     d->spool = spool_open(store, d->message, d->commit.home, spool_is_ready, d);
     if (!d->spool)
         return false;
-    buffer_init(&fields, 8192);
     d->forwarder = recipients_forwarder(&d->recipients);
-    bool done = (d->forwarder.len == 0 || trace_delivered_to(&fields, d->forwarder)) &&
-                trace_received(&fields, trace) &&
-                note(d, spool_append(d->spool, buffer_bytes(&fields)), &wait);
-    buffer_clear(&fields);
-    return done;
+    return (d->forwarder.len == 0 || trace_delivered_to(&fields, d->forwarder)) &&
+           trace_received(&fields, trace) &&
+           note(d, spool_append(d->spool, buffer_bytes(&fields)), &wait);
 }
 
 void delivery_body(struct delivery *d, struct bytes bytes, bool *wait_out)
@@ -184,14 +185,13 @@ static void commit_done(struct commit *commit)
  * says. */
 static bool make_placement(struct delivery *d, const struct place *place, struct placement *out)
 {
-    struct buffer prefix;
+    char room[FIELDS_OCTETS_MAX];
+    struct buffer prefix = buffer_over(room, sizeof room);
     struct content_counter counter;
     bool said = d->forwarder.len && text_equal(place->address, d->forwarder);
-    buffer_init(&prefix, 4096);
     *out = (struct placement){ .mailbox = place->mailbox, .address = place->account };
     bool done = trace_prefix(&prefix, d->commit.sender, said ? T("") : place->address) &&
                 arena_text(&d->memory, buffer_as_text(&prefix), &out->prefix);
-    buffer_clear(&prefix);
     content_counter_init(&counter);
     content_count(&counter, bytes_of_text(out->prefix));
     out->prefix_facts = counter.facts;

@@ -164,15 +164,46 @@ static void test_networks(void **state)
     assert_true(endpoint_parse(T("[2001:db8::1]:25"), &e));
     assert_string_equal(endpoint_print(&e, out).at, "[2001:db8::1]:25");
     assert_string_equal(endpoint_print_literal(&e, out).at, "[IPv6:2001:db8::1]");
+    assert_true(endpoint_parse(T("192.0.2.255:65535"), &e));
+    assert_string_equal(endpoint_print(&e, out).at, "192.0.2.255:65535");
+    assert_string_equal(endpoint_print_address(&e, out).at, "192.0.2.255");
+    assert_string_equal(endpoint_print_literal(&e, out).at, "[192.0.2.255]");
+    e = (struct endpoint){ 0 };
+    assert_string_equal(endpoint_print_address(&e, out).at, "");
     assert_false(endpoint_parse(T("::1:25"), &e));
     assert_false(endpoint_parse(T("1.2.3.4:0"), &e));
     assert_false(endpoint_parse(T("1.2.3.4"), &e));
+}
+
+static void test_put_numbers(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t value;
+        unsigned digits_min;
+        const char *words;
+    } cases[] = {
+        { 0, 0, "0" },
+        { 0, 1, "0" },
+        { 7, 2, "07" },
+        { 10, 2, "10" },
+        { 12345, 3, "12345" },
+        { UINT64_MAX, 1, "18446744073709551615" },
+        { 1, TEXT_DIGITS_MAX, "00000000000000000001" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char out[TEXT_DIGITS_MAX];
+        char *end = text_put_u64(out, cases[i].value, cases[i].digits_min);
+        assert_int_equal(end - out, strlen(cases[i].words));
+        assert_memory_equal(out, cases[i].words, strlen(cases[i].words));
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_put_numbers),
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_buffer_keeps_its_maximum),
         cmocka_unit_test(test_arena_keeps_its_maximum),
