@@ -104,6 +104,8 @@ enum cli_exit cli_check(struct cli *cli)
         check_machine(&c);
         if (c.count.config == 0)
             check_data(&c);
+        if (c.count.config == 0)
+            check_dns(&c);
     }
     return c.count.config ? CLI_CONFIG : c.count.wrong ? CLI_NO : CLI_DONE;
 }

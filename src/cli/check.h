@@ -30,5 +30,7 @@ void check_tls(struct check *, const struct process_user *);
 /* Who gets mail: domains, users, aliases, and mailboxes without a user.  Root has become DATA's
  * owner before. */
 void check_people(struct check *);
+/* The records of the domains in DNS, within 5 s.  Starts threads: nothing forks behind it. */
+void check_dns(struct check *);
 
 #endif
