@@ -61,7 +61,6 @@ static void delivery_free(struct delivery *d)
     if (d->spool)
         spool_close(&d->spool);
     arena_reset(&d->memory);
-    recipients_clear(&d->recipients);
     delivered_clear(&d->delivered);
     free(d);
 }

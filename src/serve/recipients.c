@@ -6,7 +6,7 @@
 
 #include "store/store.h"
 
-#include <stdlib.h>
+#include <string.h>
 
 enum { LIST_FIRST = 2 };
 
@@ -15,23 +15,19 @@ void recipients_init(struct recipients *r, struct arena *memory)
     *r = (struct recipients){ .memory = memory };
 }
 
-void recipients_clear(struct recipients *r)
-{
-    free(r->places);
-    free(r->list);
-    free(r->claims);
-    recipients_init(r, r->memory);
-}
-
-/* The list with room for one more item of this size, maybe moved; NULL: memory is short. */
-static void *grow(void *list, size_t *room, size_t count, size_t size)
+/* The list with room for one more item of this size, maybe at another place; NULL: memory is short.
+ * What is given up stays in the arena: less than the list itself. */
+static void *grow(struct recipients *r, void *list, size_t *room, size_t count, size_t size)
 {
     if (count < *room)
         return list;
     size_t more = *room ? *room * 2 : LIST_FIRST;
-    void *grown = realloc(list, more * size);
-    if (grown)
-        *room = more;
+    void *grown = arena_take(r->memory, more * size);
+    if (!grown)
+        return NULL;
+    if (count)
+        memcpy(grown, list, count * size);
+    *room = more;
     return grown;
 }
 
@@ -50,7 +46,7 @@ static size_t find_place(const struct recipients *r, const struct place *wanted)
 
 static enum recipients_add add_claim(struct recipients *r, size_t place)
 {
-    struct claim *claims = grow(r->claims, &r->claim_room, r->claim_count, sizeof *claims);
+    struct claim *claims = grow(r, r->claims, &r->claim_room, r->claim_count, sizeof *claims);
     if (!claims)
         return RECIPIENT_NO_MEMORY;
     r->claims = claims;
@@ -71,7 +67,7 @@ static enum recipients_add add_new_place(struct recipients *r, const struct plac
     struct place to = *from;
     if (*count == STORE_PLACEMENTS_MAX)
         return RECIPIENT_TOO_MANY;
-    struct place *places = grow(r->places, &r->place_room, r->place_count, sizeof *places);
+    struct place *places = grow(r, r->places, &r->place_room, r->place_count, sizeof *places);
     if (!places)
         return RECIPIENT_NO_MEMORY;
     r->places = places;
@@ -132,7 +128,7 @@ enum recipients_add recipients_add(struct recipients *r, const struct recipient_
 {
     const struct recipients before = *r;
     struct recipient to = { .notify = named->rcpt->notify, .ours = named->resolved != NULL };
-    struct recipient *list = grow(r->list, &r->room, r->count, sizeof *list);
+    struct recipient *list = grow(r, r->list, &r->room, r->count, sizeof *list);
     if (!list)
         return RECIPIENT_NO_MEMORY;
     r->list = list;

@@ -49,9 +49,8 @@ struct recipients {
     size_t local_count, remote_count; /* of the places */
 };
 
-/* Texts go to the arena, which must outlive it. */
+/* All memory is the arena's, which must outlive it. */
 void recipients_init(struct recipients *, struct arena *);
-void recipients_clear(struct recipients *);
 
 enum recipients_add {
     RECIPIENT_ADDED,
