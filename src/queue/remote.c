@@ -190,7 +190,7 @@ void remote_settled(struct remote *r)
     if (r->state == REMOTE_SETTLING)
         finish(r);
     else if (r->may_finish_asked && r->settlements == 0)
-        remote_talk_on(r);
+        remote_let_finish(r);
 }
 
 /* --- Stopping --- */

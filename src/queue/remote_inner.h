@@ -119,6 +119,8 @@ void remote_call_clear(struct remote *);
 /* Takes the stream. */
 void remote_talk(struct remote *, struct stream *);
 void remote_talk_on(struct remote *);
+/* The results of all messages before are durable. */
+void remote_let_finish(struct remote *);
 void remote_hang_up(struct remote *);
 
 /* remote_settle.c */

@@ -187,6 +187,7 @@ static void take_sent(struct remote *r)
 {
     const struct smtp_client_result *one = smtp_client_result(r->machine, 0);
     content_close(&r->content);
+    r->may_finish_asked = false;
     if (says_nothing(one)) {
         r->unheard = true;
         return;
@@ -313,6 +314,13 @@ static void turn(struct remote *r, struct bytes fresh)
 void remote_talk_on(struct remote *r)
 {
     turn(r, (struct bytes){ 0 });
+}
+
+void remote_let_finish(struct remote *r)
+{
+    r->may_finish_asked = false;
+    smtp_client_finish(r->machine, now_ms(r));
+    remote_talk_on(r);
 }
 
 /* --- Events --- */
