@@ -14,6 +14,7 @@
 enum {
     LOOK_MAX_MS = 3600 * 1000, /* there is always a next look */
     LOOK_AGAIN_MS = 1000,      /* after trouble */
+    LOOK_SOON_MS = 500,        /* after results: one look for many of them */
     LOOK_WAIT_MAX_MS = 1000,
     CLOCK_JUMP_MS = 3600 * 1000,
     CLOCK_DOUBT_MS = 24 * 3600 * 1000,
@@ -84,6 +85,11 @@ void dispatch_look_in(struct dispatch *d, uint64_t after_ms)
         return;
     d->look_timer.fire = look_fired;
     loop_timer_start(d->loop, &d->look_timer, due);
+}
+
+void dispatch_look_soon(struct dispatch *d)
+{
+    dispatch_look_in(d, LOOK_SOON_MS);
 }
 
 static void plan_next_look(struct dispatch *d)

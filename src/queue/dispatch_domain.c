@@ -213,6 +213,7 @@ void domain_job_over(struct queue_job *job, bool again)
     job_free(&job);
     if (dm->in_hand > 0)
         return;
+    dispatch_look_soon(dm->dispatch);
     dm->due |= dm->leftover;
     dm->leftover = false;
     domain_wants(dm);

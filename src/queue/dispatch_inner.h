@@ -112,6 +112,8 @@ void dispatch_hold(struct dispatch *);
 void dispatch_release(struct dispatch *);
 /* Looks for due domains, no later than in `after_ms`. */
 void dispatch_look_in(struct dispatch *, uint64_t after_ms);
+/* Rows have new due times, which the last look could not know: another one finds them. */
+void dispatch_look_soon(struct dispatch *);
 const struct config *dispatch_config(const struct dispatch *);
 uint64_t dispatch_now_ms(const struct dispatch *);
 /* The store's answers can be believed: its index does not lag behind its journal. */

@@ -36,6 +36,7 @@ static void end(struct sweep *s)
     d->sweep = NULL;
     dm->sweeping = false;
     dm->due &= !d->stopping;
+    dispatch_look_soon(d);
     domain_wants(dm);
     domain_rest(dm);
     next_sweep(d);
