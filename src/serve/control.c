@@ -175,10 +175,8 @@ static const struct {
     const char *name;
     void (*run)(struct caller *, const json_t *request, struct bytes behind);
 } requests[] = {
-    { "reload", ask_reload },
-    { "directory", ask_directory },
-    { "purge", ask_purge },
-    { "queue", control_ask_queue },
+    { "reload", ask_reload },       { "directory", ask_directory }, { "purge", ask_purge },
+    { "queue", control_ask_queue }, { "hops", control_ask_hops },
 };
 
 static void run_request(struct caller *c, struct text line, struct bytes behind)

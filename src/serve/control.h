@@ -6,8 +6,11 @@
  *   {"do":"directory"}                                  users or aliases have changed
  *   {"do":"purge","mailbox":"16 hex digits"}            a mailbox and all in it are forgotten
  *   {"do":"queue","op":"hold","selectors":["all"]}      also retry, release, drop (queue/steer.h)
+ *   {"do":"hops"}                                       next hops that do not answer
  * Answer: {"ok":true} or {"ok":false,"kind":"refused|temporary|config","words":"..."};
- * to queue with "matched", "changed" and "busy", numbers of recipients.
+ * to queue with "matched", "changed" and "busy", numbers of recipients; to hops with a list "hops"
+ * of
+ * {"name","next","waiting","last"}, next in milliseconds since 1970.
  */
 #ifndef SERVE_CONTROL_H
 #define SERVE_CONTROL_H

@@ -25,5 +25,6 @@ void control_fail(struct caller *, const struct error *);
 /* control_queue.c: requests as in the table of control.c, with nothing behind their line.  The
  * request lives for the call. */
 void control_ask_queue(struct caller *, const json_t *request, struct bytes behind);
+void control_ask_hops(struct caller *, const json_t *request, struct bytes behind);
 
 #endif

@@ -1,13 +1,18 @@
 /* control_queue.c - what the command line asks of a running server about mail on its way out.
  *
- * On loop 0.  It reads and changes rows through the store's lanes and never
+ * On loop 0, where dispatch lives.  It reads and changes rows through the store's lanes and never
  * waits for them.
  */
+#include "queue/dispatch.h"
 #include "queue/steer.h"
 #include "run/clock.h"
 #include "serve/control_inner.h"
 
 #include <stdlib.h>
+
+enum { HOPS_MAX = 100, HOP_WORDS_MAX = 400 };
+
+/* --- Changing rows --- */
 
 struct steering {
     struct steer steer;
@@ -31,6 +36,8 @@ static void steered(struct steer *steer)
 {
     struct steering *s = OWNER_OF(steer, struct steering, steer);
     struct server *server = s->caller->server;
+    if (server->dispatch && steer->count.changed > 0)
+        dispatch_steered(server->dispatch, steer->op == STEER_RETRY);
     if (steer->ok)
         control_answer(s->caller, json_pack("{s:b,s:I,s:I,s:I}", "ok", 1, "matched",
                                             (json_int_t)steer->count.matched, "changed",
@@ -96,4 +103,29 @@ void control_ask_queue(struct caller *c, const json_t *request, struct bytes beh
     }
     c->busy = true;
     server_loop_hold(&c->server->loops[0]);
+}
+
+/* --- Next hops that are down --- */
+
+static void add_hop(void *owner, const struct dispatch_hop *hop)
+{
+    json_t *hops = owner;
+    if (!hop->down || json_array_size(hops) == HOPS_MAX)
+        return;
+    struct text last = text_first(hop->last, HOP_WORDS_MAX);
+    /* One that JSON cannot have, or that memory is short for, is left out. */
+    json_array_append_new(hops, json_pack("{s:s%,s:I,s:I,s:s%}", "name", hop->name.at,
+                                          hop->name.len, "next", (json_int_t)hop->next_ms,
+                                          "waiting", (json_int_t)hop->waiting, "last",
+                                          last.at ? last.at : "", last.len));
+}
+
+void control_ask_hops(struct caller *c, const json_t *request, struct bytes behind)
+{
+    (void)request;
+    (void)behind;
+    json_t *hops = json_array();
+    if (hops && c->server->dispatch)
+        dispatch_each_hop(c->server->dispatch, add_hop, hops);
+    control_answer(c, json_pack("{s:b,s:o}", "ok", 1, "hops", hops));
 }

@@ -10,6 +10,7 @@ import re
 import subprocess
 
 from harness import TIMEOUT, Server, case, check, equal, main, until
+from relay_world import ALICE, Net
 
 BOB = "bob@example.test"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -195,6 +196,96 @@ def many_recipients_in_many_messages():
         check(queue(server, "hold", "all")[0].startswith("1200 recipients held"), "hold")
         check(queue(server, "drop", "domain:d3.test")[0].startswith("171 recipients"), "drop")
         equal(len(states(server)), 1200 - 171, "what is left")
+
+
+def tried(server, attempts=1):
+    """Waits until all that waits has been tried so often."""
+    until(lambda: all(recipient["attempts"] == attempts for message in listed(server)
+                      for recipient in message["recipients"]), f"{attempts} attempts")
+
+
+@case
+def the_reason_stands_in_the_listing():
+    with Net() as net:
+        net.domain("b.test", RCPT="450-4.2.0 come back\n450 4.2.0 \x1b[1mlater")
+        server = net.server(relay=net.relay(retry="1h"))
+        one = server.send("x@b.test", "y@b.test")
+        tried(server)
+        said = queue(server)[0]
+        check(re.search(r"^b\.test: 2 recipients, next at .*m\)$", said, re.M), said)
+        check(re.search(r"^  \S.* said: 450.4\.2\.0 come back", said, re.M), said)
+        check("\x1b" not in said, "a peer's words reach the terminal as they are")
+        equal(said.count(one), 1, "times that the message is listed")
+        last = queue(server, "show", "to:x@b.test")[0].split("  last ", 1)[1]
+        equal(len(last.strip().splitlines()), 2, "lines of the reply")
+        check("come back" in listed(server)[0]["recipients"][0]["last"], "JSON has it too")
+
+
+@case
+def retry_is_now():
+    with Net() as net:
+        host = net.domain("b.test", RCPT=["450 4.2.0 later", None])
+        server = net.server(relay=net.relay(retry="1h"))
+        server.send("x@b.test")
+        tried(server)
+        queue(server, "retry", "domain:b.test")
+        equal(host.only().recipients, ["x@b.test"], "recipients")
+        server.wait_empty()
+
+
+@case
+def its_time_comes_without_anybody():
+    with Net() as net:
+        host = net.domain("b.test", RCPT=["450 4.2.0 later", "450 4.2.0 later", None])
+        server = net.server(relay=net.relay(retry="1s"))
+        server.send("x@b.test")
+        equal(host.only().recipients, ["x@b.test"], "recipients")
+        server.wait_empty()
+
+
+@case
+def what_is_held_is_not_sent():
+    with Net() as net:
+        host = net.domain("b.test", RCPT=["450 4.2.0 later", "450 4.2.0 later", None])
+        server = net.server(relay=net.relay(retry="1h"))
+        server.send("x@b.test", "y@b.test")
+        tried(server)
+        queue(server, "hold", "to:x@b.test")
+        queue(server, "retry", "all")
+        equal(host.only().recipients, ["y@b.test"], "recipients")
+        until(lambda: len(states(server)) == 1, "the other one waits")
+        queue(server, "release", "all")
+        queue(server, "retry", "all")
+        equal(host.wait(2)[1].recipients, ["x@b.test"], "recipients")
+        server.wait_empty()
+
+
+@case
+def a_host_that_is_down_is_listed():
+    with Net() as net:
+        address = net.nobody("mx.b.test")
+        net.mx("b.test", (10, "mx.b.test"))
+        server = net.server(relay=net.relay(retry="1h"))
+        server.send("x@b.test")
+        server.send("y@b.test")
+        until(lambda: "\ndown: b.test, tried again " in queue(server)[0], "a host that is down")
+        host = net.peer(address=address)
+        queue(server, "retry", "all")
+        host.wait(2)
+        server.wait_empty()
+
+
+@case
+def what_is_dropped_while_it_is_tried_stays_so():
+    with Net() as net:
+        host = net.domain("b.test", RCPT="450 4.2.0 later")
+        server = net.server(relay=net.relay(retry="1s"))
+        for number in range(20):
+            server.send(f"u{number}@b.test")
+        host.wait_for("RCPT", 30)
+        queue(server, "drop", "all")
+        server.wait_empty()
+        equal(server.messages(ALICE), [], "reports")
 
 
 if __name__ == "__main__":
