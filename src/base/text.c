@@ -145,6 +145,14 @@ char *text_put_u64(char *to, uint64_t value, unsigned digits_min)
     return to;
 }
 
+bool text_is_ascii(struct text t)
+{
+    unsigned all = 0;
+    for (size_t i = 0; i < t.len; i++)
+        all |= (uint8_t)t.at[i];
+    return all < 0x80;
+}
+
 /* FNV-1a with a keyed start and a final mix: short keys, and only a secret start to guess. */
 static uint64_t hash_mix(uint64_t h)
 {

@@ -80,6 +80,9 @@ static inline bool text_is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
+/* No octet over 0x7F. */
+bool text_is_ascii(struct text);
+
 /* A 64-bit hash for tables in memory.  `key` is the process's own secret: peers choose the text. */
 uint64_t text_hash(struct text, uint64_t key);
 uint64_t text_hash_nocase(struct text, uint64_t key);

@@ -20,12 +20,4 @@ bool field_write_words(struct buffer *, struct text name, struct text value);
  * them.  No line begins with '-', '.' or "From ", so that none is mistaken for something else. */
 bool quoted_printable(struct buffer *, struct text);
 
-static inline bool text_is_ascii(struct text t)
-{
-    for (size_t i = 0; i < t.len; i++)
-        if ((uint8_t)t.at[i] > 0x7F)
-            return false;
-    return true;
-}
-
 #endif

@@ -109,7 +109,7 @@ static void say_answer(struct smtp_server *s, enum smtp_step_kind kind, struct r
     enum reply_charset charset = REPLY_ASCII;
     if (kind == SMTP_VERIFY || kind == SMTP_EXPAND)
         charset = s->charset;
-    if (charset == REPLY_ASCII && reply.code / 100 == 2 && smtp_has_eight_bit(reply.words))
+    if (charset == REPLY_ASCII && reply.code / 100 == 2 && !text_is_ascii(reply.words))
         reply = without_utf8(kind, reply);
     size_t before = s->output.len;
     if (!smtp_try_say(s, reply, charset))

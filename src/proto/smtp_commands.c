@@ -190,7 +190,7 @@ struct outcome smtp_run_command(struct smtp_server *s, struct text line)
     }
     if (!c)
         return say(REPLY(500, "5.5.2", "unknown command"));
-    if (has_control(line) || (smtp_has_eight_bit(line) && !(c->flags & ANY_OCTETS)))
+    if (has_control(line) || (!text_is_ascii(line) && !(c->flags & ANY_OCTETS)))
         return refuse(s, c, arguments, REPLY(500, "5.5.2", "only printable ASCII, please"));
     if (!c->offered(s))
         return say(REPLY(502, "5.5.1", "the command is known but not served here"));
@@ -222,7 +222,7 @@ static bool keep_hello(struct smtp_server *s, struct text name)
 static struct outcome greet(struct smtp_server *s, struct text name, bool esmtp)
 {
     if (name.len == 0 || name.len > SMTP_HELLO_MAX || text_find(name, ' ') < name.len ||
-        smtp_has_eight_bit(name))
+        !text_is_ascii(name))
         return say(REPLY(501, NULL, "syntax: EHLO or HELO with your host name"));
     if (!keep_hello(s, name)) {
         smtp_close(s);
@@ -408,7 +408,7 @@ static struct outcome ask_about(struct smtp_server *s, struct text arguments,
     }
     if (arguments.len == 0)
         return say(REPLY(501, "5.5.4", "a name or an address is missing"));
-    if (smtp_has_eight_bit(arguments) && s->charset == REPLY_ASCII)
+    if (!text_is_ascii(arguments) && s->charset == REPLY_ASCII)
         return say(REPLY(553, "5.6.7", "an address with UTF-8 needs SMTPUTF8"));
     if (kind == SMTP_VERIFY && !may_expand(s)) /* RFC 5321 3.5.3, 7.3 */
         return say(REPLY(252, "2.0.0", "not verified, but mail for it will be tried"));

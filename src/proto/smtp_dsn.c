@@ -30,7 +30,7 @@ static enum parameter_verdict check_encoding(struct text value, decoder *decode,
 {
     struct buffer plain;
     buffer_init(&plain, SMTP_ORCPT_MAX);
-    bool good = decode(&plain, value) && !(ascii && smtp_has_eight_bit(buffer_as_text(&plain)));
+    bool good = decode(&plain, value) && !(ascii && !text_is_ascii(buffer_as_text(&plain)));
     bool short_of_memory = plain.failed;
     buffer_clear(&plain);
     if (short_of_memory)
@@ -66,7 +66,7 @@ enum parameter_verdict smtp_read_orcpt(struct transaction *tx, struct text value
     if (value.len > SMTP_ORCPT_MAX || !text_cut(&address, ';', &type) || !is_atom(type) ||
         address.len == 0)
         return PARAMETER_BAD;
-    if (smtp_has_eight_bit(value) && !tx->mail.smtputf8) /* RFC 6533 3 */
+    if (!text_is_ascii(value) && !tx->mail.smtputf8) /* RFC 6533 3 */
         return PARAMETER_BAD;
     tx->rcpt.orcpt = value;
     return text_equal_nocase(type, T("utf-8")) ? check_encoding(address, unitext_decode, false)

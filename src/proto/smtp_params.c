@@ -33,14 +33,6 @@ static struct reply refuse_path(const struct path_rules *rules, enum address_ver
     return (struct reply){ 501, rules->status, problem };
 }
 
-bool smtp_has_eight_bit(struct text t)
-{
-    for (size_t i = 0; i < t.len; i++)
-        if ((uint8_t)t.at[i] >= 0x80)
-            return true;
-    return false;
-}
-
 /* Takes keyword and path off *rest.  RFC 5321 3.3 allows no space behind the colon, but it is so
  * common that it is taken everywhere.  *path_out is the path as written. */
 static struct reply take_path(const struct path_rules *rules, unsigned utf8, struct text *rest,
@@ -218,7 +210,7 @@ struct reply smtp_read_mail(struct transaction *tx, struct text arguments)
     if (refusal.code == 0)
         refusal = read_parameters(tx, arguments, PARAMETERS(mail_parameters));
     /* Known only now: SMTPUTF8 stands behind the path that needs it. */
-    if (refusal.code == 0 && smtp_has_eight_bit(path) && !tx->mail.smtputf8)
+    if (refusal.code == 0 && !text_is_ascii(path) && !tx->mail.smtputf8)
         return refuse_path(&reverse_path, ADDRESS_NEEDS_UTF8);
     return refusal;
 }

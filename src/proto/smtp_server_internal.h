@@ -160,8 +160,6 @@ enum bdat_verdict {
 };
 enum bdat_verdict smtp_read_bdat(struct text arguments, uint64_t *size_out, bool *last_out);
 
-bool smtp_has_eight_bit(struct text);
-
 /* smtp_dsn.c: each reads the value of one parameter, which is not empty, into the transaction. */
 
 enum parameter_verdict { PARAMETER_GOOD, PARAMETER_BAD, PARAMETER_NO_MEMORY };

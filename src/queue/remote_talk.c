@@ -75,21 +75,13 @@ static bool read_body(struct remote *r)
 
 /* --- A message --- */
 
-static bool is_ascii(struct text t)
-{
-    for (size_t i = 0; i < t.len; i++)
-        if ((unsigned char)t.at[i] >= 0x80)
-            return false;
-    return true;
-}
-
 /* What came with SMTPUTF8 needs it when there is anything beyond ASCII, in content (its header may
  * have it) or addresses. */
 static bool needs_utf8(const struct queue_job *job, const struct settling *s)
 {
-    bool ascii = is_ascii(job->item.sender);
+    bool ascii = text_is_ascii(job->item.sender);
     for (uint32_t i = 0; i < s->count; i++)
-        ascii &= is_ascii(job->rows[s->first + i].address);
+        ascii &= text_is_ascii(job->rows[s->first + i].address);
     return !ascii || (job->item.envelope.utf8 && job->item.facts.eight_bit);
 }
 

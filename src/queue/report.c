@@ -7,7 +7,6 @@
 #include "queue/report.h"
 
 #include "base/check.h"
-#include "mail/encode.h"
 #include "mail/notify.h"
 #include "mail/trace.h"
 #include "mail/xtext.h"

@@ -38,6 +38,15 @@ static void test_numbers(void **state)
     }
 }
 
+static void test_ascii(void **state)
+{
+    (void)state;
+    assert_true(text_is_ascii(T("")));
+    assert_true(text_is_ascii(T("a\0\x7f")));
+    assert_false(text_is_ascii(T("plain, then \x80")));
+    assert_false(text_is_ascii(T("\xff and plain")));
+}
+
 static void test_words(void **state)
 {
     (void)state;
@@ -204,6 +213,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_put_numbers),
+        cmocka_unit_test(test_ascii),
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_buffer_keeps_its_maximum),
         cmocka_unit_test(test_arena_keeps_its_maximum),

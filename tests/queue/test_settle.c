@@ -10,7 +10,6 @@
 #include "settle_world.h"
 
 #include "mail/date.h"
-#include "mail/encode.h"
 #include "mail/notify.h"
 #include "run/clock.h"
 
