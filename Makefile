@@ -94,8 +94,10 @@ bench: build/release/.built
 
 test-peers: all
 	@tools/peers
-	@GODWIT=build/debug/src/godwit python3 -B tests/e2e/peers.py
-	@GODWIT=build/debug/src/godwit python3 -B tests/e2e/peers_relay.py
+	@export GODWIT=build/debug/src/godwit ROUNDS=30; failed=0; \
+	for suite in peers peers_sink peers_relay relay_crash; do \
+	    echo "$$suite:"; python3 -B tests/e2e/$$suite.py || failed=1; \
+	done; exit $$failed
 
 format:
 	@tools/sources | xargs clang-format -i

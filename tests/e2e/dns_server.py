@@ -86,9 +86,9 @@ class Query:
 
 
 class DnsServer:
-    def __init__(self, address, *lines, signer=None):
-        """Lines are "NAME TYPE WORDS...", of a TXT record each word is a string."""
-        self.address, self.signer = address, signer
+    def __init__(self, address, *lines, signer=None, port=0):
+        """Lines are "NAME TYPE WORDS...", of a TXT record each word is a string.  Port 0 is any."""
+        self.address, self.signer, self.port = address, signer, port
         self.table, self.behaviour, self.asked = {}, {}, []
         self.add(*lines)
         self.threads = []
@@ -198,11 +198,13 @@ class DnsServer:
 
     def bind(self):
         """One port for both transports."""
+        wanted = self.port
         for _ in range(20):
             self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self.udp.bind((self.address, 0))
+            self.udp.bind((self.address, wanted))
             self.port = self.udp.getsockname()[1]
             self.tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            self.tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 self.tcp.bind((self.address, self.port))
                 self.tcp.listen(64)

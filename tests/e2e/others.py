@@ -31,8 +31,9 @@ mount -t overlay -o "ro,lowerdir=$1/usr:/usr" overlay /usr || exit 77
 for name in passwd group resolv.conf; do
     mount --bind "$2/etc/$name" "/etc/$name" || exit 77
 done
-mount -t tmpfs -o mode=755 tmpfs /var/spool || exit 77
-mount -t tmpfs -o mode=755 tmpfs /var/lib || exit 77
+for folder in /run /var/lib /var/spool; do
+    mount -t tmpfs -o mode=755 tmpfs $folder || exit 77
+done
 mkdir -m 711 /var/spool/smtpd && mkdir -p -m 755 /var/lib/opensmtpd/empty || exit 77
 shift 2
 exec "$@"
@@ -58,14 +59,15 @@ def program(path):
 
 
 class Other:
-    """A server of another make: `with Postfix(address, "b.test", hop=(host, port)) as other`."""
+    """A server of another make: `with Postfix(address, "b.test", hop=(host, port)) as other`.  It
+    is on port 25, where all expect it."""
 
-    port = 2525
+    port = 25
     binary = None
 
     def __init__(self, address, domain, hop=None, dns=None):
         """`hop`: where all other mail goes; else `dns`, the address of a server on port 53, says
-        where, and hosts are called on `port`."""
+        where."""
         self.address, self.domain, self.hop, self.dns = address, domain, hop, dns
         program(self.binary)
         if os.getuid() != 0:
@@ -98,11 +100,16 @@ class Other:
                 "domain": self.domain, "uid": mail.pw_uid, "gid": mail.pw_gid, "user": USER,
                 "hop": self.hop and "{}:{}".format(*self.hop)}
 
-    def launch(self, *command, env=None):
+    def launch(self, *command):
+        self.command = command
+        self.start_again()
+
+    def start_again(self):
+        env = dict(os.environ, MAIL_CONFIG=self.folder + "/postfix")
         with open(os.path.join(self.folder, "output"), "ab") as output:
             self.process = subprocess.Popen(
                 ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh",
-                 "-c", AS_INSTALLED, "sh", ROOT, self.folder, *command],
+                 "-c", AS_INSTALLED, "sh", ROOT, self.folder, *self.command],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env)
         until(self.is_ready, f"{type(self).__name__} greets", START_SECONDS)
 
@@ -126,10 +133,15 @@ class Other:
             raise
         return self
 
-    def __exit__(self, kind, error, trace):
+    def kill(self):
+        """All its processes, at once."""
         if self.process:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait()
+            self.process = None
+
+    def __exit__(self, kind, error, trace):
+        self.kill()
         if isinstance(error, Failure):
             error.log = getattr(error, "log", "") + self.said()[-3000:]
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -213,9 +225,6 @@ POSTFIX_BY_HOP = """
 disable_dns_lookups = yes
 relayhost = [{hop_host}]:{hop_port}
 """
-POSTFIX_BY_DNS = """
-smtp_tcp_port = {port}
-"""
 POSTFIX_MASTER = """
 {address}:{port} inet n - n - - smtpd
 pickup    unix  n       -       n       60      1       pickup
@@ -261,13 +270,13 @@ class Postfix(Other):
     def start(self):
         names = self.prepare()
         self.prepare_queue()
-        main = POSTFIX_MAIN + (POSTFIX_BY_HOP if self.hop else POSTFIX_BY_DNS)
+        main = POSTFIX_MAIN
         if self.hop:
+            main += POSTFIX_BY_HOP
             names["hop_host"], names["hop_port"] = self.hop
         self.file("postfix/main.cf", main.format(**names))
         self.file("postfix/master.cf", POSTFIX_MASTER.format(**names))
-        self.launch("/usr/lib/postfix/sbin/master", "-c", self.folder + "/postfix", "-d",
-                    env=dict(os.environ, MAIL_CONFIG=self.folder + "/postfix"))
+        self.launch("/usr/lib/postfix/sbin/master", "-c", self.folder + "/postfix", "-d")
 
 
 EXIM = """
@@ -361,7 +370,7 @@ class Exim(Other):
         for name in ("spool", "log"):
             os.makedirs(os.path.join(self.folder, name))
             os.chown(os.path.join(self.folder, name), mail.pw_uid, mail.pw_gid)
-        names["smtp_port"] = self.hop[1] if self.hop else self.port
+        names["smtp_port"] = self.hop[1] if self.hop else 25
         names["elsewhere"] = EXIM_BY_HOP.format(host=self.hop[0]) if self.hop else EXIM_BY_DNS
         config = self.file("exim.conf", EXIM.format(**names))
         self.launch("/usr/sbin/exim4", "-C", config, "-bdf", "-q1s")

@@ -1,49 +1,44 @@
-"""peers_relay - Postfix, Exim and OpenSMTPD on the other side: as sender and as next hop."""
+"""peers_relay - Postfix, Exim and OpenSMTPD on the other side: as sender and as next hop, each side
+found through DNS, on port 25 of addresses on loopback."""
 
 import email
 import email.policy
-import itertools
 import os
 
-from harness import Server, add_case, check, content_of, equal, main, until
-from others import Exim, OpenSmtpd, Postfix
+import others
+from harness import Skip, add_case, check, content_of, equal, main, until
+from relay_world import ALICE, BOB, Net
+from report import Report
 
-BOB, ALICE = "bob@example.test", "alice@example.test"
 PEER = "peer.test"
-OTHERS = {"postfix": Postfix, "exim": Exim, "opensmtpd": OpenSmtpd}
-numbers = itertools.count(128)
+OTHERS = {"postfix": others.Postfix, "exim": others.Exim, "opensmtpd": others.OpenSmtpd}
 
 
-def host_address():
-    """An address of the loopback network that no other host of this or another test has."""
-    pid = os.getpid()
-    return f"127.{next(numbers)}.{pid >> 8 & 255}.{pid & 255}"
-
-
-class Pair:
-    """A godwit and a server of another make that hands it all mail for others."""
+class Pair(Net):
+    """A godwit for a.test and a server of another make for peer.test."""
 
     def __init__(self, kind):
-        self.server = Server(users=[BOB, ALICE])
-        self.other = kind(host_address(), PEER,
-                          hop=(self.server.address, self.server.ports["smtp"]))
+        if os.getuid() != 0:
+            raise Skip("port 25 is for root only")
+        super().__init__(port=25, dns_port=53)
+        self.kind = kind
 
     def __enter__(self):
-        self.server.__enter__()
+        super().__enter__()
         try:
-            self.other.__enter__()
+            address = self.next_address()
+            self.name(f"mx.{PEER}", address)
+            self.mx(PEER, (10, f"mx.{PEER}"))
+            server = self.server()
+            return server, self.stack.enter_context(
+                self.kind(address, PEER, dns=self.dns.address))
         except BaseException as error:
-            self.server.__exit__(type(error), error, None)
+            self.__exit__(type(error), error, None)
             raise
-        return self.server, self.other
-
-    def __exit__(self, *why):
-        self.other.__exit__(*why)
-        self.server.__exit__(*why)
 
 
 def header(*more):
-    fields = (b"From: carol@peer.test", b"To: bob@example.test", b"Subject: peers",
+    fields = (b"From: carol@peer.test", b"To: bob@a.test", b"Subject: peers",
               b"Date: Sat, 21 Nov 2026 07:41:27 +0000", b"Message-ID: <1.2@peer.test>", *more)
     return b"".join(field + b"\r\n" for field in fields) + b"\r\n"
 
@@ -61,25 +56,24 @@ SHAPES = {
 }
 
 
-def wait_messages(server, user, count):
-    until(lambda: len(server.messages(user)) >= count, f"{count} messages for {user}", 60)
-    found = server.messages(user)
-    equal(len(found), count, f"messages for {user}")
-    return found
-
-
 def body_of(message):
     return message[message.index(b"\r\n\r\n") + 4:]
 
 
+def check_shapes(found):
+    """Bodies arrive as they were given, each once; what servers add stands in the header."""
+    equal(sorted(map(body_of, found), key=hash), sorted(map(body_of, SHAPES.values()), key=hash),
+          "bodies")
+
+
+# The other one sends to ours
+
 def sends_every_shape(kind):
-    """Bodies arrive as they were given, each once; what other servers add stands in the header."""
     with Pair(kind) as (server, other):
         for content in SHAPES.values():
             other.submit(content, other.user, BOB, parameters=" BODY=8BITMIME")
-        found = wait_messages(server, BOB, len(SHAPES))
-        equal(sorted(map(body_of, found), key=hash),
-              sorted(map(body_of, SHAPES.values()), key=hash), "bodies")
+        found = server.wait_mail(BOB, len(SHAPES), 60)
+        check_shapes(found)
         for message in found:
             check(message.startswith(f"Return-Path: <{other.user}>\r\n".encode()), "Return-Path")
             check(b"mx.peer.test" in content_of(message), "the other's trace is gone")
@@ -90,25 +84,95 @@ def sends_many(kind):
         for number in range(100):
             other.submit(header() + b"%d\r\n" % number, other.user, BOB, ALICE)
         for user in (BOB, ALICE):
-            found = wait_messages(server, user, 100)
+            found = server.wait_mail(user, 100, 60)
             equal({int(body_of(message)) for message in found}, set(range(100)), "messages")
 
 
 def is_told_of_unknown_users(kind):
     """Ours refuses at RCPT, so the other one tells the sender, and the others get their mail."""
     with Pair(kind) as (server, other):
-        other.submit(SHAPES["plain"], other.user, BOB, "nobody@example.test", ALICE)
-        wait_messages(server, BOB, 1)
-        wait_messages(server, ALICE, 1)
+        other.submit(SHAPES["plain"], other.user, BOB, "nobody@a.test", ALICE)
+        server.wait_mail(BOB, 1, 60)
+        server.wait_mail(ALICE, 1, 60)
         report = email.message_from_bytes(other.wait_mail(1)[0], policy=email.policy.default)
         text = report.as_string()
-        check("nobody@example.test" in text and "5.1.1" in text, f"report: {text[:2000]}")
+        check("nobody@a.test" in text and "5.1.1" in text, f"report: {text[:2000]}")
 
 
+# Ours sends to the other one
+
+def receives_every_shape(kind):
+    with Pair(kind) as (server, other):
+        for content in SHAPES.values():
+            server.send(other.user, content=content)
+        check_shapes(other.wait_mail(len(SHAPES)))
+        server.wait_empty()
+        equal(server.messages(ALICE), [], "reports")
+
+
+def receives_many(kind):
+    with Pair(kind) as (server, other):
+        for number in range(200):
+            server.send(other.user, content=header() + b"%d\r\n" % number)
+        found = other.wait_mail(200)
+        equal({int(body_of(message)) for message in found}, set(range(200)), "messages")
+        server.wait_empty()
+
+
+def refuses_unknown_users(kind):
+    """Its refusal comes back as our report; the others get their mail."""
+    with Pair(kind) as (server, other):
+        server.send(other.user, f"nobody@{PEER}", BOB)
+        other.wait_mail(1)
+        server.wait_mail(BOB)
+        report = Report(server.wait_mail(ALICE)[0])
+        fields = report.about(f"nobody@{PEER}")
+        equal(fields["Action"], "failed", "Action")
+        equal(fields["Remote-MTA"], f"dns; mx.{PEER}", "Remote-MTA")
+        check(fields["Status"].startswith("5.") and "550" in fields["Diagnostic-Code"],
+              f"fields: {fields}")
+        server.wait_empty()
+
+
+def is_down_for_a_while(kind):
+    """Mail waits for a server that is not there yet."""
+    with Pair(kind) as (server, other):
+        other.kill()
+        server.send(other.user)
+        until(lambda: server.waiting() == [other.user], "it waits")
+        until(lambda: "refused" in server.log(), "an attempt")
+        other.start_again()
+        other.wait_mail(1)
+        server.wait_empty()
+
+
+def walk(kind):
+    """The walk of two servers: across, back, to nobody there, as nobody here."""
+    with Pair(kind) as (server, other):
+        server.pop(ALICE).say("QUIT", "+OK")
+        server.send(other.user)
+        equal(other.wait_mail(1)[0].count(b"Subject: relay"), 1, "subjects")
+        other.submit(SHAPES["plain"], other.user, ALICE)
+        until(lambda: server.messages(ALICE), "mail from there", 60)
+        wire = server.pop(ALICE)
+        equal([row.split()[0] for row in wire.listing("LIST")], ["1"], "LIST")
+        check(b"Subject: peers\r\n" in wire.retr(1), "RETR")
+        for command in ("DELE 1", "RSET", "NOOP", "DELE 1", "QUIT"):
+            wire.say(command, "+OK")
+        server.send(f"nobody@{PEER}")
+        until(lambda: server.messages(ALICE), "the report", 60)
+        equal(server.pop(ALICE).say("STAT", "+OK").split()[1], "1", "STAT")
+        wire = server.smtp()
+        wire.say("MAIL FROM:<nobody@a.test>", "553 5.1.0 ")
+        equal(len(other.mail()), 1, "messages there")
+
+
+WAYS = (sends_every_shape, sends_many, is_told_of_unknown_users, receives_every_shape,
+        receives_many, refuses_unknown_users, is_down_for_a_while, walk)
 for name, one in OTHERS.items():
-    for way in (sends_every_shape, sends_many, is_told_of_unknown_users):
+    for way in WAYS:
         add_case(f"{name}-{way.__name__.replace('_', '-')}",
                  lambda one=one, way=way: way(one))
 
 if __name__ == "__main__":
-    main()
+    main(side_by_side=4)

@@ -13,11 +13,11 @@ Leaving it stops all, and looks at what the hosts found wrong with their clients
 
 import contextlib
 import itertools
-import json
 import os
+import sqlite3
 
 from dns_server import DnsServer
-from harness import Server, check, equal, own_address, until
+from harness import Server, check, equal, until
 from scripted_peer import Peer
 
 ALICE, BOB = "alice@a.test", "bob@a.test"
@@ -79,13 +79,16 @@ class Relay(Server):
         self.wires.remove(wire)
         return reply.split()[-1]
 
-    def queue(self):
-        """The messages that wait."""
-        return [json.loads(row) for row in self.run("queue", "list", "--json").splitlines()]
+    def waiting(self):
+        """The addresses that wait in the queue, straight from the index."""
+        name = os.path.join(self.folder, "data", "index.db")
+        with contextlib.closing(sqlite3.connect(f"file:{name}?mode=ro", uri=True)) as index:
+            return [row[0] for row in index.execute(
+                "SELECT address FROM recipient WHERE state = 0 ORDER BY message, number")]
 
     def wait_empty(self, seconds=30):
         """Until nothing waits any more: then nothing more will be sent."""
-        until(lambda: not self.queue(), "an empty queue", seconds)
+        until(lambda: not self.waiting(), "an empty queue", seconds)
 
     def wait_mail(self, user, count=1, seconds=30):
         """That many messages of a user."""
@@ -96,10 +99,11 @@ class Relay(Server):
 
 
 class Net:
-    def __init__(self):
+    def __init__(self, port=0, dns_port=0):
+        """`port`: of all hosts, 0 for one that needs no privilege."""
         self.stack = contextlib.ExitStack()
-        self.port = relay_port()
-        self.dns = DnsServer(own_address())
+        self.port = port or relay_port()
+        self.dns = DnsServer(host_address(), port=dns_port)
         self.peers, self.servers = [], []
 
     def next_address(self):

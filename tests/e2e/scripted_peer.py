@@ -9,8 +9,8 @@
 A script says what happens at a step: greeting, EHLO, HELO, MAIL, RCPT, DATA, end (of the content),
 BDAT (a chunk that is not the last), RSET, NOOP, QUIT, STARTTLS.  What happens is a text, "250 ok"
 (lines of a reply are separated by newlines), octets to be sent as they are, a Reply, a list of such
-things (one after the other, the last one for good), or a function of the session and the command's
-argument that gives one.
+things (one after the other, the last one for good), a function of the session and the command's
+argument that gives one, or None: what a good server would say.
 """
 
 import re
@@ -49,13 +49,13 @@ RESET = Reply(end="reset")
 HANG = Reply(end="hang")
 
 
-def by_address(table, default="250 2.1.5 ok"):
+def by_address(table):
     """For RCPT: what becomes of each address; lists in turn, for each address its own."""
     turns = {address: Turns(ways) for address, ways in table.items()}
 
     def judge(session, argument):
         way = turns.get(address_in(argument))
-        return way.next() if way else default
+        return way.next() if way else None
     return judge
 
 
@@ -177,6 +177,7 @@ class Session:
         way = self.peer.next(step, default)
         if callable(way):
             way = way(self, argument)
+        way = default if way is None else way
         return way if isinstance(way, Reply) else Reply(way)
 
     # Steps
@@ -326,8 +327,7 @@ class Peer:
     def next(self, step, default):
         with self.lock:
             turns = self.script.get(step)
-            way = turns.next() if turns else default
-        return default if way is None else way
+            return turns.next() if turns else default
 
     def take(self, one):
         with self.lock:
