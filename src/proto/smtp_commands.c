@@ -178,6 +178,15 @@ static bool has_control(struct text t)
     return false;
 }
 
+/* AUTH is not offered in the clear where passwords may not be spoken so; the client is told that it
+ * needs TLS (RFC 4954 6). */
+static struct reply not_offered(const struct smtp_server *s, const struct command *c)
+{
+    if (c->run == on_auth && s->config->offer_tls && !s->tls)
+        return REPLY(538, "5.7.11", "log in over TLS only: say STARTTLS first");
+    return REPLY(502, "5.5.1", "the command is known but not served here");
+}
+
 struct outcome smtp_run_command(struct smtp_server *s, struct text line)
 {
     struct text verb, arguments = line;
@@ -193,7 +202,7 @@ struct outcome smtp_run_command(struct smtp_server *s, struct text line)
     if (has_control(line) || (!text_is_ascii(line) && !(c->flags & ANY_OCTETS)))
         return refuse(s, c, arguments, REPLY(500, "5.5.2", "only printable ASCII, please"));
     if (!c->offered(s))
-        return say(REPLY(502, "5.5.1", "the command is known but not served here"));
+        return say(not_offered(s, c));
     const struct reply *refusal = find_refusal(s, c);
     if (refusal)
         return refuse(s, c, arguments, *refusal);

@@ -62,15 +62,25 @@ static bool read_name(const struct config *config, struct text name, struct addr
            config_domain(config, address_domain(out)) != NULL;
 }
 
-bool auth_is_known(struct auth *a, const struct settings *settings, struct text name,
-                   struct text password, mailbox_id *mailbox_out)
+bool auth_same_name(const struct settings *settings, struct text name,
+                    const struct address *address)
 {
-    struct address address;
-    struct address_key key;
-    if (!read_name(settings->config, name, &address))
+    struct address other;
+    struct address_key a, b;
+    if (!read_name(settings->config, name, &other))
         return false;
-    address_key(&address, &key);
-    return shared_login_known(a->shared, address_key_text(&key), password, mailbox_out);
+    address_key(&other, &a);
+    address_key(address, &b);
+    return text_equal(address_key_text(&a), address_key_text(&b));
+}
+
+bool auth_is_known(struct auth *a, const struct login_ask *ask, struct login_known *out)
+{
+    struct address_key key;
+    if (!read_name(ask->settings->config, ask->name, &out->address))
+        return false;
+    address_key(&out->address, &key);
+    return shared_login_known(a->shared, address_key_text(&key), ask->password, &out->mailbox);
 }
 
 /* --- The slow computation --- */
@@ -121,6 +131,11 @@ static void verifier_found(struct lookup *lookup)
     if (!lookup->found || !l->readable)
         imagine_verifier(l->auth, address_text(&l->address), &lookup->verifier);
     lookup->found &= l->readable;
+    if (l->only_finds) {
+        l->verdict = AUTH_WRONG;
+        l->done(l);
+        return;
+    }
     l->job = (struct job){ .run = compute_run, .done = compute_done, .home = l->home };
     if (!lane_submit(l->auth->slow, &l->job)) {
         l->verdict = AUTH_TEMPORARY;
@@ -141,7 +156,7 @@ static bool ask_for_verifier(struct login *l, const struct settings *settings)
     return people_ask(l->auth->people, lookup);
 }
 
-struct login *auth_login(struct auth *a, const struct login_ask *ask)
+static struct login *login_new(struct auth *a, const struct login_ask *ask)
 {
     struct login *l = calloc(1, sizeof *l);
     if (!l)
@@ -152,9 +167,39 @@ struct login *auth_login(struct auth *a, const struct login_ask *ask)
     l->owner = ask->owner;
     buffer_init(&l->password, PASSWORD_MAX);
     l->readable = read_name(ask->settings->config, ask->name, &l->address);
-    if (!buffer_text(&l->password, ask->password) || !ask_for_verifier(l, ask->settings))
+    return l;
+}
+
+struct login *auth_login(struct auth *a, const struct login_ask *ask)
+{
+    struct login *l = login_new(a, ask);
+    if (l && (!buffer_text(&l->password, ask->password) || !ask_for_verifier(l, ask->settings)))
         login_free(&l);
     return l;
+}
+
+struct login *auth_find(struct auth *a, const struct login_ask *ask)
+{
+    struct login *l = login_new(a, ask);
+    if (!l)
+        return NULL;
+    l->only_finds = true;
+    if (!ask_for_verifier(l, ask->settings))
+        login_free(&l);
+    return l;
+}
+
+const struct verifier *login_verifier(const struct login *l)
+{
+    return &l->lookup->verifier;
+}
+
+void login_proved(struct login *l)
+{
+    if (!l->lookup->found)
+        return;
+    l->verdict = AUTH_RIGHT;
+    l->mailbox = l->lookup->mailbox;
 }
 
 void login_free(struct login **login)

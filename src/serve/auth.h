@@ -26,9 +26,9 @@ struct login;
 struct login_ask {
     const struct settings *settings;
     struct loop *home;
-    struct text name; /* as given: an address in any case, or the local part alone when
-                         one domain is configured */
-    struct text password;
+    struct text name;             /* as given: an address in any case, or the local part alone when
+                                     one domain is configured */
+    struct text password;         /* auth_login() */
     void (*done)(struct login *); /* on home; the callee frees it with login_free() */
     void *owner;                  /* the asker */
 };
@@ -42,6 +42,7 @@ struct login {
 
     void (*done)(struct login *); /* private from here */
     bool readable;                /* the name was an address of ours */
+    bool only_finds;
     struct auth *auth;
     struct loop *home;
     struct buffer password;
@@ -50,14 +51,28 @@ struct login {
     struct job job;
 };
 
+/* Whether the address is that of this name too: for who wants to act for somebody. */
+bool auth_same_name(const struct settings *, struct text name, const struct address *);
+
 /* Begins a login; `done` comes later, never within the call.  NULL: memory is short or the lane is
  * full, a temporary failure. */
 struct login *auth_login(struct auth *, const struct login_ask *);
+/* The same without a password: only finds who it is and the verifier, for a mechanism in which the
+ * client proves that he knows it.  The verdict is AUTH_WRONG until login_proved() says otherwise,
+ * or AUTH_TEMPORARY. */
+struct login *auth_find(struct auth *, const struct login_ask *);
+/* For a user who does not exist: one that nothing fits. */
+const struct verifier *login_verifier(const struct login *);
+void login_proved(struct login *);
 /* Wipes the password. */
 void login_free(struct login **);
 
-/* The quick way: whether this very login was right before and nothing has changed since. */
-bool auth_is_known(struct auth *, const struct settings *, struct text name, struct text password,
-                   mailbox_id *mailbox_out);
+/* The quick way: whether this very login was right before and nothing has changed since.  Of the
+ * question only settings, name and password are looked at. */
+struct login_known {
+    mailbox_id mailbox;
+    struct address address;
+};
+bool auth_is_known(struct auth *, const struct login_ask *, struct login_known *out);
 
 #endif

@@ -176,8 +176,6 @@ static void on_drained(void *owner)
 
 static const struct stream_events events = { on_input, on_end, on_drained };
 
-/* --- TLS --- */
-
 static void log_tls(struct conn *c)
 {
     struct tls_facts facts;
@@ -195,6 +193,35 @@ static void log_tls_failure(struct conn *c, const struct error *why)
               { "service", text_of(role_name(c->role)) },
               { "peer", endpoint_print(&c->peer, words) }, { "why", error_text(why) });
 }
+
+/* --- Logins --- */
+
+enum offer conn_offer(const struct conn *c)
+{
+    uint8_t binding[TLS_BINDING_MAX];
+    if (!c->tls)
+        return settings_allow_cleartext(c->settings, &c->peer) ? OFFER_CLEAR : OFFER_NOTHING;
+    return tls_binding(c->stream, TLS_BINDING_EXPORTER, binding) ? OFFER_BOUND : OFFER_TLS;
+}
+
+void conn_log_login(struct conn *c, struct text name, const char *outcome)
+{
+    char peer[ENDPOINT_TEXT_MAX];
+    LOG_EVENT(conn_log(c), LOG_INFO, conn_session(c), "login", { "user", name },
+              { "outcome", text_of(outcome) }, { "peer", endpoint_print(&c->peer, peer) });
+}
+
+void conn_logged_in(struct conn *c)
+{
+    struct shared *shared = c->home->server->shared;
+    if (c->exempt)
+        return;
+    shared_release(shared, &c->peer, false);
+    shared_admit(shared, &c->peer, true, 0, 0);
+    c->exempt = true;
+}
+
+/* --- TLS --- */
 
 /* RFC 3207 6, RFC 2595 4: somebody in the middle may have put it there. */
 struct bytes conn_log_discarded(struct conn *c, struct bytes taken)
@@ -224,6 +251,7 @@ static void on_shaken(void *owner, const struct error *why)
     log_tls(c);
     if (!role_begins_with_tls(c->role))
         c->type->tls_started(c);
+    c->type->reconfigure(c, c->settings); /* other ways to log in are offered now */
     turn(c, (struct bytes){ 0 });
 }
 

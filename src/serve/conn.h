@@ -56,7 +56,7 @@ struct conn {
     struct buffer pending;
     struct wire wire;
     char session[LOG_SESSION_TEXT + 1];
-    bool exempt;  /* loopback or trusted: see shared_admit(); no stranger to the machines */
+    bool exempt;  /* loopback, trusted or logged in: see shared_admit() */
     bool tls;     /* the handshake is done */
     bool shaking; /* ... or under way */
     bool running; /* in the pump now */
@@ -75,6 +75,13 @@ void conn_init(struct conn *, const struct conn_type *, struct served_port *,
 void conn_resume(struct conn *);
 /* Ends it at once; frees. */
 void conn_drop(struct conn *);
+
+/* Which ways to log in it is offered now. */
+enum offer conn_offer(const struct conn *);
+/* Somebody has tried to log in. */
+void conn_log_login(struct conn *, struct text name, const char *outcome);
+/* ... and it was right: he is no stranger any more. */
+void conn_logged_in(struct conn *);
 
 /* For the log: what a client said in the step that orders TLS.  Returns its command line; what
  * stands behind it was thrown away, and is told. */

@@ -49,6 +49,48 @@ struct smtp_answer policy_sender(const struct resolved *resolved)
     return answers[existence(resolved)];
 }
 
+bool policy_is_self(const struct config *config, const struct policy_peer *peer,
+                    const struct address *sender)
+{
+    struct address_key own, wanted, plain;
+    if (sender->len == 0)
+        return true;
+    const struct config_domain *domain = config_domain(config, address_domain(sender));
+    if (!domain)
+        return false;
+    address_key(&peer->login, &own);
+    address_key(sender, &wanted);
+    if (text_equal(address_key_text(&own), address_key_text(&wanted)))
+        return true;
+    return domain->plus_addressing && address_key_without_plus(&wanted, &plain) &&
+           text_equal(address_key_text(&own), address_key_text(&plain));
+}
+
+bool policy_owns(const struct policy_peer *peer, const struct resolved *sender)
+{
+    if (sender->verdict != RESOLVED || !sender->exists)
+        return false;
+    for (size_t i = 0; i < sender->count; i++)
+        if (sender->targets[i].mailbox == peer->mailbox)
+            return true;
+    return false;
+}
+
+struct smtp_answer policy_not_owner(const struct policy_peer *peer, const struct address *sender,
+                                    const struct resolved *resolved, struct buffer *words)
+{
+    static const struct smtp_answer trouble =
+        ROW(SMTP_DEFER, 451, "4.3.0", "cannot look up the sender, try again");
+    enum { SHOWN = 120 };
+    if (resolved && resolved->verdict == RESOLVE_TROUBLE)
+        return trouble;
+    buffer_printf(words,
+                  "%.*s may not send as %.*s: only as itself or as an alias that leads to it",
+                  TEXT_ARGS(text_first(address_text(&peer->login), SHOWN)),
+                  TEXT_ARGS(text_first(address_text(sender), SHOWN)));
+    return (struct smtp_answer){ SMTP_REJECT, 553, "5.7.1", buffer_as_text(words) };
+}
+
 enum policy_route policy_route(const struct config *config, const struct policy_peer *peer,
                                const struct address *recipient, struct smtp_answer *refusal_out)
 {

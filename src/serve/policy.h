@@ -3,6 +3,7 @@
 #ifndef SERVE_POLICY_H
 #define SERVE_POLICY_H
 
+#include "base/buffer.h"
 #include "proto/smtp_server.h"
 #include "serve/resolve.h"
 #include "store/store.h"
@@ -11,6 +12,8 @@
 struct policy_peer {
     bool trusted; /* in relay.trusted */
     bool authenticated;
+    struct address login; /* when authenticated: who it is */
+    mailbox_id mailbox;
 };
 
 /* At MAIL, before anybody is asked: whether the store takes mail at all. */
@@ -20,6 +23,15 @@ bool policy_store_takes_mail(enum store_health, struct smtp_answer *refusal_out)
 bool policy_asks_for_sender(const struct config *, const struct policy_peer *,
                             const struct address *sender);
 struct smtp_answer policy_sender(const struct resolved *);
+/* Who logged in may send as <> and as himself, with plus forms ... */
+bool policy_is_self(const struct config *, const struct policy_peer *,
+                    const struct address *sender);
+/* ... and as an alias that leads to him. */
+bool policy_owns(const struct policy_peer *, const struct resolved *sender);
+/* The refusal names login, address and rule: its words go to the buffer.  Of trouble with looking
+ * up, that. */
+struct smtp_answer policy_not_owner(const struct policy_peer *, const struct address *sender,
+                                    const struct resolved *, struct buffer *words);
 /* At RCPT, before anybody is asked.  Who is known may send anywhere; a stranger to our domains
  * only, and to what their aliases lead to. */
 enum policy_route {

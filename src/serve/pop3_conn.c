@@ -1,6 +1,7 @@
 /* pop3_conn.c - a POP3 session on a loop: carries out what proto/pop3_server asks for. */
 #include "serve/auth.h"
 #include "serve/conn.h"
+#include "serve/exchange.h"
 #include "serve/pop3_drop.h"
 
 #include <stdlib.h>
@@ -8,7 +9,8 @@
 struct pop3_conn {
     struct conn conn;
     struct pop3_server *machine;
-    struct login *login;
+    struct login *login;       /* PASS */
+    struct exchange *exchange; /* AUTH */
     struct pop3_drop *drop;
     uint32_t request; /* the open one */
     uint32_t message; /* of POP3_READ */
@@ -79,13 +81,6 @@ static bool open_mailbox(struct pop3_conn *p, mailbox_id mailbox)
     return false;
 }
 
-static void log_login(struct pop3_conn *p, struct text name, const char *outcome)
-{
-    char peer[ENDPOINT_TEXT_MAX];
-    LOG_EVENT(conn_log(&p->conn), LOG_INFO, conn_session(&p->conn), "login", { "user", name },
-              { "outcome", text_of(outcome) }, { "peer", endpoint_print(&p->conn.peer, peer) });
-}
-
 static void login_done(struct login *login)
 {
     struct pop3_conn *p = login->owner;
@@ -99,7 +94,7 @@ static void login_done(struct login *login)
         [AUTH_WRONG] = "wrong user or password",
         [AUTH_TEMPORARY] = "try again later",
     };
-    log_login(p, address_text(&login->address), outcomes[login->verdict]);
+    conn_log_login(&p->conn, address_text(&login->address), outcomes[login->verdict]);
     p->login = NULL;
     bool waits = false;
     if (login->verdict == AUTH_RIGHT)
@@ -114,12 +109,7 @@ static void login_done(struct login *login)
 static void log_in(struct pop3_conn *p, const struct pop3_step *step)
 {
     struct server *server = p->conn.home->server;
-    mailbox_id mailbox;
-    if (auth_is_known(server->auth, p->conn.settings, step->user, step->password, &mailbox)) {
-        log_login(p, step->user, "ok");
-        open_mailbox(p, mailbox);
-        return;
-    }
+    struct login_known known;
     struct login_ask ask = {
         .settings = p->conn.settings,
         .home = p->conn.home->loop,
@@ -128,6 +118,11 @@ static void log_in(struct pop3_conn *p, const struct pop3_step *step)
         .done = login_done,
         .owner = p,
     };
+    if (auth_is_known(server->auth, &ask, &known)) {
+        conn_log_login(&p->conn, address_text(&known.address), "ok");
+        open_mailbox(p, known.mailbox);
+        return;
+    }
     p->login = auth_login(server->auth, &ask);
     if (p->login)
         server_loop_hold(p->login->holds = p->conn.home);
@@ -135,11 +130,49 @@ static void log_in(struct pop3_conn *p, const struct pop3_step *step)
         answer_verdict(p, POP3_TEMPORARY);
 }
 
-/* AUTH is framing only until the service comes; it is not offered, so nobody is asked. */
-static void refuse_auth(struct pop3_conn *p, const struct pop3_step *step)
+/* --- Login: AUTH --- */
+
+/* True when the answer is still to come. */
+static bool answer_exchange(struct pop3_conn *p, enum exchange_verdict verdict)
 {
-    (void)step;
-    answer_verdict(p, POP3_TEMPORARY);
+    static const enum pop3_verdict verdicts[] = {
+        [EXCHANGE_WRONG] = POP3_WRONG,
+        [EXCHANGE_MALFORMED] = POP3_WRONG,
+        [EXCHANGE_TEMPORARY] = POP3_TEMPORARY,
+    };
+    if (verdict == EXCHANGE_WAITS)
+        return true;
+    if (verdict == EXCHANGE_CHALLENGE) {
+        answer(p, (struct pop3_answer){ POP3_CONTINUE, .words = exchange_challenge(p->exchange) });
+        return false;
+    }
+    mailbox_id mailbox = exchange_mailbox(p->exchange);
+    conn_log_login(&p->conn, exchange_name(p->exchange), exchange_outcome(verdict));
+    exchange_free(&p->exchange);
+    if (verdict == EXCHANGE_RIGHT)
+        return open_mailbox(p, mailbox);
+    answer_verdict(p, verdicts[verdict]);
+    return false;
+}
+
+static void exchange_answered(void *owner, enum exchange_verdict verdict)
+{
+    struct pop3_conn *p = owner;
+    if (!answer_exchange(p, verdict))
+        conn_resume(&p->conn);
+}
+
+/* An exchange that the client has given up is replaced by the next one. */
+static void take_auth_step(struct pop3_conn *p, const struct pop3_step *step)
+{
+    if (step->mechanism.len) {
+        exchange_free(&p->exchange);
+        p->exchange = exchange_new(&p->conn, step->mechanism, exchange_answered, p);
+    }
+    if (p->exchange)
+        answer_exchange(p, exchange_step(p->exchange, step->words, step->initial));
+    else
+        answer_verdict(p, POP3_TEMPORARY);
 }
 
 /* --- The maildrop --- */
@@ -230,8 +263,9 @@ static const struct pop3_drop_events maildrop_events = {
 typedef void request_function(struct pop3_conn *, const struct pop3_step *);
 
 static request_function *const requests[] = {
-    [POP3_LOGIN] = log_in,      [POP3_AUTH_STEP] = refuse_auth, [POP3_LIST] = list,
-    [POP3_READ] = read_message, [POP3_UPDATE] = update,
+    [POP3_LOGIN] = log_in,  [POP3_AUTH_STEP] = take_auth_step,
+    [POP3_LIST] = list,     [POP3_READ] = read_message,
+    [POP3_UPDATE] = update,
 };
 
 static struct pop3_step take_step(struct pop3_conn *p, struct bytes *in, uint64_t now_ms)
@@ -328,7 +362,7 @@ static void pop3_shut_down(struct conn *c)
 
 static void pop3_reconfigure(struct conn *c, const struct settings *settings)
 {
-    pop3_server_reconfigure(pop3_of(c)->machine, &settings->pop3);
+    pop3_server_reconfigure(pop3_of(c)->machine, &settings->pop3[conn_offer(c)]);
 }
 
 static void pop3_gone(struct conn *c)
@@ -336,6 +370,7 @@ static void pop3_gone(struct conn *c)
     struct pop3_conn *p = pop3_of(c);
     if (p->login)
         p->login->owner = NULL;
+    exchange_free(&p->exchange);
     pop3_server_free(&p->machine);
     pop3_drop_close(&p->drop);
     free(p);
@@ -364,7 +399,8 @@ struct conn *pop3_conn_new(struct served_port *port, const struct endpoint *peer
     struct pop3_server_peer known = { .tls = role_begins_with_tls(port->role),
                                       .cleartext = settings_allow_cleartext(settings, peer),
                                       .stranger = !p->conn.exempt };
-    p->machine = pop3_server_new(&settings->pop3, &known, loop_now_ms(port->home->loop));
+    p->machine = pop3_server_new(&settings->pop3[conn_offer(&p->conn)], &known,
+                                 loop_now_ms(port->home->loop));
     if (!p->machine) {
         free(p);
         return NULL;

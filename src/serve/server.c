@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "run/entropy.h"
+#include "run/sasl.h"
 #include "serve/auth.h"
 #include "serve/conn.h"
 #include "serve/control.h"
@@ -169,7 +170,7 @@ static bool make_loop(struct server *server, unsigned index, struct error *error
     l->cache = address_cache_new(server->shared);
     if (!l->cache)
         return error_set(error, ERROR_TEMPORARY, "memory is short");
-    return loop_new(&l->loop, error);
+    return sasl_service_new(&l->sasl, error) && loop_new(&l->loop, error);
 }
 
 static bool make_loops(struct server *server, unsigned count, struct error *error)
@@ -312,6 +313,7 @@ void server_free(struct server **server_ref)
         close_listeners(&server->loops[i]); /* open yet when the start has failed */
         loop_free(&server->loops[i].loop);
         address_cache_free(&server->loops[i].cache);
+        sasl_service_free(&server->loops[i].sasl);
     }
     free(server->loops);
     shared_free(&server->shared);

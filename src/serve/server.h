@@ -23,6 +23,7 @@ struct bound_ports;
 struct control;
 struct relay;
 struct dispatch;
+struct sasl_service;
 struct office;
 struct server;
 
@@ -49,6 +50,7 @@ struct server_loop {
     struct loop *loop;
     const struct settings *settings;
     struct address_cache *cache;
+    struct sasl_service *sasl;
     struct list conns;
     uint64_t next_session; /* counts from a random start: names the sessions in the log */
     size_t operations;     /* see server_loop_hold() */

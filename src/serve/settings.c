@@ -1,6 +1,8 @@
 /* settings.c - a configuration in the form that sessions use. */
 #include "serve/settings.h"
 
+#include "run/sasl.h"
+
 #include <stdlib.h>
 
 static uint32_t at_most(uint64_t value, uint64_t max)
@@ -40,6 +42,13 @@ static struct pop3_server_config pop3_of(const struct config *config)
     };
 }
 
+static struct text mechanisms_of(enum offer offer)
+{
+    return offer == OFFER_NOTHING ? T("")
+           : offer == OFFER_BOUND ? T(SASL_BOUND_MECHANISMS)
+                                  : T(SASL_MECHANISMS);
+}
+
 bool settings_new(struct config *config, const struct settings_source *source,
                   struct settings **out, struct error *error)
 {
@@ -49,9 +58,13 @@ bool settings_new(struct config *config, const struct settings_source *source,
         return error_set(error, ERROR_TEMPORARY, "memory is short");
     }
     s->config = config;
-    s->smtp = smtp_of(config, false);
-    s->submission = smtp_of(config, true);
-    s->pop3 = pop3_of(config);
+    for (enum offer offer = 0; offer < OFFERS; offer++) {
+        s->smtp[offer] = smtp_of(config, false);
+        s->submission[offer] = smtp_of(config, true);
+        s->pop3[offer] = pop3_of(config);
+        s->smtp[offer].mechanisms = s->submission[offer].mechanisms = s->pop3[offer].mechanisms =
+            mechanisms_of(offer);
+    }
     if (!credentials_read(config, source->given, source->before, &s->credentials, error) ||
         !credentials_context(s->credentials, config, source->service, &s->tls, error)) {
         settings_free(&s);
@@ -97,10 +110,12 @@ enum wire_level settings_wire_level(const struct settings *s)
 
 const char *role_obstacle(const struct config *config, enum role role)
 {
-    if (role == ROLE_SUBMISSION || role == ROLE_SUBMISSIONS)
-        return "this service is not built yet";
-    if (role_begins_with_tls(role) && config->certificate_count == 0)
+    if (config->certificate_count > 0)
+        return NULL;
+    if (role_begins_with_tls(role))
         return "it needs a certificate: set certificate and key in tls { }";
+    if (role == ROLE_SUBMISSION && config->cleartext == CLEARTEXT_NEVER)
+        return "nobody can log in: set certificate and key in tls { }, or auth.cleartext";
     return NULL;
 }
 

@@ -12,11 +12,20 @@
 #include "run/wire.h"
 #include "serve/credentials.h"
 
+/* Which ways to log in a connection is offered. */
+enum offer {
+    OFFER_NOTHING, /* no password may be spoken on it */
+    OFFER_CLEAR,   /* it may: from here, or always (auth.cleartext) */
+    OFFER_TLS,
+    OFFER_BOUND, /* TLS that mechanisms can be bound to */
+    OFFERS
+};
+
 struct settings {
     struct config *config; /* owned; all texts below point into it */
-    struct smtp_server_config smtp;
-    struct smtp_server_config submission;
-    struct pop3_server_config pop3;
+    struct smtp_server_config smtp[OFFERS];
+    struct smtp_server_config submission[OFFERS];
+    struct pop3_server_config pop3[OFFERS];
     struct credentials *credentials; /* owned */
     struct tls_context *tls;         /* owned; NULL: no certificate is configured */
 };

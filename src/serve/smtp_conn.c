@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "serve/delivery.h"
+#include "serve/exchange.h"
 #include "serve/policy.h"
 
 #include <stdio.h>
@@ -19,6 +20,8 @@ struct smtp_conn {
     struct conn conn;
     struct smtp_server *machine;
     struct policy_peer peer;
+    struct exchange *exchange; /* AUTH */
+    uint32_t auth_request;
     struct delivery *delivery; /* from the first accepted recipient to the end of the transaction */
     struct lookup *lookup;     /* the question under way */
     void (*found)(struct smtp_conn *, const struct lookup *); /* what its answer means */
@@ -69,7 +72,7 @@ static void log_refused(struct smtp_conn *s, const struct address *address, cons
 /* --- Lookups --- */
 
 typedef void found_function(struct smtp_conn *, const struct lookup *);
-static found_function sender_found, recipient_found, name_verified, name_expanded;
+static found_function sender_found, owner_found, recipient_found, name_verified, name_expanded;
 
 static void lookup_answered(struct lookup *l)
 {
@@ -128,6 +131,41 @@ static void sender_found(struct smtp_conn *s, const struct lookup *l)
     judge_sender(s, &l->address, &l->resolved, l->request);
 }
 
+/* `resolved` is NULL for who is not ours. */
+static void judge_owner(struct smtp_conn *s, const struct address *address,
+                        const struct resolved *resolved, uint32_t request)
+{
+    enum { WORDS_MAX = 400 };
+    struct buffer words;
+    if (resolved && policy_owns(&s->peer, resolved)) {
+        accept_request(s, request);
+        return;
+    }
+    buffer_init(&words, WORDS_MAX);
+    struct smtp_answer a = policy_not_owner(&s->peer, address, resolved, &words);
+    log_refused(s, address, "sender", &a);
+    answer(s, request, a);
+    buffer_clear(&words);
+}
+
+static void owner_found(struct smtp_conn *s, const struct lookup *l)
+{
+    address_cache_keep(s->conn.home->cache, l);
+    judge_owner(s, &l->address, &l->resolved, l->request);
+}
+
+static void check_owner(struct smtp_conn *s, const struct smtp_step *step)
+{
+    const struct config *config = s->conn.settings->config;
+    const struct resolved *known = address_cache_find(s->conn.home->cache, step->address);
+    if (policy_is_self(config, &s->peer, step->address))
+        accept_request(s, step->request);
+    else if (known || !config_domain(config, address_domain(step->address)))
+        judge_owner(s, step->address, known, step->request);
+    else
+        ask_people(s, LOOKUP_ADDRESS, step->address, step->request, owner_found);
+}
+
 static void check_sender(struct smtp_conn *s, const struct smtp_step *step)
 {
     const struct resolved *known;
@@ -135,6 +173,8 @@ static void check_sender(struct smtp_conn *s, const struct smtp_step *step)
     if (!policy_store_takes_mail(store_health(s->conn.home->server->store), &refusal)) {
         log_refused(s, step->address, "sender", &refusal);
         answer(s, step->request, refusal);
+    } else if (s->peer.authenticated) {
+        check_owner(s, step);
     } else if (!policy_asks_for_sender(s->conn.settings->config, &s->peer, step->address)) {
         accept_request(s, step->request);
     } else if ((known = address_cache_find(s->conn.home->cache, step->address))) {
@@ -389,12 +429,59 @@ static void committed(void *owner, struct delivery *d)
 
 static const struct delivery_events delivery_events = { body_ready, committed };
 
-/* --- AUTH: framing only, until the service comes --- */
+/* --- AUTH --- */
 
-static void refuse_auth(struct smtp_conn *s, const struct smtp_step *step)
+static void logged_in(struct smtp_conn *s)
 {
-    answer(s, step->request,
-           (struct smtp_answer){ SMTP_DEFER, 454, "4.7.0", T("no authentication here") });
+    s->peer.authenticated = true;
+    s->peer.login = *exchange_address(s->exchange);
+    s->peer.mailbox = exchange_mailbox(s->exchange);
+    conn_logged_in(&s->conn);
+}
+
+static void answer_exchange(struct smtp_conn *s, enum exchange_verdict verdict)
+{
+    static const struct smtp_answer answers[] = {
+        [EXCHANGE_RIGHT] = { .verdict = SMTP_ACCEPT },
+        [EXCHANGE_WRONG] = { .verdict = SMTP_REJECT },
+        [EXCHANGE_MALFORMED] = { SMTP_REJECT, 501, "5.5.2",
+                                 TEXT("that is no message of the mechanism") },
+        [EXCHANGE_TEMPORARY] = { .verdict = SMTP_DEFER },
+    };
+    if (verdict == EXCHANGE_CHALLENGE) {
+        answer(s, s->auth_request,
+               (struct smtp_answer){ SMTP_CONTINUE, .words = exchange_challenge(s->exchange) });
+        return;
+    }
+    conn_log_login(&s->conn, exchange_name(s->exchange), exchange_outcome(verdict));
+    if (verdict == EXCHANGE_RIGHT)
+        logged_in(s);
+    exchange_free(&s->exchange);
+    answer(s, s->auth_request, answers[verdict]);
+}
+
+static void exchange_answered(void *owner, enum exchange_verdict verdict)
+{
+    struct smtp_conn *s = owner;
+    if (verdict != EXCHANGE_WAITS)
+        answer_exchange(s, verdict);
+    conn_resume(&s->conn);
+}
+
+static void take_auth_step(struct smtp_conn *s, const struct smtp_step *step)
+{
+    if (step->mechanism.len) {
+        exchange_free(&s->exchange);
+        s->exchange = exchange_new(&s->conn, step->mechanism, exchange_answered, s);
+    }
+    if (!s->exchange) {
+        answer(s, step->request, (struct smtp_answer){ .verdict = SMTP_DEFER });
+        return;
+    }
+    s->auth_request = step->request;
+    enum exchange_verdict verdict = exchange_step(s->exchange, step->words, step->initial);
+    if (verdict != EXCHANGE_WAITS)
+        answer_exchange(s, verdict);
 }
 
 /* --- The pump's side --- */
@@ -407,7 +494,7 @@ static request_function *const requests[] = {
     [SMTP_CHECK_RECIPIENT] = check_recipient,
     [SMTP_VERIFY] = verify,
     [SMTP_EXPAND] = expand,
-    [SMTP_AUTH_STEP] = refuse_auth,
+    [SMTP_AUTH_STEP] = take_auth_step,
     [SMTP_OPEN_MESSAGE] = open_message,
     [SMTP_COMMIT_MESSAGE] = commit_message,
     [SMTP_APPEND_BODY] = append_body,
@@ -470,6 +557,7 @@ static enum conn_wait smtp_run(struct conn *c, struct bytes *in, uint64_t now_ms
             return CONN_DONE;
         case SMTP_ABANDON_MESSAGE:
         case SMTP_FORGET:
+            exchange_free(&s->exchange);
             end_delivery(s);
             break;
         case SMTP_START_TLS:
@@ -512,15 +600,16 @@ static void smtp_shut_down(struct conn *c)
     smtp_server_shut_down(smtp_of(c)->machine, "4.3.2", "the server is shutting down");
 }
 
-static const struct smtp_server_config *machine_config(const struct settings *settings,
-                                                       enum role role)
+static const struct smtp_server_config *machine_config(const struct conn *c,
+                                                       const struct settings *settings)
 {
-    return role == ROLE_SMTP ? &settings->smtp : &settings->submission;
+    enum offer offer = conn_offer(c);
+    return c->role == ROLE_SMTP ? &settings->smtp[offer] : &settings->submission[offer];
 }
 
 static void smtp_reconfigure(struct conn *c, const struct settings *settings)
 {
-    smtp_server_reconfigure(smtp_of(c)->machine, machine_config(settings, c->role));
+    smtp_server_reconfigure(smtp_of(c)->machine, machine_config(c, settings));
 }
 
 static void smtp_gone(struct conn *c)
@@ -528,6 +617,7 @@ static void smtp_gone(struct conn *c)
     struct smtp_conn *s = smtp_of(c);
     if (s->lookup)
         s->lookup->owner = NULL;
+    exchange_free(&s->exchange);
     end_delivery(s);
     smtp_server_free(&s->machine);
     free(s);
@@ -558,8 +648,8 @@ struct conn *smtp_conn_new(struct served_port *port, const struct endpoint *peer
                                       .tls = role_begins_with_tls(port->role),
                                       .may_verify = s->peer.trusted,
                                       .stranger = !s->conn.exempt };
-    s->machine = smtp_server_new(machine_config(settings, port->role), &known,
-                                 loop_now_ms(port->home->loop));
+    s->machine =
+        smtp_server_new(machine_config(&s->conn, settings), &known, loop_now_ms(port->home->loop));
     if (!s->machine) {
         free(s);
         return NULL;

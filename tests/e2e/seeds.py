@@ -158,8 +158,21 @@ def s8_capa():
         check(any(row.startswith("IMPLEMENTATION ") for row in found), f"{found}")
         check(any(row.split()[0] == "UTF8" for row in found), f"{found}")
         check("LANG" in found, f"{found}")
-        check("STLS" not in found and not any(r.startswith("SASL") for r in found),
-              f"CAPA announces what is not there: {found}")
+        check("SASL SCRAM-SHA-256 PLAIN LOGIN" in found, f"{found}")
+        check("STLS" not in found, f"CAPA announces what is not there: {found}")
+
+
+@case
+def s16_auth_login():
+    with Server(users=[BOB]) as server:
+        for hello in ("EHLO client.test", "HELO client.test"):
+            wire = server.smtp(hello)
+            wire.say("auth login", "334 VXNlcm5hbWU6")
+            wire.say("Ym9iQGV4YW1wbGUudGVzdA==", "334 UGFzc3dvcmQ6")
+            wire.say("d3Jvbmc=", "535 5.7.8")
+            wire.say("AUTH LOGIN", "334 VXNlcm5hbWU6")
+            wire.say("Ym9iQGV4YW1wbGUudGVzdA==", "334 UGFzc3dvcmQ6")
+            wire.say("c2VjcmV0", "235 2.7.0")
 
 
 @case
