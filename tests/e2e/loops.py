@@ -20,10 +20,11 @@ def neighbours(**sections):
     return a, b
 
 
-def waiting(server):
+def waiting(server, condition="1"):
     name = os.path.join(server.folder, "data", "index.db")
     with contextlib.closing(sqlite3.connect(f"file:{name}?mode=ro", uri=True)) as index:
-        return index.execute("SELECT address FROM recipient WHERE state = 0").fetchall()
+        return index.execute("SELECT address FROM recipient WHERE state = 0 "
+                             f"AND {condition}").fetchall()
 
 
 def one_report(a, b, *about):
@@ -73,6 +74,26 @@ def two_loops_at_once_end_by_their_received_fields():
         until(lambda: a.messages(CAROL), "a report")
         until(lambda: not waiting(a) and not waiting(b), "the queues are empty")
         check(len(a.messages(CAROL)) <= 2, "reports")
+
+
+@case
+def a_row_for_ourselves_that_has_been_here():
+    """The queue brings it to our own door, where it is known: it ends, and is reported."""
+    with Server(['domain "a.test" {}'], users=[CAROL],
+                relay='smarthost = "127.0.0.1:9"') as server:
+        content = b"Delivered-To: x@late.test\r\n\r\nx\r\n"
+        server.deliver(content, sender=CAROL, to=["x@late.test"])
+        until(lambda: waiting(server, "attempts = 1"), "it was tried once")
+        server.domains.append("late.test")
+        server.write_config()
+        server.add_user("x@late.test")
+        server.run("reload")
+        server.run("queue", "retry", "all")
+        until(lambda: not waiting(server), "the row is settled")
+        report = server.only_message(CAROL).decode()
+        check("554 5.4.6" in report, report)
+        check("Final-Recipient: rfc822; x@late.test\r\n" in report, report)
+        equal(server.messages("x@late.test"), [], "messages")
 
 
 if __name__ == "__main__":
