@@ -92,14 +92,6 @@ uint64_t process_raise_descriptors(void)
     return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : before;
 }
 
-void process_let_others_finish(void)
-{
-    static const struct sched_param none = { 0 };
-    /* No harm is done when it is refused. */
-    if (sched_getscheduler(0) == SCHED_OTHER)
-        sched_setscheduler(0, SCHED_BATCH, &none);
-}
-
 /* Service manager */
 
 /* NOTIFY_SOCKET is a path, or "@name" in the abstract name space; 0 for anything else. */

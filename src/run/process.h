@@ -23,12 +23,6 @@ uint64_t process_raise_descriptors(void);
 /* How many processors we may run on; at least 1. */
 unsigned process_processors(void);
 
-/* Before any thread: the threads of this process do not take a processor away from one another, or
- * from anybody, the moment they wake up (SCHED_BATCH).  They then wake up to more work at once, and
- * a message costs fewer switches.  A processor that is free they have at once.  What the
- * administrator has chosen instead of the default stays. */
-void process_let_others_finish(void);
-
 /* The service manager (sd_notify protocol, no library): does nothing without NOTIFY_SOCKET. */
 void process_notify(const char *state);
 /* Sockets handed over (LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES): how many; the first is number 3.

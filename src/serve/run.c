@@ -139,7 +139,6 @@ enum server_exit server_run(const char *config_file, unsigned loops)
     if (!config_load(config_file, &notices, &config, &error))
         return complain(&error);
     fit_connections(config);
-    process_let_others_finish();
     if (!server_new(config, loops, &server, &error))
         return complain(&error);
     server->tell_manager = process_notify;

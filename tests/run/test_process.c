@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,30 +108,6 @@ static void test_descriptors(void **state)
     assert_true(limit.rlim_cur == limit.rlim_max);
 }
 
-/* In a child, whose policy it is: 0 when only the default was changed. */
-static int let_others_finish(const struct process_user *user)
-{
-    const struct sched_param none = { 0 };
-    int policies[][2] = { { SCHED_OTHER, SCHED_BATCH },
-                          { SCHED_BATCH, SCHED_BATCH },
-                          { SCHED_IDLE, SCHED_IDLE } };
-    (void)user;
-    for (size_t i = 0; i < sizeof policies / sizeof *policies; i++) {
-        if (sched_setscheduler(0, policies[i][0], &none) != 0)
-            return 1;
-        process_let_others_finish();
-        if (sched_getscheduler(0) != policies[i][1])
-            return 2;
-    }
-    return 0;
-}
-
-static void test_scheduling(void **state)
-{
-    (void)state;
-    assert_int_equal(in_a_child(let_others_finish, NULL), 0);
-}
-
 static void notify_by(const char *name, socklen_t len, bool abstract)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -203,7 +178,6 @@ int main(void)
         cmocka_unit_test(test_becoming_somebody),
         cmocka_unit_test(test_only_root_becomes_somebody),
         cmocka_unit_test(test_descriptors),
-        cmocka_unit_test(test_scheduling),
         cmocka_unit_test(test_notify),
         cmocka_unit_test(test_handed_sockets),
     };
