@@ -21,14 +21,16 @@ struct connecting {
     struct connect_options options;
     struct timer limit;
     struct post later; /* connected, or refused, within connect() itself */
+    int refused;       /* what connect() itself said, or 0 */
     bool posted;       /* `later` is on its way: the memory must stay until it has run */
     bool over;         /* told or cancelled */
-    bool closed;       /* the poll handle has let go of the memory */
+    bool polled;       /* there is a poll handle */
+    bool closed;       /* it has let go of the memory */
 };
 
 static void let_go(struct connecting *c)
 {
-    if (c->over && c->closed && !c->posted)
+    if (c->over && (c->closed || !c->polled) && !c->posted)
         free(c);
 }
 
@@ -39,15 +41,17 @@ static void on_closed(uv_handle_t *handle)
     let_go(c);
 }
 
-/* Ends the call; its socket, unless it was taken, is closed. */
+/* Ends the call; its socket, unless it was taken, is closed.  The memory may be gone then. */
 static void finish(struct connecting *c)
 {
     c->over = true;
     loop_timer_stop(c->loop, &c->limit);
-    uv_close((uv_handle_t *)&c->poll, on_closed);
+    if (c->polled)
+        uv_close((uv_handle_t *)&c->poll, on_closed);
     if (c->socket >= 0)
         close(c->socket);
     c->socket = -1;
+    let_go(c);
 }
 
 static void fail(struct connecting *c, int number)
@@ -83,9 +87,9 @@ static void succeed(struct connecting *c)
 
 static void look(struct connecting *c)
 {
-    int number = 0;
+    int number = c->refused;
     socklen_t len = sizeof number;
-    if (getsockopt(c->socket, SOL_SOCKET, SO_ERROR, &number, &len) != 0)
+    if (!number && getsockopt(c->socket, SOL_SOCKET, SO_ERROR, &number, &len) != 0)
         number = errno;
     if (number)
         fail(c, number);
@@ -130,37 +134,49 @@ static bool bind_from(int socket, const struct endpoint *from)
     return bind(socket, (const struct sockaddr *)&address, len) == 0;
 }
 
-/* Begins; *now_out: there is nothing to wait for. */
-static bool call(struct connecting *c, bool *now_out)
+/* Something is short here.  All else (no route, a family that this machine lacks) is about whom we
+ * call, and is told like every other refusal. */
+static bool is_shortage(int number)
+{
+    return number == EMFILE || number == ENFILE || number == ENOMEM || number == ENOBUFS;
+}
+
+/* Begins; *number_out: 0, EINPROGRESS, or what is wrong.  False: it is wrong with us. */
+static bool call(struct connecting *c, int *number_out)
 {
     struct sockaddr_storage to;
     socklen_t len = endpoint_to_socket(&c->options.to, &to);
-    *now_out = false;
     c->socket = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (c->socket < 0 || !bind_from(c->socket, &c->options.from))
-        return false;
-    socket_tune(c->socket);
-    if (connect(c->socket, (const struct sockaddr *)&to, len) == 0)
-        *now_out = true;
-    return *now_out || errno == EINPROGRESS;
+    bool bound = c->socket >= 0 && bind_from(c->socket, &c->options.from);
+    if (bound) {
+        socket_tune(c->socket);
+        bool now = connect(c->socket, (const struct sockaddr *)&to, len) == 0;
+        *number_out = now ? 0 : errno;
+    } else {
+        *number_out = errno;
+    }
+    return (bound || c->socket < 0) && !is_shortage(*number_out);
 }
 
-static bool wait_for(struct connecting *c, bool now)
+static bool poll_socket(struct connecting *c)
 {
-    if (uv_poll_init(&c->loop->uv, &c->poll, c->socket) != 0) {
-        close(c->socket); /* there is no handle that would have to be closed first */
-        free(c);
-        return false;
-    }
     c->poll.data = c;
+    c->polled = uv_poll_init(&c->loop->uv, &c->poll, c->socket) == 0;
+    return c->polled && uv_poll_start(&c->poll, UV_WRITABLE, on_writable) == 0;
+}
+
+/* False: memory is short; it is over. */
+static bool wait_for(struct connecting *c, int number)
+{
     c->limit.fire = on_limit;
     bool waits = loop_timer_start(c->loop, &c->limit, loop_now_ms(c->loop) + c->options.timeout_ms);
-    if (waits && now) {
+    if (waits && number == EINPROGRESS) {
+        waits = poll_socket(c);
+    } else if (waits) {
+        c->refused = number;
         c->later.run = on_later;
         c->posted = true;
         loop_post(c->loop, &c->later);
-    } else if (waits) {
-        waits = uv_poll_start(&c->poll, UV_WRITABLE, on_writable) == 0;
     }
     if (!waits)
         finish(c);
@@ -171,7 +187,6 @@ struct connecting *connect_start(struct loop *loop, const struct connect_options
                                  struct error *error)
 {
     char words[ENDPOINT_TEXT_MAX];
-    bool now;
     struct connecting *c = calloc(1, sizeof *c);
     if (!c) {
         error_set(error, ERROR_TEMPORARY, "memory is short");
@@ -179,15 +194,16 @@ struct connecting *connect_start(struct loop *loop, const struct connect_options
     }
     c->loop = loop;
     c->options = *options;
-    if (!call(c, &now)) {
-        error_system(error, ERROR_TEMPORARY, errno, "cannot connect to %s",
+    int number;
+    if (!call(c, &number)) {
+        error_system(error, ERROR_TEMPORARY, number, "cannot connect to %s",
                      endpoint_print(&options->to, words).at);
         if (c->socket >= 0)
             close(c->socket);
         free(c);
         return NULL;
     }
-    if (!wait_for(c, now)) {
+    if (!wait_for(c, number)) {
         error_set(error, ERROR_TEMPORARY, "memory is short");
         return NULL;
     }

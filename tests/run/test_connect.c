@@ -111,6 +111,24 @@ static void test_refused(void **state)
     close(fd);
 }
 
+/* What the system knows at once is told like any other refusal, not as trouble of our own: whoever
+ * has another address goes on to it. */
+static void test_refused_at_once(void **state)
+{
+    (void)state;
+    struct endpoint nowhere = { NET_IPV4, { 255, 255, 255, 255 }, 25 };
+    struct outcome o = { 0 };
+    start(&nowhere, 10000, &o);
+    loop_run(loop);
+    assert_int_equal(o.calls, 1);
+    assert_null(o.stream);
+    assert_non_null(strstr(o.words, "cannot connect to 255.255.255.255:25"));
+    struct outcome none = { 0 };
+    struct connecting *c = start(&nowhere, 10000, &none);
+    connect_cancel(&c);
+    assert_null(c);
+}
+
 /* A backlog that is full: the system never answers, and the limit ends it. */
 static void test_too_late(void **state)
 {
@@ -186,6 +204,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_taken, make_loop, free_loop),
         cmocka_unit_test_setup_teardown(test_refused, make_loop, free_loop),
+        cmocka_unit_test_setup_teardown(test_refused_at_once, make_loop, free_loop),
         cmocka_unit_test_setup_teardown(test_too_late, make_loop, free_loop),
         cmocka_unit_test_setup_teardown(test_cancelled, make_loop, free_loop),
         cmocka_unit_test_setup_teardown(test_own_address, make_loop, free_loop),
