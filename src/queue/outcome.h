@@ -46,7 +46,7 @@ void outcome_settle(const struct outcome_attempt *, const struct queue_row *row,
 bool outcome_behind(const struct outcome_attempt *, const struct queue_row *row,
                     const struct outcome *, struct arena *, struct settled *out);
 
-/* "delivered", "deferred", "bounced", "expired", for the log. */
+/* "sent", "deferred", "bounced", "expired", for the log. */
 const char *outcome_name(const struct settled *);
 
 #endif

@@ -153,13 +153,14 @@ bool remote_find_job(struct remote *r)
     return r->job != NULL;
 }
 
-/* Every job's fate is known once its commits are done. */
+/* Every job's fate is known once its commits are done.  When the server stops, dispatch sends the
+ * session back to say QUIT (RFC 5321 4.1.1.10). */
 static void finish(struct remote *r)
 {
     if (r->settlements > 0)
         r->state = REMOTE_SETTLING;
     else
-        return_errand(r, !r->machine || r->home->stopping);
+        return_errand(r, !r->machine);
 }
 
 void remote_next(struct remote *r)

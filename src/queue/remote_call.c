@@ -127,6 +127,10 @@ static void call_host(struct remote *r)
 void remote_call_next(struct remote *r)
 {
     r->state = REMOTE_CALLING;
+    if (r->home->stopping) {
+        remote_give_up(r);
+        return;
+    }
     switch (hosts_next(r->hosts, &r->call)) {
     case HOSTS_CALL:
         call_host(r);
@@ -158,6 +162,7 @@ void remote_call(struct remote *r)
         .owner = r,
     };
     remote_call_clear(r);
+    r->host[0] = '\0';
     r->hosts = hosts_new(&options);
     if (r->hosts)
         remote_call_next(r);

@@ -257,15 +257,15 @@ static void advance(struct remote *r, struct bytes *in)
     r->running = false;
 }
 
-static void set_timer(struct remote *r)
+/* False: memory is short. */
+static bool set_timer(struct remote *r)
 {
     uint64_t due = smtp_client_deadline_ms(r->machine);
     if (r->home->stopping && r->home->stop_by_ms < due)
         due = r->home->stop_by_ms;
     if (due == UINT64_MAX || (r->timer.node.place && r->timer.node.key <= due))
-        return;
-    if (!loop_timer_start(r->loop, &r->timer, due))
-        smtp_client_input_ended(r->machine, T("memory is short"));
+        return true;
+    return loop_timer_start(r->loop, &r->timer, due);
 }
 
 /* Keeps the part of the input that was not taken. */
@@ -282,6 +282,20 @@ static bool keep(struct remote *r, struct bytes rest)
 
 static void over(struct remote *);
 
+/* Nothing might ever happen again: the session ends here and now. */
+static void run_short(struct remote *r)
+{
+    struct bytes nothing = { 0 };
+    if (r->state != REMOTE_AWAY)
+        r->errand.local_trouble = true;
+    r->sending = false;
+    r->broken = true;
+    smtp_client_input_ended(r->machine, T("memory is short"));
+    advance(r, &nothing);
+    if (r->closing)
+        over(r);
+}
+
 static void turn(struct remote *r, struct bytes fresh)
 {
     if (r->running) {
@@ -296,9 +310,10 @@ static void turn(struct remote *r, struct bytes fresh)
         over(r);
         return;
     }
-    if (!keep(r, in))
-        smtp_client_input_ended(r->machine, T("memory is short"));
-    set_timer(r);
+    if (!keep(r, in) || !set_timer(r)) {
+        run_short(r);
+        return;
+    }
     if (r->ready && r->state == REMOTE_TALKING)
         remote_next(r);
 }
@@ -322,10 +337,11 @@ static void on_input(void *owner, struct bytes fresh)
     turn(owner, fresh);
 }
 
+/* What the stream still holds may go out after an orderly end, and on_drained() tells of it. */
 static void on_end(void *owner, const struct error *why)
 {
     struct remote *r = owner;
-    r->sending = false;
+    r->sending &= !why;
     r->broken |= why != NULL;
     smtp_client_input_ended(r->machine, why ? error_text(why) : T(""));
     turn(r, (struct bytes){ 0 });
@@ -446,9 +462,9 @@ static enum ending ending_of(const struct remote *r, const struct smtp_client_re
 static void over(struct remote *r)
 {
     const struct smtp_client_result *failure = smtp_client_failure(r->machine);
-    enum ending ending = ending_of(r, failure);
-    if (failure && failure->where == AT_LOCAL)
+    if (failure && failure->where == AT_LOCAL && r->state != REMOTE_AWAY)
         r->errand.local_trouble = true;
+    enum ending ending = ending_of(r, failure);
     if (failure && (ending == NEXT_HOST || ending == HOP_BROKE)) {
         struct outcome o = outcome_of_failure(r, failure);
         remote_keep_failure(r, &o);
@@ -463,7 +479,7 @@ static void over(struct remote *r)
         return;
     case HOP_BROKE:
         r->errand.outcome = r->failure.outcome;
-        r->errand.news = r->errand.local_trouble ? HOP_NO_NEWS : HOP_FAILED;
+        r->errand.news = HOP_FAILED;
         remote_give_up(r);
         return;
     case NOTHING_LEFT:
