@@ -75,16 +75,16 @@ static void look(struct dispatch *);
 
 static void look_fired(struct timer *timer)
 {
-    look(OWNER_OF(timer, struct dispatch, look_timer));
+    struct dispatch *d = OWNER_OF(timer, struct dispatch, look_timer);
+    CHECK(loop_timer_start(d->loop, timer, dispatch_now_ms(d) + LOOK_MAX_MS));
+    look(d);
 }
 
 void dispatch_look_in(struct dispatch *d, uint64_t after_ms)
 {
     uint64_t due = dispatch_now_ms(d) + (after_ms < LOOK_MAX_MS ? after_ms : LOOK_MAX_MS);
-    if (d->stopping || (d->look_timer.node.place && d->look_timer.node.key <= due))
-        return;
-    d->look_timer.fire = look_fired;
-    loop_timer_start(d->loop, &d->look_timer, due);
+    if (!d->stopping && due < d->look_timer.node.key)
+        loop_timer_start(d->loop, &d->look_timer, due);
 }
 
 void dispatch_look_soon(struct dispatch *d)
@@ -164,17 +164,32 @@ void dispatch_poke(struct dispatch *d)
 
 /* --- A person's hand --- */
 
-void dispatch_steered(struct dispatch *d, bool hurry)
+/* All hops stay while something is done to each: a job of one may be the last of a domain that has
+ * moved to another. */
+static void use_hops(struct dispatch *d)
+{
+    for (struct list *at = d->hop_list.next; at != &d->hop_list; at = at->next)
+        hop_use(OWNER_OF(at, struct hop, link));
+}
+
+static void hops_used(struct dispatch *d)
 {
     for (struct list *at = d->hop_list.next, *next; at != &d->hop_list; at = next) {
-        struct hop *hop = OWNER_OF(at, struct hop, link);
         next = at->next;
-        hop_use(hop);
+        hop_used(OWNER_OF(at, struct hop, link));
+    }
+}
+
+void dispatch_steered(struct dispatch *d, bool hurry)
+{
+    use_hops(d);
+    for (struct list *at = d->hop_list.next; at != &d->hop_list; at = at->next) {
+        struct hop *hop = OWNER_OF(at, struct hop, link);
         hop_drop_jobs(hop);
         if (hurry)
             hop_hurry(hop);
-        hop_used(hop);
     }
+    hops_used(d);
     d->look_not_before_ms = 0;
     look(d);
 }
@@ -208,9 +223,12 @@ void dispatch_each_hop(struct dispatch *d, void (*each)(void *owner, const struc
 bool dispatch_new(struct office *office, struct dispatch **out, struct error *error)
 {
     struct dispatch *d = calloc(1, sizeof *d);
-    if (d && names_init(&d->domains, entropy_u64()) && names_init(&d->hops, entropy_u64())) {
+    struct loop *loop = office->loops[0];
+    if (d && names_init(&d->domains, entropy_u64()) && names_init(&d->hops, entropy_u64()) &&
+        loop_timer_start(loop, &d->look_timer, loop_now_ms(loop) + LOOK_MAX_MS)) {
         d->office = office;
-        d->loop = office->loops[0];
+        d->loop = loop;
+        d->look_timer.fire = look_fired;
         d->poke_post.run = poked;
         atomic_flag_clear(&d->poked);
         list_init(&d->hop_list);
@@ -247,15 +265,14 @@ void dispatch_stop(struct dispatch *d)
         return;
     d->stopping = true;
     loop_timer_stop(d->loop, &d->look_timer);
-    for (struct list *at = d->hop_list.next, *next; at != &d->hop_list; at = next) {
+    use_hops(d);
+    for (struct list *at = d->hop_list.next; at != &d->hop_list; at = at->next) {
         struct hop *hop = OWNER_OF(at, struct hop, link);
-        next = at->next;
-        hop_use(hop);
         loop_timer_stop(d->loop, &hop->timer);
         hop_drop_jobs(hop);
         hop_quit_idle(hop);
-        hop_used(hop);
     }
+    hops_used(d);
     for (unsigned i = 0; i < d->office->loop_count; i++)
         remote_loop_stop(&d->remotes[i]);
 }
@@ -268,6 +285,7 @@ void dispatch_free(struct dispatch **dispatch)
     if (!d)
         return;
     CHECK(d->sessions == 0 && d->takes == 0 && !d->looking && !d->sweep);
+    loop_timer_stop(d->loop, &d->look_timer);
     while ((any = names_any(&d->domains)))
         domain_free(OWNER_OF(any, struct domain, by_name));
     while ((any = names_any(&d->hops)))

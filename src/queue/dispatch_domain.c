@@ -69,9 +69,16 @@ static void set_hop(struct domain *dm, struct hop *hop)
 
 /* --- Standing in line --- */
 
+/* What was passed by has waited long enough. */
+static bool drains(const struct domain *dm)
+{
+    return dm->leftover && dm->in_hand > 0 &&
+           dispatch_now_ms(dm->dispatch) - dm->front_ms >= DRAIN_MS;
+}
+
 void domain_wants(struct domain *dm)
 {
-    if (dm->due && !dm->taking && !dm->sweeping && list_empty(&dm->wanting))
+    if (dm->due && !dm->taking && !dm->sweeping && !drains(dm) && list_empty(&dm->wanting))
         list_append(&dm->dispatch->domains_wanting, &dm->wanting);
 }
 
@@ -121,7 +128,7 @@ static uint32_t make_jobs(struct domain *dm)
         uint32_t count = rows_of_first_message(first, t->item_count - made);
         struct queue_job *job = job_new(first, count);
         if (!job) {
-            dispatch_look_in(dm->dispatch, AGAIN_MS);
+            hop_pause(dm->hop);
             break;
         }
         add_job(dm, job, first + count - 1);
@@ -130,11 +137,22 @@ static uint32_t make_jobs(struct domain *dm)
     return made;
 }
 
+/* With nothing in hand, what was passed by can be taken. */
+static void look_back(struct domain *dm)
+{
+    if (dm->in_hand > 0 || dm->taking)
+        return;
+    dm->due |= dm->leftover;
+    dm->leftover = false;
+}
+
 static void use_rows(struct domain *dm)
 {
     struct queue_take *t = &dm->take;
     uint32_t made = make_jobs(dm);
     dm->due = dm->poked || made < t->item_count || t->item_count == t->rows_max;
+    dm->leftover |= t->after.message != 0;
+    look_back(dm);
     domain_wants(dm);
     hop_go(dm->hop);
 }
@@ -145,9 +163,11 @@ static void took(struct queue_take *t)
 {
     struct domain *dm = OWNER_OF(t, struct domain, take);
     struct dispatch *d = dm->dispatch;
+    struct hop *hop = dm->hop;
     d->takes--;
     dm->taking = false;
-    dm->hop->taking_rows -= t->rows_max;
+    hop->taking_rows -= t->rows_max;
+    hop_use(hop);
     if (d->stopping) {
         dm->due = false;
     } else if (t->ok) {
@@ -158,6 +178,8 @@ static void took(struct queue_take *t)
     }
     queue_take_clear(t);
     domain_rest(dm);
+    hop_feed(hop); /* the room that was kept may not have been used */
+    hop_used(hop);
     domains_take(d);
     dispatch_release(d);
 }
@@ -165,8 +187,8 @@ static void took(struct queue_take *t)
 static void take_rows(struct domain *dm)
 {
     struct dispatch *d = dm->dispatch;
-    struct hop *hop = hop_for(d, dm->by_name.name);
-    if (!hop || !dispatch_may_read(d)) {
+    struct hop *hop = dispatch_may_read(d) ? hop_for(d, dm->by_name.name) : NULL;
+    if (!hop) {
         dispatch_look_in(d, AGAIN_MS);
         return;
     }
@@ -174,8 +196,10 @@ static void take_rows(struct domain *dm)
     uint32_t room = hop_room(hop);
     if (room == 0)
         return; /* hop_feed() will think of it */
-    if (dm->in_hand == 0)
+    if (dm->in_hand == 0) {
         dm->after = (struct queue_place){ 0 };
+        dm->front_ms = dispatch_now_ms(d);
+    }
     dm->poked = false;
     dm->take = (struct queue_take){ .domain = dm->by_name.name,
                                     .now_ms = clock_wall_ms(),
@@ -214,8 +238,7 @@ void domain_job_over(struct queue_job *job, bool again)
     if (dm->in_hand > 0)
         return;
     dispatch_look_soon(dm->dispatch);
-    dm->due |= dm->leftover;
-    dm->leftover = false;
+    look_back(dm);
     domain_wants(dm);
     domain_rest(dm);
 }

@@ -115,10 +115,13 @@ uint32_t hop_room(const struct hop *hop)
 {
     uint64_t now = dispatch_now_ms(hop->dispatch);
     uint32_t used = hop->row_count + hop->taking_rows;
+    uint32_t most = hop->destination.allowed * SESSION_ROWS;
+    if (most > HOP_ROWS_MAX)
+        most = HOP_ROWS_MAX;
     if (now < hop->rests_until_ms)
         return 0;
     if (!destination_is_down(&hop->destination))
-        return used < HOP_ROWS_MAX ? HOP_ROWS_MAX - used : 0;
+        return used < most ? most - used : 0;
     return used == 0 && destination_may_open(&hop->destination, now) ? PROBE_ROWS : 0;
 }
 
@@ -138,6 +141,14 @@ static struct queue_job *take_job(struct hop *hop)
     hop->job_count--;
     hop->row_count -= job->row_count;
     return job;
+}
+
+void hop_pause(struct hop *hop)
+{
+    struct dispatch *d = hop->dispatch;
+    hop->rests_until_ms = dispatch_now_ms(d) + TROUBLE_REST_MS;
+    if (!loop_timer_start(d->loop, &hop->timer, hop->rests_until_ms))
+        dispatch_look_in(d, TROUBLE_REST_MS); /* finds its domains */
 }
 
 void hop_drop_jobs(struct hop *hop)
@@ -236,11 +247,15 @@ static struct session *find_session(struct hop *hop)
     }
     if (!destination_may_open(&hop->destination, dispatch_now_ms(d)))
         return NULL;
-    if (d->sessions < SESSIONS_MAX)
-        return session_new(hop);
-    if (list_empty(&hop->wanting))
-        list_append(&d->hops_wanting, &hop->wanting);
-    return NULL;
+    if (d->sessions >= SESSIONS_MAX) {
+        if (list_empty(&hop->wanting))
+            list_append(&d->hops_wanting, &hop->wanting);
+        return NULL;
+    }
+    struct session *s = session_new(hop);
+    if (!s)
+        hop_pause(hop);
+    return s;
 }
 
 void hop_go(struct hop *hop)
@@ -284,13 +299,21 @@ static void hop_failed(struct hop *hop, const struct outcome *why)
     keep_why(hop, why);
 }
 
+static void plan_probe(struct hop *hop)
+{
+    struct dispatch *d = hop->dispatch;
+    uint64_t at_ms = hop->destination.probe_at_ms;
+    if (!loop_timer_start(d->loop, &hop->timer, at_ms))
+        dispatch_look_in(d, at_ms - dispatch_now_ms(d)); /* finds its domains */
+}
+
 /* Its jobs wait in the store; a probe will tell. */
 static void hop_goes_down(struct hop *hop)
 {
     struct dispatch *d = hop->dispatch;
     LOG_EVENT(d->office->log, LOG_NOTICE, T("-"), "hop-down", { "hop", text_of(hop->name) },
               { "why", hop->why.reply.len ? hop->why.reply : hop->why.reason });
-    loop_timer_start(d->loop, &hop->timer, hop->destination.probe_at_ms);
+    plan_probe(hop);
     hop_drop_jobs(hop);
     hop_quit_idle(hop);
     sweep_hop(hop);
@@ -302,24 +325,16 @@ static void learn(struct hop *hop, const struct remote_errand *errand)
         destination_succeeded(&hop->destination);
     if (errand->news == HOP_FAILED)
         hop_failed(hop, &errand->outcome);
-    if (errand->local_trouble) {
-        hop->rests_until_ms = dispatch_now_ms(hop->dispatch) + TROUBLE_REST_MS;
-        loop_timer_start(hop->dispatch->loop, &hop->timer, hop->rests_until_ms);
-    }
+    if (errand->local_trouble)
+        hop_pause(hop);
 }
 
-/* Those whose rows wait may have some taken again; in turn, a few at a time. */
-static void feed(struct hop *hop)
+void hop_feed(struct hop *hop)
 {
-    struct list *at = hop->domains.next;
-    for (unsigned n = 0; n < FEED_MAX && at != &hop->domains; n++) {
-        struct domain *dm = OWNER_OF(at, struct domain, in_hop);
-        at = at->next;
-        if (!dm->due)
-            continue;
-        domain_wants(dm);
-        list_remove(&dm->in_hop);
-        list_append(&hop->domains, &dm->in_hop);
+    struct list *last = hop->domains.prev, *at = NULL;
+    for (unsigned n = 0; n < FEED_MAX && at != last && (at = list_take_first(&hop->domains)); n++) {
+        domain_wants(OWNER_OF(at, struct domain, in_hop));
+        list_append(&hop->domains, at);
     }
 }
 
@@ -327,11 +342,11 @@ static void timer_fired(struct timer *timer)
 {
     struct hop *hop = OWNER_OF(timer, struct hop, timer);
     struct dispatch *d = hop->dispatch;
-    uint64_t probe_at_ms = hop->destination.probe_at_ms;
-    if (hop->destination.state == DESTINATION_DOWN && probe_at_ms > dispatch_now_ms(d))
-        loop_timer_start(d->loop, timer, probe_at_ms);
+    if (hop->destination.state == DESTINATION_DOWN &&
+        hop->destination.probe_at_ms > dispatch_now_ms(d))
+        plan_probe(hop);
     hop_use(hop);
-    feed(hop);
+    hop_feed(hop);
     hop_go(hop);
     hop_used(hop);
     domains_take(d);
@@ -342,7 +357,7 @@ void hop_hurry(struct hop *hop)
     hop->rests_until_ms = 0;
     if (hop->destination.state == DESTINATION_DOWN)
         hop->destination.probe_at_ms = dispatch_now_ms(hop->dispatch);
-    feed(hop);
+    hop_feed(hop);
 }
 
 /* --- A session comes back --- */
@@ -352,10 +367,8 @@ static void return_jobs(struct hop *hop, struct remote_errand *errand)
     struct list *link;
     while ((link = list_take_first(&errand->jobs))) {
         struct queue_job *job = OWNER_OF(link, struct queue_job, link);
-        if (job->fate == JOB_UNSURE) {
-            hop->rests_until_ms = dispatch_now_ms(hop->dispatch) + TROUBLE_REST_MS;
-            loop_timer_start(hop->dispatch->loop, &hop->timer, hop->rests_until_ms);
-        }
+        if (job->fate == JOB_UNSURE)
+            hop_pause(hop);
         domain_job_over(job, job->fate != JOB_SETTLED || job->rows_sent < job->row_count);
     }
 }
@@ -366,7 +379,7 @@ static void keep_session(struct session *s)
     struct dispatch *d = hop->dispatch;
     if (d->stopping || s->generation != d->generation || !destination_may_keep(&hop->destination)) {
         quit(s);
-    } else if (hop->job_count > 0) {
+    } else if (hop->job_count > 0 && dispatch_now_ms(d) >= hop->rests_until_ms) {
         give_jobs(s);
     } else {
         list_append(&hop->idle, &s->link);
@@ -381,8 +394,8 @@ static void came_back(void *owner, struct remote *remote)
     struct hop *hop = s->hop;
     struct dispatch *d = hop->dispatch;
     struct remote_errand *errand = remote_errand(remote);
-    bool was_down = destination_is_down(&hop->destination), ended = errand->ended;
-    bool failed = errand->news == HOP_FAILED;
+    enum destination_state was = hop->destination.state;
+    bool ended = errand->ended, failed = errand->news == HOP_FAILED;
     dispatch_hold(d); /* its last session may be the last that held the loop */
     hop_use(hop);
     learn(hop, errand);
@@ -392,9 +405,9 @@ static void came_back(void *owner, struct remote *remote)
     else
         keep_session(s);
     if (!d->stopping) {
-        if (destination_is_down(&hop->destination) && (failed || !was_down))
+        if (failed && was != DESTINATION_DOWN && destination_is_down(&hop->destination))
             hop_goes_down(hop);
-        feed(hop);
+        hop_feed(hop);
         hop_go(hop);
         next_hop_goes(d);
         domains_take(d);

@@ -10,7 +10,9 @@
  *        +------------------------- come back ---------------------------------+
  *
  * Of a domain's rows none is in two hands: the next take begins behind the last one, and from the
- * front again only when nothing is in hand.
+ * front again only when nothing is in hand.  What stands before that place (rows that came back
+ * untried, mail that was committed after younger mail) waits so long, and a domain that always has
+ * something in hand is let run empty every DRAIN_MS for its sake.
  */
 #ifndef QUEUE_DISPATCH_INNER_H
 #define QUEUE_DISPATCH_INNER_H
@@ -26,12 +28,14 @@ enum {
     TAKES_MAX = 8,          /* at a time, of all domains */
     TAKE_ROWS = 128,        /* of one domain at a time (store rule 25) */
     PROBE_ROWS = 16,        /* enough to find one message for a probe */
-    HOP_ROWS_MAX = 512,     /* waiting for sessions of one hop */
+    HOP_ROWS_MAX = 512,     /* waiting for sessions of one hop ... */
+    SESSION_ROWS = 32,      /* ... and for each that it may have: a new one holds little */
     ROWS_MAX = 20000,       /* in hand in all */
     SESSIONS_MAX = 1000,    /* in all */
     BATCH_MAX = 16,         /* jobs of one errand */
     LINGER_MS = 2000,       /* how long an idle session is kept */
     TROUBLE_REST_MS = 1000, /* after local trouble */
+    DRAIN_MS = 10 * 1000,   /* how long rows that were passed by wait at most for a take */
 };
 
 struct hop {
@@ -65,9 +69,10 @@ struct domain {
     struct list to_sweep; /* in dispatch->to_sweep */
     bool due;             /* the store may have rows that are due and stand behind `after` */
     bool poked;           /* ... and may have more since the take that is under way began */
-    bool leftover;        /* rows came back untried: they stand before `after` */
+    bool leftover;        /* ... and some that stand before it */
     bool taking, sweeping;
-    uint32_t in_hand; /* rows */
+    uint32_t in_hand;  /* rows */
+    uint64_t front_ms; /* when they were last taken from the front */
     struct queue_place after;
     struct queue_take take;
 };
@@ -99,7 +104,7 @@ struct dispatch {
     struct queue_look look;
     bool looking, look_again;
     uint64_t look_began_ms, look_not_before_ms;
-    struct timer look_timer;
+    struct timer look_timer; /* always set, so that moving it needs no memory */
 
     atomic_flag poked;
     struct post poke_post;
@@ -142,6 +147,10 @@ void hop_add_job(struct hop *, struct queue_job *);
 void hop_go(struct hop *);
 /* Its jobs go back to the store. */
 void hop_drop_jobs(struct hop *);
+/* Its domains whose rows wait may have some taken again; in turn, a few at a time. */
+void hop_feed(struct hop *);
+/* Local trouble: nothing is begun for it for a moment. */
+void hop_pause(struct hop *);
 /* A person wants it tried, whatever it has learnt. */
 void hop_hurry(struct hop *);
 void hop_quit_idle(struct hop *);

@@ -24,17 +24,22 @@ struct sweep {
 };
 
 static void next_sweep(struct dispatch *);
-static void take_page(struct sweep *, struct queue_place after);
+static bool take_page(struct sweep *, struct queue_place after);
+
+static void sweep_free(struct sweep *s)
+{
+    s->dispatch->sweep = NULL;
+    s->domain->sweeping = false;
+    queue_take_clear(&s->page);
+    arena_reset(&s->memory);
+    free(s);
+}
 
 static void end(struct sweep *s)
 {
     struct dispatch *d = s->dispatch;
     struct domain *dm = s->domain;
-    queue_take_clear(&s->page);
-    arena_reset(&s->memory);
-    free(s);
-    d->sweep = NULL;
-    dm->sweeping = false;
+    sweep_free(s);
     dm->due &= !d->stopping;
     dispatch_look_soon(d);
     domain_wants(dm);
@@ -121,7 +126,8 @@ static void go_on(struct sweep *s)
         return;
     }
     const struct queue_row *last = &page->items[page->item_count - 1].row;
-    take_page(s, (struct queue_place){ last->due_ms, last->message, last->number });
+    if (!take_page(s, (struct queue_place){ last->due_ms, last->message, last->number }))
+        end(s);
 }
 
 /* --- One page after the other --- */
@@ -135,7 +141,8 @@ static void page_taken(struct queue_take *t)
         end(s);
 }
 
-static void take_page(struct sweep *s, struct queue_place after)
+/* False: the store cannot be asked now. */
+static bool take_page(struct sweep *s, struct queue_place after)
 {
     struct dispatch *d = s->dispatch;
     queue_take_clear(&s->page);
@@ -146,8 +153,7 @@ static void take_page(struct sweep *s, struct queue_place after)
                                    .after = after,
                                    .home = d->loop,
                                    .done = page_taken };
-    if (!dispatch_may_read(d) || !queue_take_start(d->office->store, &s->page))
-        end(s);
+    return dispatch_may_read(d) && queue_take_start(d->office->store, &s->page);
 }
 
 /* --- One domain after the other --- */
@@ -157,20 +163,25 @@ static bool may_sweep(const struct domain *dm)
     return dm->due && dm->in_hand == 0 && !dm->taking && !dm->sweeping;
 }
 
-static void begin(struct domain *dm)
+/* False: not now; the next probe brings another. */
+static bool begin(struct domain *dm)
 {
     struct dispatch *d = dm->dispatch;
     struct sweep *s = calloc(1, sizeof *s);
     if (!s)
-        return;
+        return false;
     s->dispatch = d;
     s->domain = dm;
     arena_init(&s->memory, SWEEP_MEMORY_MAX);
     d->sweep = s;
     dm->sweeping = true;
+    if (!take_page(s, (struct queue_place){ 0 })) {
+        sweep_free(s);
+        return false;
+    }
     list_remove(&dm->wanting);
     dispatch_hold(d);
-    take_page(s, (struct queue_place){ 0 });
+    return true;
 }
 
 static void next_sweep(struct dispatch *d)
@@ -178,8 +189,8 @@ static void next_sweep(struct dispatch *d)
     struct list *link;
     while (!d->sweep && !d->stopping && (link = list_take_first(&d->to_sweep))) {
         struct domain *dm = OWNER_OF(link, struct domain, to_sweep);
-        if (may_sweep(dm) && destination_is_down(&dm->hop->destination))
-            begin(dm);
+        if (may_sweep(dm) && destination_is_down(&dm->hop->destination) && !begin(dm))
+            return;
     }
 }
 
