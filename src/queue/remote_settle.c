@@ -71,12 +71,24 @@ static void try_later(struct settling *s)
         end(s, JOB_UNSURE);
 }
 
+/* What is put off is due at a time that nobody has planned a look for yet. */
+static void ask_for_look(const struct settling *s)
+{
+    const struct office *office = s->r->office;
+    for (uint32_t i = 0; i < s->count; i++)
+        if (s->recipients[i].row.state == QUEUE_WAITING) {
+            office->poke(office->server);
+            return;
+        }
+}
+
 static void committed(void *owner, enum store_verdict verdict, const struct error *error)
 {
     struct settling *s = owner;
     switch (verdict) {
     case STORE_STORED:
         log_rows(s);
+        ask_for_look(s);
         end(s, JOB_SETTLED);
         return;
     case STORE_REFUSED:
