@@ -21,7 +21,7 @@ CC_fuzz       = clang
 
 help:
 	@echo 'make            build (build/debug)'
-	@echo 'make run        build, then a server on loopback with two users to try'
+	@echo 'make run        build, then two servers, DNS and users on loopback to try (LAB=OPTIONS)'
 	@echo 'make test       everything, ends with "N passed, N failed, N skipped"'
 	@echo 'make check      the fast tests and the house rules'
 	@echo 'make deps       install what building and testing need (Debian 12; root or sudo)'
@@ -51,7 +51,7 @@ FORCE:
 .PRECIOUS: build/%/build.ninja
 
 run: all
-	@tools/demo build/debug
+	@build/debug/src/godwit lab $(LAB)
 
 test:
 	@tools/deps build test

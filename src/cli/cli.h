@@ -29,13 +29,16 @@ enum cli_option {
     CLI_STORE = 64,
     CLI_REBUILD = 128,
     CLI_DOMAINS = 256,
+    CLI_FAULTS = 512,
+    CLI_ANY = 1024,
+    CLI_SCRIPT = 2048,
 };
 
 /* One call of the program.  Words and values are argv's. */
 struct cli {
     const char *file; /* NULL: the standard one, or none */
-    bool json, password_stdin, purge, store, rebuild;
-    const char *adopt, *domain, *domains;
+    bool any, json, password_stdin, purge, store, rebuild;
+    const char *adopt, *domain, *domains, *faults, *script;
     char **words; /* what is not an option, behind the command's name */
     size_t word_count;
     struct config *config; /* once cli_load() has read it */

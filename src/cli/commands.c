@@ -26,8 +26,8 @@ static const struct command commands[] = {
     { "serve", NULL, cli_serve, CLI_FILE, 0, 0, "", "run the server in the foreground" },
     { "reload", NULL, cli_reload, CLI_FILE, 0, 0, "",
       "let the running server read its configuration again" },
-    { "lab", NULL, cli_lab, CLI_JSON | CLI_DOMAINS, 0, 1, "[DIR]",
-      "several servers, their DNS and users on this machine, to try things out" },
+    { "lab", NULL, cli_lab, CLI_JSON | CLI_DOMAINS | CLI_ANY | CLI_FAULTS | CLI_SCRIPT, 0, 1,
+      "[DIR]", "several servers, their DNS and users on this machine, to try things out" },
     { "check", NULL, cli_check, CLI_FILE | CLI_STORE | CLI_REBUILD, 0, 0, "",
       "examine configuration, certificates, ports and accounts; the store; rebuild the index" },
     { "user", "add", cli_user_add, CLI_FILE | CLI_PASSWORD | CLI_ADOPT, 1, 1, "ADDRESS",
@@ -85,6 +85,12 @@ static const struct option options[] = {
     { "--domain", CLI_DOMAIN, "DOMAIN", "the domain of names that are written without one" },
     { "--domains", CLI_DOMAINS, "LIST",
       "a.test,b.test; a server with a name or more domains is HOST=DOMAIN+DOMAIN" },
+    { "--any", CLI_ANY, NULL,
+      "the first server takes mail for every address of every domain into one mailbox" },
+    { "--faults", CLI_FAULTS, "LIST",
+      "b.test=slow:2s,c.test=dead; also silent, busy, refuse, defer, cut, liar, greylist:TIME" },
+    { "--script", CLI_SCRIPT, "FILE",
+      "do what the file says, then end: 0 if all came true, else 1" },
     { "--store", CLI_STORE, NULL, "verify everything that is stored" },
     { "--rebuild", CLI_REBUILD, NULL, "make the index anew from the journal" },
 };
@@ -167,6 +173,15 @@ static void keep_option(struct cli *cli, enum cli_option bit, const char *value)
         break;
     case CLI_STORE:
         cli->store = true;
+        break;
+    case CLI_ANY:
+        cli->any = true;
+        break;
+    case CLI_FAULTS:
+        cli->faults = value;
+        break;
+    case CLI_SCRIPT:
+        cli->script = value;
         break;
     case CLI_DOMAINS:
         cli->domains = value;

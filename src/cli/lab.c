@@ -8,6 +8,9 @@ enum cli_exit cli_lab(struct cli *cli)
     struct lab_options options = {
         .folder = cli->word_count ? cli->words[0] : NULL,
         .domains = cli->domains,
+        .faults = cli->faults,
+        .script = cli->script,
+        .any = cli->any,
         .json = cli->json,
     };
     return lab_run(&options, &e) ? CLI_DONE : cli_fail(&e);

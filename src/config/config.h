@@ -53,6 +53,7 @@ struct config {
     struct text user;
     bool user_written, data_written;
     struct text postmaster; /* an address, or empty */
+    struct text catch_all;  /* an address: mail for domains that are not ours goes nowhere else */
 
     const struct config_listener *listeners;
     size_t listener_count;

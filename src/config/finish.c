@@ -116,6 +116,10 @@ static bool local_addresses(struct draft *d)
     if (d->config->postmaster.len && !is_local(d, d->config->postmaster))
         return draft_problem(d, "%.*s is in none of the configured domains",
                              TEXT_ARGS(d->config->postmaster));
+    at_setting(d, "", "catch_all");
+    if (d->config->catch_all.len && !is_local(d, d->config->catch_all))
+        return draft_problem(d, "%.*s is in none of the configured domains",
+                             TEXT_ARGS(d->config->catch_all));
     at_setting(d, "domain", "catch_all");
     for (size_t i = 0; i < d->config->domain_count; i++) {
         d->line = items[i].catch_all_line;

@@ -36,6 +36,12 @@ static const struct setting settings[] = {
         "first user of the domain." },
       value_address,
       SETS(postmaster) },
+    { { "", "catch_all", "address", "\"\"",
+        "Who gets mail for all domains that are not ours: an inbox for tests. Then anybody may "
+        "send "
+        "anywhere, and nothing leaves. Empty: such mail is relayed, or refused." },
+      value_address,
+      SETS(catch_all) },
 
     { { "listen", "address", "list of IP:port", "{\"0.0.0.0:25\", \"[::]:25\"}",
         "Where the service listens; by default on its usual port (25, 587, 465, 110, 995), where a "

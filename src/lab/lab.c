@@ -8,11 +8,13 @@
 
 #include "lab/book.h"
 #include "lab/folder.h"
+#include "lab/front.h"
 #include "lab/name_server.h"
 #include "lab/people.h"
 #include "lab/plan.h"
 #include "lab/ports.h"
 #include "lab/records.h"
+#include "lab/script.h"
 #include "lab/settings.h"
 #include "lab/words.h"
 #include "run/process.h"
@@ -40,6 +42,8 @@ struct lab {
     struct loop *loop;
     struct zones *zones;
     struct name_server *name_server;
+    struct front *fronts[LAB_HOSTS_MAX];
+    struct script *script;
     struct lab_server servers[LAB_HOSTS_MAX];
     size_t turning;
     bool stopping;
@@ -54,6 +58,7 @@ static void stop(struct lab *lab)
     if (lab->stopping)
         return;
     lab->stopping = true;
+    script_free(&lab->script);
     for (size_t i = 0; i < lab->plan.host_count; i++)
         if (lab->servers[i].turning)
             server_ask_stop(lab->servers[i].server);
@@ -61,23 +66,44 @@ static void stop(struct lab *lab)
         loop_stop(lab->loop);
 }
 
+static void fail(struct lab *lab, const struct error *why)
+{
+    if (!lab->stopping && !lab->failed) {
+        lab->failed = true;
+        lab->why = *why;
+    }
+    stop(lab);
+}
+
 static void on_signal(void *owner)
 {
-    stop(owner);
+    struct lab *lab = owner;
+    struct error why;
+    error_set(&why, ERROR_REFUSED, "interrupted before the script was at its end");
+    if (lab->script)
+        fail(lab, &why);
+    else
+        stop(lab);
+}
+
+static void script_ended(void *owner, const struct error *why)
+{
+    if (why)
+        fail(owner, why);
+    else
+        stop(owner);
 }
 
 static void server_ended(struct job *job)
 {
     struct lab_server *s = OWNER_OF(job, struct lab_server, turn);
     struct lab *lab = s->lab;
+    struct error why;
+    error_set(&why, ERROR_TEMPORARY, "the server %s has failed; its log says why",
+              lab->plan.hosts[s - lab->servers].name);
     s->turning = false;
     lab->turning--;
-    if (!lab->stopping) {
-        lab->failed = true;
-        error_set(&lab->why, ERROR_TEMPORARY, "the server %s has failed; its log says why",
-                  lab->plan.hosts[s - lab->servers].name);
-    }
-    stop(lab);
+    fail(lab, &why);
     if (lab->turning == 0)
         loop_stop(lab->loop);
 }
@@ -98,6 +124,7 @@ static bool choose_domains(struct lab *lab, struct error *error)
 {
     struct lab_plan *plan = &lab->plan;
     bool ok;
+    plan->any = lab->options->any;
     if (lab->options->domains)
         ok = plan_add_domains(plan, text_of(lab->options->domains), error);
     else if (lab->book)
@@ -106,7 +133,9 @@ static bool choose_domains(struct lab *lab, struct error *error)
         ok = plan_add_domains(plan, T("a.test,b.test"), error);
     if (ok && lab->book)
         book_take_passwords(lab->book, plan);
-    return ok;
+    return ok &&
+           (!lab->options->faults || plan_set_faults(plan, text_of(lab->options->faults), error)) &&
+           (!lab->options->script || script_read(plan, lab->options->script, &lab->script, error));
 }
 
 /* --- The servers --- */
@@ -163,6 +192,17 @@ static bool start_name_server(struct lab *lab, struct name_sockets *sockets, str
            name_server_start(lab->loop, lab->zones, sockets, &lab->name_server, error);
 }
 
+static bool start_fronts(struct lab *lab, struct error *error)
+{
+    for (size_t i = 0; i < lab->plan.host_count; i++) {
+        const struct lab_host *host = &lab->plan.hosts[i];
+        if (host->fault.kind != FAULT_NONE &&
+            !front_start(lab->loop, &lab->plan, host, &lab->fronts[i], error))
+            return false;
+    }
+    return true;
+}
+
 static bool catch_signals(struct lab *lab, struct error *error)
 {
     return loop_on_signal(lab->loop, SIGINT, on_signal, lab, error) &&
@@ -175,7 +215,7 @@ static bool start(struct lab *lab, struct error *error)
     struct name_sockets sockets = { -1, -1 };
     bool ok = loop_new(&lab->loop, error) && catch_signals(lab, error) &&
               ports_choose(&lab->plan, &sockets, error) && open_servers(lab, error) &&
-              start_name_server(lab, &sockets, error);
+              start_name_server(lab, &sockets, error) && start_fronts(lab, error);
     name_sockets_close(&sockets);
     return ok;
 }
@@ -183,7 +223,8 @@ static bool start(struct lab *lab, struct error *error)
 static bool tell(const struct lab *lab, struct error *error)
 {
     if (!lab->options->json) {
-        words_print(&lab->plan, lab->goes_away);
+        if (!lab->script)
+            words_print(&lab->plan, lab->goes_away);
         return true;
     }
     json_t *book = book_make(&lab->plan);
@@ -202,11 +243,10 @@ static bool run(struct lab *lab, struct error *error)
     if (!start(lab, error))
         return false;
     start_servers(lab);
-    if (!tell(lab, error)) {
-        lab->failed = true;
-        lab->why = *error;
-        stop(lab);
-    }
+    if (!tell(lab, error))
+        fail(lab, error);
+    else if (lab->script)
+        script_start(lab->script, lab->loop, script_ended, lab);
     loop_run(lab->loop);
     if (lab->failed)
         *error = lab->why;
@@ -215,10 +255,13 @@ static bool run(struct lab *lab, struct error *error)
 
 static void clear(struct lab *lab)
 {
+    script_free(&lab->script);
     for (size_t i = 0; i < lab->plan.host_count; i++) {
         lane_free(&lab->servers[i].thread);
         server_free(&lab->servers[i].server);
     }
+    for (size_t i = 0; i < lab->plan.host_count; i++)
+        front_stop(&lab->fronts[i]);
     name_server_stop(&lab->name_server);
     zones_free(&lab->zones);
     loop_free(&lab->loop);

@@ -103,6 +103,33 @@ bool plan_add_domains(struct lab_plan *plan, struct text words, struct error *er
     return true;
 }
 
+/* --- --faults --- */
+
+static bool set_fault(struct lab_plan *plan, struct text words, struct error *error)
+{
+    struct text name;
+    if (!text_cut(&words, '=', &name))
+        return error_set(error, ERROR_USAGE, "a fault is written b.test=slow:2s, not \"%.*s\"",
+                         TEXT_ARGS(text_first(name, 100)));
+    struct lab_host *host = plan_host(plan, text_trim(name));
+    if (!host)
+        return error_set(error, ERROR_USAGE, "the fault of %.*s: there is no such domain or host",
+                         TEXT_ARGS(text_first(name, 100)));
+    return fault_parse(text_trim(words), &host->fault, error);
+}
+
+bool plan_set_faults(struct lab_plan *plan, struct text words, struct error *error)
+{
+    struct text item;
+    bool more;
+    do {
+        more = text_cut(&words, ',', &item);
+        if (!set_fault(plan, text_trim(item), error))
+            return false;
+    } while (more);
+    return true;
+}
+
 /* --- Finding --- */
 
 static bool has_domain(const struct lab_plan *plan, const struct lab_host *host, struct text name)

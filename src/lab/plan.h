@@ -58,6 +58,9 @@ struct lab_plan {
  * wrong. */
 bool plan_add_domains(struct lab_plan *, struct text, struct error *);
 
+/* Gives hosts their faults: "b.test=slow:2s,mx.c.test=dead".  ERROR_USAGE. */
+bool plan_set_faults(struct lab_plan *, struct text, struct error *);
+
 /* The host with this name or mail domain, the user with this address, or NULL. */
 struct lab_host *plan_host(struct lab_plan *, struct text name);
 struct lab_user *plan_user(struct lab_plan *, const struct address *);

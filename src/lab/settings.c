@@ -22,11 +22,24 @@ static void write_listeners(const struct lab_plan *plan, const struct lab_host *
     }
 }
 
+/* What nobody else gets in a lab with one inbox for all comes to the first user. */
+static const struct lab_user *taker_of_all(const struct lab_plan *plan, const struct lab_host *host)
+{
+    return plan->any && host == plan->hosts ? &plan->domains[0].users[0] : NULL;
+}
+
 static void write_domains(const struct lab_plan *plan, const struct lab_host *host,
                           struct buffer *out)
 {
-    for (size_t i = 0; i < host->domain_count; i++)
-        buffer_printf(out, "domain \"%s\" {}\n", plan->domains[host->first_domain + i].name);
+    const struct lab_user *taker = taker_of_all(plan, host);
+    for (size_t i = 0; i < host->domain_count; i++) {
+        buffer_printf(out, "domain \"%s\" {", plan->domains[host->first_domain + i].name);
+        if (taker)
+            buffer_printf(out, " catch_all = \"%.*s\" ", TEXT_ARGS(address_text(&taker->address)));
+        buffer_text(out, T("}\n"));
+    }
+    if (taker)
+        buffer_printf(out, "catch_all = \"%.*s\"\n", TEXT_ARGS(address_text(&taker->address)));
 }
 
 /* Commands that root gives must not look for the account godwit. */

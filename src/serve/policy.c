@@ -96,7 +96,7 @@ enum policy_route policy_route(const struct config *config, const struct policy_
 {
     static const struct smtp_answer refusal =
         ROW(SMTP_REJECT, 550, "5.7.1", "relaying denied: this domain is not ours");
-    if (config_domain(config, address_domain(recipient)))
+    if (config_domain(config, address_domain(recipient)) || config->catch_all.len)
         return POLICY_LOCAL;
     if (peer->trusted || peer->authenticated)
         return POLICY_REMOTE;

@@ -164,7 +164,8 @@ static bool deliver_to(struct walk *w, const struct address *address, struct tex
     if (again)
         return true;
     if (!domain)
-        return add_remote(w, address);
+        return w->config->catch_all.len ? deliver_to_text(w, w->config->catch_all, depth + 1)
+                                        : add_remote(w, address);
     if (!find(w->directory, domain, &key, w->arena, &entry, &w->out.error)) {
         w->out.verdict = RESOLVE_TROUBLE;
         return false;
@@ -225,7 +226,7 @@ struct resolved resolve_recipient(struct directory *directory, const struct conf
     w->config = config;
     w->arena = arena;
     w->out.verdict = RESOLVE_UNKNOWN;
-    if (!domain_of(config, address)) {
+    if (!domain_of(config, address) && !config->catch_all.len) {
         w->out.verdict = RESOLVE_FOREIGN;
         return w->out;
     }

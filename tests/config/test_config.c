@@ -362,6 +362,7 @@ static const struct {
     { "domain '' { }", ":1: \"\" is no domain name" },
     { "domain a..b { }", ":1: \"a..b\" is no domain name" },
     { DOMAIN "postmaster = 'nobody'", "postmaster: \"nobody\" is no mail address" },
+    { DOMAIN "catch_all = 'a@other.example'", ":2: catch_all: a@other.example is in none of the" },
     { DOMAIN "postmaster = 'a@other.example'",
       ":2: postmaster: a@other.example is in none of the" },
     { "domain a {\ncatch_all = 'x@b' }", ":2: domain.catch_all: x@b is in none of the" },

@@ -12,8 +12,9 @@ import socket
 import struct
 import subprocess
 import tempfile
+import time
 
-from harness import TIMEOUT, TROUBLE, case, check, equal, godwit, main, need
+from harness import TIMEOUT, TROUBLE, add_case, case, check, equal, godwit, main, need, until
 from wire import Pop, Smtp
 
 MX, A, SOA, PTR, SRV, TXT = 15, 1, 6, 12, 33, 16
@@ -226,11 +227,251 @@ def two_labs_at_once():
         equal(one.count("bob@a.test"), 0, "messages in the other lab")
 
 
+FROM, TO = "alice@gmail.com", "bob@mail.sustech.edu.cn"
+REAL = ("--domains", "gmail.com=gmail.com,exmail.qq.com=mail.sustech.edu.cn")
+
+
+def walk(function):
+    """A case of the walk between two servers, each from a fresh pair, both ways."""
+    def run():
+        for sender, recipient in ((FROM, TO), (TO.replace("bob", "alice"),
+                                               FROM.replace("alice", "bob"))):
+            with Lab(*REAL) as lab:
+                function(lab, sender, recipient)
+    add_case("walk-" + function.__name__.replace("_", "-"), run)
+    return function
+
+
+@walk
+def login_and_quit(lab, sender, recipient):
+    for address in (sender, recipient):
+        lab.pop(address).say("QUIT", "+OK")
+
+
+@walk
+def across_and_list_shows_one(lab, sender, recipient):
+    lab.send(sender, recipient)
+    until(lambda: lab.count(recipient) == 1, "the message")
+    wire = lab.pop(recipient)
+    equal(len(wire.listing("LIST")), 1, "LIST")
+    wire.say("QUIT", "+OK")
+    message = lab.message(recipient)
+    check(b"Subject: first flight" in message and sender.encode() in message, message)
+
+
+@walk
+def across_and_stat_counts_one(lab, sender, recipient):
+    lab.send(sender, recipient)
+    until(lambda: lab.count(recipient) == 1, "the message")
+    octets = len(lab.message(recipient))
+    equal(lab.pop(recipient).say("STAT"), f"+OK 1 {octets}", "STAT")
+
+
+@walk
+def within_a_domain(lab, sender, recipient):
+    neighbour = sender.replace("alice", "bob")
+    lab.send(sender, neighbour, "for a neighbour")
+    message = lab.message(neighbour)
+    check(b"Subject: for a neighbour" in message, message)
+    check(b"From: <" + sender.encode() in message, message)
+    wire = lab.pop(neighbour)
+    for command in ("DELE 1", "RSET", "NOOP", "QUIT"):
+        wire.say(command, "+OK")
+    equal((lab.count(neighbour), lab.count(recipient)), (1, 0), "messages")
+
+
+@walk
+def to_nobody_elsewhere(lab, sender, recipient):
+    lab.send(sender, recipient.replace("alice", "nobody").replace("bob", "nobody"))
+    until(lambda: lab.count(sender) == 1, "the report")
+    report = lab.message(sender)
+    check(report.startswith(b"Return-Path: <>\r\n"), report)
+    check(b"Action: failed" in report and b"Status: 5.1.1" in report, report)
+
+
+@walk
+def as_nobody(lab, sender, recipient):
+    wire = lab.smtp(lab.home(sender))
+    wire.say(f"MAIL FROM:<{sender.replace('alice', 'nobody')}>", "55")
+    wire.say("QUIT", "221")
+    equal(lab.count(recipient), 0, "messages")
+
+
+# Faults that pass: mail arrives all the same, within the seconds that the retries take.
+def add_retry_cases():
+    for fault in ("busy:1", "defer:1", "cut:1", "greylist:1s", "slow:1s"):
+        def run(fault=fault):
+            with Lab("--faults", f"b.test={fault}") as lab:
+                lab.send("alice@a.test", "bob@b.test")
+                until(lambda: lab.count("bob@b.test") == 1, "the message", 30)
+                equal(lab.count("alice@a.test"), 0, "reports")
+        add_case(f"retry-{fault}", run)
+
+
+add_retry_cases()
+
+
+@case
+def a_refusal_comes_back():
+    with Lab("--faults", "b.test=refuse") as lab:
+        lab.send("alice@a.test", "bob@b.test")
+        until(lambda: lab.count("alice@a.test") == 1, "the report")
+        check(b"550 5.7.1 mail from you is refused here" in lab.message("alice@a.test"), "why")
+
+
+@case
+def one_inbox_for_everybody():
+    with Lab("--any", "--domains", "dev.test,b.test") as lab:
+        host = lab.homes["dev.test"]
+        wire = lab.smtp(host)
+        wire.envelope("app@shop.example", ["customer@gmail.com", "x@dev.test", "y@[192.0.2.1]"])
+        wire.expect(wire.data(b"Subject: your order\r\n\r\nx\r\n"), "250")
+        wire.envelope("app@shop.example", ["bob@dev.test"])
+        wire.expect(wire.data(b"Subject: for bob\r\n\r\nx\r\n"), "250")
+        equal((lab.count("alice@dev.test"), lab.count("bob@dev.test")), (1, 1), "messages")
+        check(b"your order" in lab.message("alice@dev.test"), "the message")
+        wire = lab.smtp(lab.homes["b.test"])
+        wire.say("MAIL FROM:<app@shop.example>", "250")
+        wire.say("RCPT TO:<nobody@b.test>", "550")
+
+
+# What a session with such a host comes to: the commands that are said, and the replies.
+FAULTS = {
+    "busy": [("", "421")],
+    "refuse": [("", "220"), ("HELO c", "250"), ("MAIL FROM:<a@x.test>", "250"),
+               ("RCPT TO:<bob@b.test>", "550"), ("QUIT", "221")],
+    "defer": [("", "220"), ("EHLO c", "250"), ("MAIL FROM:<a@x.test>", "250"),
+              ("RCPT TO:<bob@b.test>", "250"), ("DATA", "354"), ("x\r\n.", "451"), ("QUIT", "221")],
+    "liar": [("", "220"), ("EHLO c", "250"), ("MAIL FROM:<a@x.test>", "250"),
+             ("RCPT TO:<bob@b.test>", "250"), ("DATA", "354"), ("x\r\n.", "250"), ("QUIT", "221")],
+    "cut": [("", "220"), ("EHLO c", "250"), ("MAIL FROM:<a@x.test>", "250"),
+            ("RCPT TO:<bob@b.test>", "250"), ("DATA", "354"), ("x\r\n.", None)],
+    "greylist:1h": [("", "220"), ("EHLO c", "250"), ("MAIL FROM:<a@x.test> SIZE=10", "250"),
+                    ("RCPT TO:<bob@b.test>", "451 4.7.1"), ("DATA", "503"), ("QUIT", "221")],
+    "greylist:0": [("", "220"), ("EHLO c", "250"), ("MAIL FROM:<a@x.test>", "250"),
+                   ("RCPT TO:<bob@b.test>", "250"), ("BDAT 3\r\nx\r\nBDAT 0 LAST", "250"),
+                   ("", "250"), ("MAIL FROM:<a@x.test>", "250"), ("RCPT TO:<bob@b.test>", "250"),
+                   ("DATA", "354"), (".", "250"), ("QUIT", "221")],
+}
+
+
+def talk(lab, steps):
+    """A session with the host that has the fault, where others call it."""
+    home = lab.homes["b.test"]
+    wire = Smtp(socket.create_connection((home["address"], home["ports"]["smtp"]), TIMEOUT))
+    lab.wires.append(wire)
+    for words, wanted in steps:
+        if words:
+            wire.send(words.encode() + b"\r\n")
+        if wanted is None:
+            check(wire.ended(), f"after {words!r} it goes on")
+        else:
+            wire.expect(wire.reply(), wanted)
+    return wire
+
+
+def add_fault_cases():
+    for fault, steps in FAULTS.items():
+        def run(fault=fault, steps=steps):
+            with Lab("--faults", f"b.test={fault}") as lab:
+                talk(lab, steps)
+                passed = 2 if fault == "greylist:0" else 0
+                equal(lab.count("bob@b.test"), passed, "messages")
+                lab.send("alice@b.test", "bob@b.test")    # by the entrance all is well
+                equal(lab.count("bob@b.test"), passed + 1, "messages")
+        add_case(f"fault-{fault}", run)
+
+
+add_fault_cases()
+
+
+@case
+def a_fault_for_some_sessions():
+    with Lab("--faults", "mx.b.test=cut:1") as lab:
+        talk(lab, FAULTS["cut"])
+        talk(lab, FAULTS["liar"][:-2] + [("x\r\n.", "250 2.0.0 accepted as "), ("QUIT", "221")])
+        equal(lab.count("bob@b.test"), 1, "messages")
+
+
+@case
+def commands_sent_ahead_pass_a_front_one_by_one():
+    with Lab("--faults", "b.test=greylist:0") as lab:
+        wire = talk(lab, [("", "220"), ("EHLO c", "250")])
+        text = "x" * 70 + "\r\n"
+        wire.send(("MAIL FROM:<a@x.test>\r\nRCPT TO:<bob@b.test>\r\nDATA\r\n" + text * 5000
+                   + ".\r\nMAIL FROM:<>\r\nQUIT\r\n").encode())
+        for wanted in ("250", "250", "354", "250 2.0.0", "250", "221"):
+            wire.expect(wire.reply(), wanted)
+        check(lab.message("bob@b.test").endswith((text * 5000).encode()), "the content")
+
+
+@case
+def a_slow_host():
+    with Lab("--faults", "b.test=slow:1s") as lab:
+        start = time.monotonic()
+        talk(lab, [("", "220"), ("NOOP", "250"), ("QUIT", "221")])
+        check(time.monotonic() - start >= 2.9, "it is not slow")
+
+
+@case
+def a_dead_and_a_silent_host():
+    with Lab("--faults", "b.test=dead,a.test=silent") as lab:
+        try:
+            talk(lab, [])
+        except ConnectionRefusedError:
+            pass
+        else:
+            raise AssertionError("the dead host listens")
+        home = lab.homes["a.test"]
+        sock = socket.create_connection((home["address"], home["ports"]["smtp"]), TIMEOUT)
+        sock.sendall(b"EHLO c\r\n")
+        equal(select.select([sock], [], [], 0.3)[0], [], "the silent host speaks")
+        sock.close()
+
+
+def run_script(text, *words):
+    done = subprocess.run([godwit(), "lab", *words, "--script", "-"], input=text.encode(),
+                          capture_output=True, timeout=120, check=False)
+    told = done.stderr.decode()
+    check(not TROUBLE.search(told), told)
+    return done.returncode, done.stdout.decode(), told
+
+
+@case
+def scripts():
+    script = """
+# everything that there is
+send alice@a.test bob@a.test hello there
+wait 1 bob@a.test
+expect bob@a.test 1 Subject: hello there
+refused alice@a.test nobody@a.test
+refused nobody@a.test bob@a.test
+pop bob@a.test LIST
+pop bob@a.test DELE 1
+wait 0 bob@a.test 5
+pause 0
+"""
+    code, said, told = run_script(script)
+    equal((code, told), (0, ""), f"the script, {said}")
+    check("ok wait 0 bob@a.test 5\n" in said and "\n+OK 1 messages\n1 " in said, said)
+    for text, wanted, words in (
+            ("wait 1 bob@a.test 0", 1, "line 1: wait 1 bob@a.test 0: not so, but +OK 0 0"),
+            ("send alice@a.test nobody@a.test", 1, "550"),
+            ("refused alice@a.test bob@a.test", 1, "not refused"),
+            ("send alice@a.test bob@a.test\nexpect bob@a.test 1 xyz", 1, "not in the message"),
+            ("pop bob@a.test RETR 1", 1, "-ERR"), ("\nfly", 2, "-:2: "), ("wait", 2, "write wait")):
+        code, said, told = run_script(text)
+        equal(code, wanted, f"{text!r}: {told}")
+        check(words in told, f"{text!r}: {told}")
+
+
 @case
 def what_cannot_be_is_refused():
     for words, code in ((["--domains", "a..test"], 2), (["--domains", "a.test,a.test"], 2),
                         (["--domains", ""], 2), (["--domains", "x=a.test,x=b.test"], 2),
-                        (["/"], 1), (["/nowhere/lab"], 1)):
+                        (["/"], 1), (["/nowhere/lab"], 1),
+                        (["--faults", "c.test=dead"], 2), (["--faults", "a.test=ill"], 2),
+                        (["--script", "/nowhere/script"], 2)):
         done = subprocess.run([godwit(), "lab", *words], capture_output=True, timeout=TIMEOUT,
                               check=False)
         equal((done.returncode, done.stdout), (code, b""), f"lab {words}, {done.stderr!r}")

@@ -229,6 +229,38 @@ static void test_who_may_send(void **state)
     assert_int_equal(policy_recipient(RESOLVE_UNKNOWN).code, 550);
 }
 
+/* The inbox for tests: nobody's mail leaves, and what is ours is as before. */
+static void test_everybody_elsewhere(void **state)
+{
+    struct world *w = *state;
+    struct config config = *w->config;
+    config.catch_all = T("carol@a.test");
+    static const struct {
+        const char *recipient;
+        enum resolve_verdict verdict;
+        mailbox_id mailbox;
+    } cases[] = {
+        { "x@elsewhere.test", RESOLVED, 3 },     { "x@[192.0.2.99]", RESOLVED, 3 },
+        { "alice@a.test", RESOLVED, 1 },         { "nobody@a.test", RESOLVED, 3 },
+        { "nobody@b.test", RESOLVE_UNKNOWN, 0 },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct address recipient;
+        struct arena arena;
+        struct smtp_answer refusal;
+        struct policy_peer stranger = { 0 };
+        arena_init(&arena, 1 << 20);
+        assert_int_equal(address_parse(text_of(cases[i].recipient), 0, &recipient), ADDRESS_OK);
+        assert_int_equal(policy_route(&config, &stranger, &recipient, &refusal), POLICY_LOCAL);
+        struct resolved r = resolve_recipient(w->directory, &config, &recipient, &arena);
+        assert_int_equal(r.verdict, cases[i].verdict);
+        assert_int_equal(r.count, cases[i].mailbox != 0);
+        if (r.count > 0)
+            assert_int_equal(r.targets[0].mailbox, cases[i].mailbox);
+        arena_reset(&arena);
+    }
+}
+
 static void test_names_of_this_host(void **state)
 {
     struct world *w = *state;
@@ -260,9 +292,8 @@ static void test_names_of_this_host(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_recipients),
-        cmocka_unit_test(test_expansion),
-        cmocka_unit_test(test_who_may_send),
+        cmocka_unit_test(test_recipients),         cmocka_unit_test(test_expansion),
+        cmocka_unit_test(test_who_may_send),       cmocka_unit_test(test_everybody_elsewhere),
         cmocka_unit_test(test_names_of_this_host),
     };
     return cmocka_run_group_tests(tests, make_world, end_world);
