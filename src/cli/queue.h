@@ -5,6 +5,8 @@
 #include "cli/cli.h"
 #include "queue/select.h"
 
+#include <jansson.h>
+
 /* What is looked at, and by whom. */
 struct queue_view {
     struct cli *cli;
@@ -31,6 +33,21 @@ const char *queue_state_name(bool held);
 void queue_print_when(const struct queue_view *, const struct queue_row *);
 /* "1 message", "2 messages". */
 void queue_print_count(uint64_t count, const char *thing);
+
+/* Next hops that are down, as the running server tells; none without one. */
+struct queue_hops {
+    json_t *list; /* as it came; may be NULL */
+};
+void queue_hops_ask(const struct queue_view *, struct queue_hops *out);
+void queue_hops_clear(struct queue_hops *);
+struct queue_hop {
+    struct text name, last; /* why it is down; borrowed from the list */
+};
+/* Whether the next hop of this domain is one of them. */
+bool queue_hops_find(const struct queue_hops *, const struct config *, struct text domain,
+                     struct queue_hop *out);
+/* A line for each. */
+void queue_hops_print(const struct queue_hops *, const struct queue_view *);
 
 /* Print all that is meant; *shown_out: recipients. */
 typedef bool queue_printer(struct queue_view *, uint64_t *shown_out, struct error *);

@@ -9,7 +9,6 @@
  */
 #include "cli/out.h"
 #include "cli/queue.h"
-#include "cli/remote.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -28,6 +27,7 @@ struct listing {
     struct queue_view *view;
     struct buffer waiting; /* struct waiting */
     struct arena texts;
+    struct queue_hops hops;
     message_id last;
     uint64_t messages, octets, recipients, held;
 };
@@ -93,6 +93,7 @@ static int in_order(const void *a, const void *b)
 static void print_domain(const struct listing *l, const struct waiting *from,
                          const struct waiting *to)
 {
+    struct queue_hop hop;
     int64_t due_ms = INT64_MAX;
     char time[OUT_TIME_MAX], rough[OUT_ROUGH_MAX];
     for (const struct waiting *w = from; w < to; w++)
@@ -102,15 +103,31 @@ static void print_domain(const struct listing *l, const struct waiting *from,
     fputs(": ", stdout);
     queue_print_count((uint64_t)(to - from), "recipient");
     if (due_ms == INT64_MAX)
-        puts(", all held");
-    else if (due_ms <= l->view->now_ms)
-        puts(", due now");
+        fputs(", all held", stdout);
+    else if (queue_hops_find(&l->hops, l->view->cli->config, from->row.domain, &hop)) {
+        fputs(", waiting for ", stdout);
+        out_words(hop.name);
+        fputs(", which is down", stdout);
+    } else if (due_ms <= l->view->now_ms)
+        fputs(", due now", stdout);
     else
-        printf(", next at %s (in %s)\n", out_time(due_ms, time),
+        printf(", next at %s (in %s)", out_time(due_ms, time),
                out_rough_duration(due_ms - l->view->now_ms, rough));
+    putchar('\n');
 }
 
-static void print_reason(const struct waiting *w)
+/* What was not tried yet shares the reason of its hop. */
+static void print_untried(const struct listing *l, const struct waiting *w)
+{
+    struct queue_hop hop;
+    fputs("not tried yet", stdout);
+    if (!queue_hops_find(&l->hops, l->view->cli->config, w->row.domain, &hop) || hop.last.len == 0)
+        return;
+    fputs(": ", stdout);
+    out_words(hop.last);
+}
+
+static void print_reason(const struct listing *l, const struct waiting *w)
 {
     fputs(w->row.held ? "  held" : "  ", stdout);
     if (w->row.held && w->row.last.len)
@@ -118,7 +135,7 @@ static void print_reason(const struct waiting *w)
     if (w->row.last.len)
         out_words(w->row.last);
     else if (!w->row.held)
-        fputs("not tried yet", stdout);
+        print_untried(l, w);
     putchar('\n');
 }
 
@@ -144,7 +161,7 @@ static void print_waiting(const struct listing *l)
         if (other_domain)
             print_domain(l, w, to);
         if (other_reason)
-            print_reason(w);
+            print_reason(l, w);
         if (other_reason || w->row.message != w[-1].row.message)
             print_message(w);
         fputs("      ", stdout);
@@ -168,42 +185,6 @@ static void print_sum(const struct listing *l)
     putchar('\n');
 }
 
-/* --- Hosts that are down --- */
-
-static void print_hop(const struct queue_view *view, const json_t *hop)
-{
-    const char *name = json_string_value(json_object_get(hop, "name"));
-    const char *last = json_string_value(json_object_get(hop, "last"));
-    int64_t next_ms = json_integer_value(json_object_get(hop, "next"));
-    char time[OUT_TIME_MAX], rough[OUT_ROUGH_MAX];
-    fputs("down: ", stdout);
-    out_words(text_of(name));
-    if (next_ms <= view->now_ms)
-        fputs(", tried again now", stdout);
-    else
-        printf(", tried again at %s (in %s)", out_time(next_ms, time),
-               out_rough_duration(next_ms - view->now_ms, rough));
-    if (last && *last) {
-        fputs(": ", stdout);
-        out_words(text_of(last));
-    }
-    putchar('\n');
-}
-
-/* Only a running server knows of them; without one there is nothing to say. */
-static void print_hops(const struct queue_view *view)
-{
-    struct error ignored;
-    json_t *answer = NULL;
-    const json_t *hop;
-    size_t i;
-    if (remote_ask_for(cli_data(view->cli), json_pack("{s:s}", "do", "hops"), &answer, &ignored) !=
-        REMOTE_DONE)
-        return;
-    json_array_foreach(json_object_get(answer, "hops"), i, hop) print_hop(view, hop);
-    json_decref(answer);
-}
-
 bool queue_print_list(struct queue_view *view, uint64_t *shown_out, struct error *e)
 {
     struct listing l = { .view = view };
@@ -214,11 +195,13 @@ bool queue_print_list(struct queue_view *view, uint64_t *shown_out, struct error
         if (l.waiting.len)
             qsort(l.waiting.at, l.waiting.len / sizeof(struct waiting), sizeof(struct waiting),
                   in_order);
-        print_waiting(&l);
         if (l.recipients)
-            print_hops(view);
+            queue_hops_ask(view, &l.hops);
+        print_waiting(&l);
+        queue_hops_print(&l.hops, view);
         print_sum(&l);
     }
+    queue_hops_clear(&l.hops);
     *shown_out = l.recipients;
     buffer_clear(&l.waiting);
     arena_reset(&l.texts);

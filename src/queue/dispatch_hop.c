@@ -18,26 +18,6 @@ static void came_back(void *owner, struct remote *);
 
 /* --- Being remembered --- */
 
-/* Names of routes of different kinds never collide: a fixed host has its port. */
-static void print_name(const struct route *route, char *out, size_t size)
-{
-    switch (route->kind) {
-    case ROUTE_MX:
-        snprintf(out, size, "%s", route->host);
-        return;
-    case ROUTE_LITERAL:
-        snprintf(out, size, "[%s]", route->host);
-        return;
-    case ROUTE_HOST:
-        snprintf(out, size, "%s:%u", route->host, route->port);
-        return;
-    case ROUTE_LOCAL:
-    case ROUTE_TROUBLE:
-        snprintf(out, size, "%s (here)", route->host);
-        return;
-    }
-}
-
 static void timer_fired(struct timer *);
 
 static struct hop *hop_new(struct dispatch *d, struct text name)
@@ -95,11 +75,11 @@ struct hop *hop_for(struct dispatch *d, struct text domain)
 {
     const struct config *c = dispatch_config(d);
     struct route route;
-    char name[sizeof((struct hop *)0)->name];
+    char name[ROUTE_TEXT_MAX];
     route_for(c, domain, &route);
     if (route.kind == ROUTE_TROUBLE)
         return NULL;
-    print_name(&route, name, sizeof name);
+    route_print(&route, name);
     struct name_node *known = names_find(&d->hops, text_of(name));
     struct hop *hop = known ? OWNER_OF(known, struct hop, by_name) : hop_new(d, text_of(name));
     if (!hop)

@@ -43,7 +43,7 @@ struct hop {
     struct name_node by_name;
     struct list link;    /* in dispatch->hop_list */
     struct list wanting; /* in dispatch->hops_wanting: has jobs, wants a session */
-    char name[ADDRESS_DOMAIN_MAX + 16];
+    char name[ROUTE_TEXT_MAX];
     struct route route; /* as decided last */
     struct destination destination;
     struct timer timer;      /* for the next probe, or the end of a rest */

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { PORT_SMTP = 25 };
@@ -91,6 +92,26 @@ void route_for(const struct config *c, struct text domain, struct route *out)
         out->kind = ROUTE_MX;
         set_host(out, domain);
     }
+}
+
+struct text route_print(const struct route *route, char out[ROUTE_TEXT_MAX])
+{
+    switch (route->kind) {
+    case ROUTE_MX:
+        snprintf(out, ROUTE_TEXT_MAX, "%s", route->host);
+        break;
+    case ROUTE_LITERAL:
+        snprintf(out, ROUTE_TEXT_MAX, "[%s]", route->host);
+        break;
+    case ROUTE_HOST:
+        snprintf(out, ROUTE_TEXT_MAX, "%s:%u", route->host, route->port);
+        break;
+    case ROUTE_LOCAL:
+    case ROUTE_TROUBLE:
+        snprintf(out, ROUTE_TEXT_MAX, "%s (here)", route->host);
+        break;
+    }
+    return text_of(out);
 }
 
 /* --- The MX answer --- */

@@ -32,6 +32,11 @@ struct route {
  * without a port are called on 25, MX hosts and literals on relay.port. */
 void route_for(const struct config *, struct text domain, struct route *out);
 
+/* The name of the next hop, for people and as a key: routes of different kinds never have the same,
+ * since a fixed host has its port. "example.org", "[192.0.2.1]", "relay.example.net:587". */
+enum { ROUTE_TEXT_MAX = ADDRESS_DOMAIN_MAX + 16 };
+struct text route_print(const struct route *, char out[ROUTE_TEXT_MAX]);
+
 struct route_mx {
     uint16_t preference;
     struct text name; /* canonical: no dot at the end; "" is the root */

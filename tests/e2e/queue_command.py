@@ -269,6 +269,8 @@ def a_host_that_is_down_is_listed():
         server.send("x@b.test")
         server.send("y@b.test")
         until(lambda: "\ndown: b.test, tried again " in queue(server)[0], "a host that is down")
+        check("b.test: 2 recipients, waiting for b.test, which is down\n" in queue(server)[0],
+              "the destination says so")
         host = net.peer(address=address)
         queue(server, "retry", "all")
         host.wait(2)

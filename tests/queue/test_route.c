@@ -104,6 +104,25 @@ static void test_first_step(void **state)
     }
 }
 
+static void test_names(void **state)
+{
+    (void)state;
+    static const struct {
+        struct route route;
+        const char *name;
+    } cases[] = {
+        { { .kind = ROUTE_MX, .host = "b.test", .port = 25 }, "b.test" },
+        { { .kind = ROUTE_HOST, .host = "b.test", .port = 25 }, "b.test:25" },
+        { { .kind = ROUTE_HOST, .host = "192.0.2.1", .port = 587 }, "192.0.2.1:587" },
+        { { .kind = ROUTE_LITERAL, .host = "192.0.2.1", .port = 25 }, "[192.0.2.1]" },
+        { { .kind = ROUTE_LOCAL, .host = "a.test", .port = 25 }, "a.test (here)" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char name[ROUTE_TEXT_MAX];
+        assert_true(text_equal(route_print(&cases[i].route, name), text_of(cases[i].name)));
+    }
+}
+
 static void test_short_memory(void **state)
 {
     (void)state;
@@ -336,10 +355,15 @@ static void test_our_address(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_first_step), cmocka_unit_test(test_short_memory),
-        cmocka_unit_test(test_order),      cmocka_unit_test(test_equals_take_turns),
-        cmocka_unit_test(test_many),       cmocka_unit_test(test_drop),
-        cmocka_unit_test(test_our_name),   cmocka_unit_test(test_our_address),
+        cmocka_unit_test(test_first_step),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_short_memory),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_equals_take_turns),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_drop),
+        cmocka_unit_test(test_our_name),
+        cmocka_unit_test(test_our_address),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
