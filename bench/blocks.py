@@ -21,6 +21,7 @@ from world import Trouble
 RUN_S = 2
 LARGE_OCTETS = 25 << 20
 CROWD = 10000
+LOG_PAIRS = 24
 FEW = 60  # connections to a server that has a process for each
 
 
@@ -62,8 +63,7 @@ def count_for(bench, server, load, octets=5120):
 
 def smtp(bench, place):
     """Acceptance and delivery of messages of 5 KB: {server: {load: [run, ...]}}."""
-    wanted = [Sink(place, bench.peers), Godwit(place, bench.build),
-              LoggingGodwit(place, bench.build)]
+    wanted = [Sink(place, bench.peers), Godwit(place, bench.build)]
     if bench.with_peers:
         wanted += [Postfix(place, bench.peers), Dovecot(place, bench.peers)]
     running = bench.started(wanted)
@@ -78,6 +78,25 @@ def smtp(bench, place):
                     run = bench.clients.send(server, load, count)
                     found[server.name].setdefault(load.name, []).append(run)
             bench.say(f"{place.name}: {load.name}")
+    finally:
+        stop_all(running)
+    return found
+
+
+def log(bench, place):
+    """What the log of commands costs: {load: [CPU with it / CPU without it, ...]}.  Many short runs
+    in turn, A B B A, since it is less than one run differs from the next."""
+    running = bench.started([Godwit(place, bench.build), LoggingGodwit(place, bench.build)])
+    found = {}
+    try:
+        for load in (ONCE, KEPT):
+            count = count_for(bench, running[0], load) // 6
+            for n in range(LOG_PAIRS):
+                order = running if n % 2 == 0 else running[::-1]
+                used = {s.name: bench.clients.send(s, load, count)["cpu_us"] for s in order}
+                found.setdefault(load.name, []).append(
+                    used[LoggingGodwit.name] / used[Godwit.name])
+        bench.say(f"{place.name}: log of commands")
     finally:
         stop_all(running)
     return found

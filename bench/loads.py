@@ -45,7 +45,7 @@ class Clients:
         host, port = server.lmtp if lmtp else server.smtp
         command = self.smtp_command(load, count, octets, recipient)
         world.wait_for_calm(self.patience_s)
-        before = world.usage(server.pid)
+        before, threads = world.usage(server.pid), world.threads_s(server.pid)
         start = time.monotonic()
         world.run(*command, *(["-L"] if lmtp else []), f"inet:{host}:{port}",
                   env=self.peers.environment)
@@ -53,9 +53,11 @@ class Clients:
         server.drain()
         delivered = time.monotonic() - start
         used = world.usage(server.pid).since(before)
+        by_thread = {name: (seconds - threads.get(name, 0)) / count * 1e6
+                     for name, seconds in world.threads_s(server.pid).items()}
         return {"accepted_per_s": count / accepted, "delivered_per_s": count / delivered,
                 "cpu_us": used.cpu_s / count * 1e6, "switches": used.switches / count,
-                "seconds": delivered}
+                "seconds": delivered, "threads_us": by_thread}
 
     def pop3(self, server, *words):
         """One run of pop3load: what it printed."""

@@ -122,6 +122,20 @@ def usage(pid):
     return total
 
 
+def threads_s(pid):
+    """CPU time of a process by the names of its threads; those of one name together, and the first
+    thread, which has the program's, with the loops that it is one of."""
+    found = {}
+    for task in pathlib.Path("/proc", str(pid), "task").iterdir():
+        try:
+            name = "loop" if task.name == str(pid) else (task / "comm").read_text().strip()
+            seconds = int((task / "schedstat").read_text().split()[0]) / 1e9
+        except OSError:
+            continue
+        found[name] = found.get(name, 0) + seconds
+    return found
+
+
 def memory_kb(pid, field="VmRSS"):
     """Resident memory of the family; with "Pss" shared pages are divided among those who share."""
     total = 0
