@@ -3,11 +3,13 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -48,6 +50,21 @@ bool folder_enter(const char *name, char *out, size_t room, struct error *error)
     if (len < 0 || (size_t)len >= room)
         return error_set(error, ERROR_REFUSED, "the path of %s is too long", name);
     return is_ours(out, error);
+}
+
+bool folder_lock(const char *path, int *lock_out, struct error *error)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        *lock_out = fd;
+        return true;
+    }
+    int number = errno;
+    if (fd >= 0)
+        close(fd);
+    if (number == EWOULDBLOCK)
+        return error_set(error, ERROR_REFUSED, "another lab is running in %s", path);
+    return error_system(error, ERROR_REFUSED, number, "cannot lock %s", path);
 }
 
 bool folder_make(char *out, size_t room, struct error *error)

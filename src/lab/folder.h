@@ -9,6 +9,8 @@
 /* Makes the named folder (0700) unless it is there; its absolute path.  ERROR_REFUSED when it holds
  * something that is no lab. */
 bool folder_enter(const char *name, char *out, size_t room, struct error *);
+/* Keeps other labs out of a folder until *lock_out is closed (or the process ends). */
+bool folder_lock(const char *path, int *lock_out, struct error *);
 /* Makes one of a new name below TMPDIR or /tmp. */
 bool folder_make(char *out, size_t room, struct error *);
 /* Makes a folder (0700); there already is fine. */

@@ -23,6 +23,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 struct lab;
 
@@ -38,6 +39,7 @@ struct lab {
     const struct lab_options *options;
     struct lab_plan plan;
     bool goes_away; /* the folder */
+    int lock;       /* of the folder; -1: none */
     json_t *book;   /* of an earlier start, or NULL */
     struct loop *loop;
     struct zones *zones;
@@ -117,6 +119,7 @@ static bool enter_folder(struct lab *lab, struct error *error)
     if (lab->goes_away)
         return folder_make(plan->folder, sizeof plan->folder, error);
     return folder_enter(lab->options->folder, plan->folder, sizeof plan->folder, error) &&
+           folder_lock(plan->folder, &lab->lock, error) &&
            book_read(plan->folder, &lab->book, error);
 }
 
@@ -266,6 +269,8 @@ static void clear(struct lab *lab)
     zones_free(&lab->zones);
     loop_free(&lab->loop);
     json_decref(lab->book);
+    if (lab->lock >= 0)
+        close(lab->lock);
     if (lab->goes_away && lab->plan.folder[0])
         folder_remove(lab->plan.folder);
 }
@@ -276,6 +281,7 @@ bool lab_run(const struct lab_options *options, struct error *error)
     if (!lab)
         return error_set(error, ERROR_TEMPORARY, "memory is short");
     lab->options = options;
+    lab->lock = -1;
     process_raise_descriptors();
     bool ok = enter_folder(lab, error) && choose_domains(lab, error) && run(lab, error);
     clear(lab);

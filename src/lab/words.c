@@ -8,8 +8,9 @@
 struct pair {
     const struct lab_user *from, *to;
     char entrance[ENDPOINT_TEXT_MAX]; /* of the sender's server */
-    char maildrop[ENDPOINT_TEXT_MAX]; /* of the recipient's */
-    const struct lab_host *home;      /* of the recipient */
+    char submission[ENDPOINT_TEXT_MAX];
+    char maildrop[ENDPOINT_TEXT_MAX];           /* of the recipient's */
+    const struct lab_host *senders_host, *home; /* the sender's, the recipient's */
 };
 
 static struct pair choose_pair(const struct lab_plan *plan)
@@ -18,9 +19,12 @@ static struct pair choose_pair(const struct lab_plan *plan)
     p.from = &plan->domains[0].users[0];
     p.to = &plan->domains[plan->domain_count - 1].users[1];
     p.home = plan_host_of(plan, &p.to->address);
-    struct endpoint entrance = plan_entrance(plan, plan_host_of(plan, &p.from->address));
+    p.senders_host = plan_host_of(plan, &p.from->address);
+    struct endpoint entrance = plan_entrance(plan, p.senders_host);
+    struct endpoint submission = plan_endpoint(plan, p.senders_host, ROLE_SUBMISSION);
     struct endpoint maildrop = plan_endpoint(plan, p.home, ROLE_POP3);
     endpoint_print(&entrance, p.entrance);
+    endpoint_print(&submission, p.submission);
     endpoint_print(&maildrop, p.maildrop);
     return p;
 }
@@ -63,6 +67,12 @@ static void print_mail(const struct pair *p)
            p->entrance, TEXT_ARGS(address_text(&p->from->address)),
            TEXT_ARGS(address_text(&p->to->address)), p->entrance,
            TEXT_ARGS(address_text(&p->from->address)), TEXT_ARGS(address_text(&p->to->address)));
+    if (plan_has_role(ROLE_SUBMISSION))
+        printf("  swaks --server %s --auth LOGIN --auth-user %.*s --auth-password %s \\\n"
+               "      --from %.*s --to %.*s\n",
+               p->submission, TEXT_ARGS(address_text(&p->from->address)), p->from->password,
+               TEXT_ARGS(address_text(&p->from->address)),
+               TEXT_ARGS(address_text(&p->to->address)));
     struct text port = text_of(p->maildrop), address;
     text_cut(&port, ':', &address);
     printf("  # read\n"
@@ -81,10 +91,14 @@ static void print_looking(const struct lab_plan *plan, const struct pair *p)
            "  # every word that the servers say and hear\n"
            "  tail -f %s/*/log\n",
            plan->dns.port, TEXT_ARGS(address_domain(&p->to->address)), plan->folder);
+    const char *godwit = own_name(program);
+    printf(
+        "  # every command works with the configuration of a server: what waits, what is there\n");
+    if (plan_path(plan, p->senders_host, "godwit.conf", config))
+        printf("  %s queue -c %s\n", godwit, config);
     if (plan_path(plan, p->home, "godwit.conf", config))
-        printf("  # every command works with the configuration of a server\n"
-               "  %s mailbox list %.*s -c %s\n",
-               own_name(program), TEXT_ARGS(address_text(&p->to->address)), config);
+        printf("  %s mailbox list %.*s -c %s\n", godwit, TEXT_ARGS(address_text(&p->to->address)),
+               config);
 }
 
 void words_print(const struct lab_plan *plan, bool goes_away)

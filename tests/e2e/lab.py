@@ -3,6 +3,7 @@
 The lab chooses its ports itself, so labs of several suites run side by side.
 """
 
+import base64
 import json
 import os
 import select
@@ -166,6 +167,25 @@ def users_log_in_and_have_mail():
 
 
 @case
+def users_log_in_to_send():
+    with Lab() as lab:
+        home = lab.homes["a.test"]
+        wire = Smtp(socket.create_connection((home["address"], home["ports"]["submission"]),
+                                             TIMEOUT))
+        lab.wires.append(wire)
+        wire.expect(wire.reply(), "220")
+        wire.say("EHLO c", "250")
+        wire.say("MAIL FROM:<alice@a.test>", "530")
+        words = f"\0alice@a.test\0{lab.passwords['alice@a.test']}".encode()
+        wire.say("AUTH PLAIN " + base64.b64encode(words).decode(), "235")
+        wire.envelope("alice@a.test", ["bob@b.test"])
+        wire.expect(wire.data(b"Subject: x\r\n\r\nx\r\n"), "250")
+        until(lambda: lab.count("bob@b.test") == 1, "the message")
+        equal(lab.ask("_submission._tcp.a.test", SRV)[2].count(struct.pack(
+            ">H", home["ports"]["submission"])), 1, "the port in the DNS")
+
+
+@case
 def who_is_not_there_may_not_send():
     with Lab() as lab:
         wire = lab.smtp(lab.homes["a.test"])
@@ -215,6 +235,23 @@ def a_folder_of_ones_own_goes_on():
                                       lab.homes["c.test"]["config"]], capture_output=True,
                                      timeout=TIMEOUT, check=True)
             check(listing.stdout, "the listing is empty")
+    finally:
+        shutil.rmtree(folder)
+
+
+@case
+def a_folder_in_use_is_refused():
+    folder = tempfile.mkdtemp(prefix="godwit-lab-test-")
+    try:
+        with Lab(folder) as lab:
+            done = subprocess.run([godwit(), "lab", folder], capture_output=True, timeout=TIMEOUT,
+                                  check=False)
+            equal(done.returncode, 1, f"the second one, {done.stderr!r}")
+            check(b"another lab" in done.stderr, done.stderr)
+            with open(os.path.join(folder, "lab.json"), encoding="utf-8") as file:
+                equal(json.load(file), lab.book, "lab.json")
+            lab.send("alice@a.test", "bob@b.test")
+            until(lambda: lab.count("bob@b.test") == 1, "the message")
     finally:
         shutil.rmtree(folder)
 
