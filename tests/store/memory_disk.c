@@ -300,8 +300,13 @@ bool disk_rename(struct disk *d, const char *from, const char *to, struct error 
     return true;
 }
 
+/* A folder is there when something lies in it. */
 bool disk_exists(struct disk *d, const char *name)
 {
+    size_t len = strlen(name);
+    for (struct memory_file *f = d->files; f; f = f->next)
+        if (f->is_linked && strncmp(f->name, name, len) == 0 && f->name[len] == '/')
+            return true;
     return find(d, name) != NULL;
 }
 

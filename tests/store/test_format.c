@@ -42,6 +42,8 @@ static void test_segment_headers(void **state)
     assert_int_equal(segment_header_decode(page, uuid, &out), HEADER_GOOD);
     assert_memory_equal(&in, &out, sizeof in);
     assert_int_equal(segment_header_decode(page, other, &out), HEADER_FOREIGN);
+    assert_true(segment_header_uuid(page, other));
+    assert_memory_equal(other, uuid, sizeof other);
     for (size_t i = 0; i < sizeof page; i++) {
         page[i] ^= 0x40;
         assert_int_equal(segment_header_decode(page, uuid, &out), HEADER_BAD);
@@ -49,6 +51,8 @@ static void test_segment_headers(void **state)
     }
     memset(page, 0, sizeof page);
     assert_int_equal(segment_header_decode(page, uuid, &out), HEADER_BAD);
+    assert_false(segment_header_uuid(page, other));
+    assert_memory_equal(other, uuid, sizeof other);
 }
 
 static void test_large_headers(void **state)

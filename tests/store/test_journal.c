@@ -732,9 +732,39 @@ static void test_a_large_file_that_cannot_be_written(void **state)
     }
 }
 
+/* Which store it is must not depend on the order in which the file system lists the segments: one
+ * that was prepared and never begun says nothing, wherever it stands. */
+static void test_a_prepared_segment_says_nothing(void **state)
+{
+    (void)state;
+    static const uint8_t zeros[2 * FILE_HEADER];
+    static const char *const orders[][2] = {
+        { "journal/00000001.seg", "journal/00000002.seg" },
+        { "journal/00000002.seg", "journal/00000001.seg" },
+    };
+    uint8_t header[FILE_HEADER], uuid[FORMAT_UUID];
+    struct segment_header h = { .number = 1, .octets = 1 << 20 };
+    struct error e;
+    segment_header_encode(&h, world_uuid, header);
+    for (size_t i = 0; i < 2; i++) {
+        struct disk *disk = memory_disk_new();
+        bool found = false;
+        assert_true(disk_make_folder(disk, "journal", &e));
+        for (size_t j = 0; j < 2; j++) {
+            bool begun = orders[i][j] == orders[0][0];
+            memory_disk_put(disk, orders[i][j], begun ? header : zeros, FILE_HEADER);
+        }
+        assert_true(journal_find_uuid(disk, uuid, &found, &e));
+        assert_true(found);
+        assert_memory_equal(uuid, world_uuid, sizeof uuid);
+        memory_disk_free(&disk);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_prepared_segment_says_nothing),
         cmocka_unit_test(test_what_is_written_is_replayed_and_read),
         cmocka_unit_test(test_segments_grow_up_to_the_maximum),
         cmocka_unit_test(test_a_batch_larger_than_a_segment_extends_it),

@@ -134,8 +134,10 @@ enum header_state segment_header_decode(const uint8_t in[FILE_HEADER],
 bool segment_header_uuid(const uint8_t in[FILE_HEADER], uint8_t uuid_out[FORMAT_UUID])
 {
     struct segment_header h;
+    if (segment_header_decode(in, in + UUID_AT, &h) != HEADER_GOOD)
+        return false;
     memcpy(uuid_out, in + UUID_AT, FORMAT_UUID);
-    return segment_header_decode(in, uuid_out, &h) == HEADER_GOOD;
+    return true;
 }
 
 void large_header_encode(const struct large_header *h, const uint8_t uuid[FORMAT_UUID],

@@ -57,7 +57,8 @@ void segment_header_encode(const struct segment_header *, const uint8_t uuid[FOR
 enum header_state segment_header_decode(const uint8_t in[FILE_HEADER],
                                         const uint8_t uuid[FORMAT_UUID],
                                         struct segment_header *out);
-/* Which store a segment belongs to, when that is not known; false: the header is not good. */
+/* Which store a segment belongs to, when that is not known; false, and *uuid_out stays as it is:
+ * the header is not good. */
 bool segment_header_uuid(const uint8_t in[FILE_HEADER], uint8_t uuid_out[FORMAT_UUID]);
 void large_header_encode(const struct large_header *, const uint8_t uuid[FORMAT_UUID],
                          uint8_t out[FILE_HEADER]);
