@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { DAY_S = 86400, SOON_S = 14 * DAY_S };
+enum { DAY_S = 86400 };
 
 /* --- Reading --- */
 
@@ -75,7 +75,7 @@ static void check_dates(struct check *c, const char *file, const struct tls_cert
         check_say(c, CHECK_WRONG, "tls", "%s is not valid yet; is the clock right?", file);
     else if (seen->until_s <= now_s)
         check_say(c, CHECK_WRONG, "tls", "%s has expired at %s", file, until);
-    else if (seen->until_s - now_s < SOON_S)
+    else if (seen->until_s - now_s < CERTIFICATE_SOON_S)
         check_say(c, CHECK_WARN, "tls", "%s expires in %d days, at %s", file,
                   (int)((seen->until_s - now_s) / DAY_S), until);
     else

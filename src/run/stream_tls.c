@@ -167,10 +167,11 @@ static void go_on_later(struct deferred *deferred)
     struct stream_tls *t = OWNER_OF(deferred, struct stream_tls, later);
     t->engine.in = buffer_bytes(&t->held);
     go_on(t);
-    buffer_take(&t->held, t->held.len - t->engine.in.len);
-    t->engine.in = (struct bytes){ 0 };
-    if (t->held.len == 0)
+    if (t->engine.in.len == 0)
         buffer_clear(&t->held);
+    else
+        buffer_take(&t->held, t->held.len - t->engine.in.len);
+    t->engine.in = (struct bytes){ 0 };
     if (!stream_may_hear(t->stream))
         return;
     if (!t->end_waits) {

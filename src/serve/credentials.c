@@ -1,6 +1,8 @@
 /* credentials.c - certificates and keys of a configuration, as the octets of their files. */
 #include "serve/credentials.h"
 
+#include "mail/date.h"
+#include "run/clock.h"
 #include "run/file.h"
 
 #include <stdlib.h>
@@ -132,6 +134,32 @@ struct tls_pair credentials_pair(const struct credentials *c, const struct confi
         .certificate = credentials_find(c, pair->certificate),
         .key = credentials_find(c, pair->key),
     };
+}
+
+static void tell_one(const struct tls_pair *pair, struct log *log)
+{
+    struct tls_certificate seen;
+    char until[DATE_TEXT_MAX];
+    int64_t now_s = clock_wall_ms() / 1000;
+    if (!tls_read_certificate(pair, pair->host, &seen, NULL))
+        return; /* a context was made with it: it can be read */
+    int64_t left_s = seen.until_s - now_s;
+    LOG_EVENT(log,
+              left_s <= 0                   ? LOG_ERROR
+              : left_s < CERTIFICATE_SOON_S ? LOG_WARNING
+                                            : LOG_NOTICE,
+              T("-"), left_s <= 0 ? "certificate-expired" : "certificate",
+              { "file", text_of(pair->certificate_name) }, { "subject", text_of(seen.subject) },
+              { "serial", text_of(seen.serial) },
+              { "until", date_rfc3339(seen.until_s * 1000, false, until) });
+}
+
+void credentials_tell(const struct credentials *c, const struct config *config, struct log *log)
+{
+    for (size_t i = 0; i < config->certificate_count; i++) {
+        struct tls_pair pair = credentials_pair(c, &config->certificates[i]);
+        tell_one(&pair, log);
+    }
 }
 
 bool credentials_context(const struct credentials *c, const struct config *config,

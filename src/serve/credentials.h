@@ -8,9 +8,14 @@
 
 #include "base/buffer.h"
 #include "config/config.h"
+#include "run/log.h"
 #include "run/tls.h"
 
-enum { CREDENTIAL_OCTETS_MAX = 64 * 1024, CREDENTIALS_MAX = 200 };
+enum {
+    CREDENTIAL_OCTETS_MAX = 64 * 1024,
+    CREDENTIALS_MAX = 200,
+    CERTIFICATE_SOON_S = 14 * 86400, /* an end that is nearer than this is worth a warning */
+};
 
 /* The files of one configuration; opaque, immutable once read. */
 struct credentials;
@@ -31,6 +36,9 @@ bool credentials_read(const struct config *, const struct credentials *given,
 
 /* The pair in the form that TLS wants; borrows from both. */
 struct tls_pair credentials_pair(const struct credentials *, const struct config_certificate *);
+/* A line in the log for each certificate: whose it is and how long it is good. */
+void credentials_tell(const struct credentials *, const struct config *, struct log *);
+
 /* A context of all pairs; *out is NULL when none is configured. */
 bool credentials_context(const struct credentials *, const struct config *, struct tls_service *,
                          struct tls_context **out, struct error *);

@@ -23,6 +23,8 @@ static void finish(struct reload *r)
 {
     struct server *server = r->server;
     if (r->ok)
+        credentials_tell(server->settings->credentials, server->settings->config, server->log);
+    if (r->ok)
         server_note(server, LOG_NOTICE, "reloaded", "the new configuration is in effect");
     else
         server_note(server, LOG_ERROR, "reload-failed", r->error.words);

@@ -288,6 +288,7 @@ void server_turn(struct server *server)
 {
     server->tend_timer.fire = tend;
     tend(&server->tend_timer);
+    credentials_tell(server->settings->credentials, server->settings->config, server->log);
     server_note(server, LOG_NOTICE, "ready", "godwit " GODWIT_VERSION " is serving");
     log_use_ring(server->log, 0);
     turn_other_loops(server);

@@ -400,6 +400,18 @@ def a_start_with_a_bad_certificate_says_so():
 
 
 @case
+def an_expired_certificate_is_used_and_told():
+    server = Locked()
+    make(server.folder, days=-2)
+    with server:
+        server.pop3s(trusting())
+        server.wait_log("certificate-expired file=.*mx.pem .*until=20")
+        make(server.folder, days=5)
+        server.run("reload")
+        server.wait_log("certificate file=.*mx.pem subject=.*mx.example.test.* serial=.* until=20")
+
+
+@case
 def no_certificate_no_tls():
     with Server(roles=ROLES, users=[BOB]) as server:
         offers = server.smtp(None).say("EHLO client.test", "250")
