@@ -192,8 +192,35 @@ def growth_rows(table, growth):
               godwit=", ".join(number(growth[k]["start_s"]) for k in ("empty", "full")))
 
 
+def relay_rows(table, relay):
+    for load, runs in relay["loads"].items():
+        own, postfix = runs["godwit"], runs.get("Postfix")
+        table.add(f"messages/s, {load}", godwit=middle(own, "delivered_per_s"),
+                  Postfix=middle(postfix, "delivered_per_s"))
+        faster = ratio(own, postfix, "delivered_per_s")
+        if faster:
+            table.add("- as a multiple of Postfix", "6", godwit=faster, verdict=faster >= 6)
+        cpu = middle(own, "cpu_us")
+        table.add("- CPU us/message", "< 200", godwit=cpu, Postfix=middle(postfix, "cpu_us"),
+                  verdict=cpu < 200)
+    domains, deferred = relay["domains"], relay["deferred"]
+    slower = domains["with_s"] / domains["without_s"]
+    table.add("45,000 messages to 900 domains: seconds, alone and beside 100 dead ones",
+              godwit=f"{number(domains['without_s'])}, {number(domains['with_s'])}")
+    table.add("- beside dead ones as a multiple", "1.2", godwit=slower, verdict=slower <= 1.2)
+    same = ratio(deferred["deferred"], deferred["empty"], "accepted_per_s")
+    table.add(f"acceptance with {deferred['waiting']:,} deferred as a part of without", "0.95",
+              godwit=same, verdict=same >= 0.95)
+    table.add("- CPU us/message: without, with",
+              godwit=", ".join(number(middle(deferred[k], "cpu_us"))
+                               for k in ("empty", "deferred")))
+    table.add("- seconds to start with them", "< 2", godwit=deferred["start_s"],
+              verdict=deferred["start_s"] < 2)
+
+
 ROWS = {"log": log_rows, "large": large_rows, "pop3": pop3_rows, "idle": idle_rows,
-        "counts": count_rows, "growth": growth_rows}
+        "counts": count_rows, "relay": relay_rows,
+        "growth": growth_rows}
 
 
 def table_of(result):

@@ -51,8 +51,9 @@ struct hosts {
     struct dns_query mx; /* the answer that the list's names point into */
     struct route_mx implicit;
     struct route_hosts list;
-    bool is_implicit; /* no MX: the domain itself is the host */
-    size_t asked;     /* the host that is being asked about; behind it: not yet */
+    bool is_implicit;          /* no MX: the domain itself is the host */
+    char asking[DNS_NAME_MAX]; /* its name, for as long as a question may have to be repeated */
+    size_t asked;              /* the host that is being asked about; behind it: not yet */
     struct hosts_call calls[HOSTS_CALLS_MAX];
     size_t given, count;
     bool gave_any;
@@ -320,12 +321,11 @@ static void nobody_is_left(struct hosts *h)
 
 static void ask_addresses(struct hosts *h)
 {
-    char name[DNS_NAME_MAX];
     const struct text *host = &h->list.at[h->asked].name;
-    snprintf(name, sizeof name, "%.*s", TEXT_ARGS(*host));
+    snprintf(h->asking, sizeof h->asking, "%.*s", TEXT_ARGS(*host));
     h->state = ASKING;
-    begin_question(h, ASK_AAAA, DNS_AAAA, name);
-    begin_question(h, ASK_A, DNS_A, name);
+    begin_question(h, ASK_AAAA, DNS_AAAA, h->asking);
+    begin_question(h, ASK_A, DNS_A, h->asking);
     if (!is_asking(h))
         take_addresses(h);
 }
