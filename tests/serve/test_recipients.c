@@ -17,12 +17,12 @@ enum { PLACES_MAX = 8 };
 /* The allocation that fails; 0: none. */
 static unsigned failing, allocations;
 
-void *__real_calloc(size_t, size_t);
-void *__wrap_calloc(size_t, size_t);
+void *__real_malloc(size_t);
+void *__wrap_malloc(size_t);
 
-void *__wrap_calloc(size_t n, size_t size)
+void *__wrap_malloc(size_t size)
 {
-    return ++allocations == failing ? NULL : __real_calloc(n, size);
+    return ++allocations == failing ? NULL : __real_malloc(size);
 }
 
 /* What an address means in this world: places in words, a mailbox as its number. */
