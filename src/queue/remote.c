@@ -207,7 +207,10 @@ static void stop_session(struct remote *r)
         remote_give_up(r);
         return;
     case REMOTE_TALKING:
-        remote_talk_on(r); /* no later than its grace, see remote_talk.c */
+        if (r->content)
+            remote_talk_on(r); /* no later than its grace, see remote_talk.c */
+        else
+            remote_give_up(r); /* nothing of a message has gone: nothing is waited for */
         return;
     }
 }

@@ -75,8 +75,8 @@ struct remote_loop {
     struct post stop_post;
 };
 void remote_loop_init(struct remote_loop *, struct office *, unsigned index);
-/* Any thread: no connection is begun any more, idle ones end, and what is under way has
- * REMOTE_GRACE_MS. */
+/* Any thread: no connection is begun any more, those that carry nothing end, and a message that is
+ * under way has REMOTE_GRACE_MS. */
 void remote_loop_stop(struct remote_loop *);
 enum { REMOTE_GRACE_MS = 20 * 1000 };
 
