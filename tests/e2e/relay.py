@@ -92,8 +92,7 @@ def ipv6_and_ipv4_in_turn():
         except OSError:
             raise Skip("no IPv6") from None
         net.mx("b.test", (10, "six.b.test"))
-        net.name("mx.c.test", "::1")    # nobody serves c.test there
-        net.name("mx.d.test", "2001:db8::1")
+        net.name("mx.d.test", "fe80::1")    # of which link it does not say: never reachable
         six = net.peers[0]
         four = net.peer("mx.d.test")
         net.mx("d.test", (10, "mx.d.test"))
@@ -101,7 +100,7 @@ def ipv6_and_ipv4_in_turn():
         server.send("x@b.test", "y@d.test")
         six.only()
         four.only()
-        equal(server.waiting(), [], "waiting")
+        server.wait_empty()
 
 
 @case
@@ -176,8 +175,8 @@ def resolvers_in_trouble():
     """SERVFAIL for MX, then for the host's addresses, and then it goes."""
     with Net() as net:
         host = net.domain("b.test")
-        net.dns.behave("b.test", in_turn(*[say(SERVFAIL)] * 20, net.dns.answer))
-        net.dns.behave("mx.b.test", in_turn(*[say(SERVFAIL)] * 20, net.dns.answer))
+        net.dns.behave("b.test", in_turn(*[say(SERVFAIL)] * 4, net.dns.answer))
+        net.dns.behave("mx.b.test", in_turn(*[say(SERVFAIL)] * 4, net.dns.answer))
         server = net.server()
         server.send("x@b.test")
         host.wait(1, 60)
@@ -245,7 +244,9 @@ def a_smarthost():
         net.mx("smart.test", (10, "mx.b.test"))    # only A and AAAA are asked for
         server = net.server(relay=net.relay(f'smarthost = "smart.test:{net.port}"'))
         server.send("x@b.test", "y@nowhere.test", BOB)
-        equal(sorted(smart.only().recipients), ["x@b.test", "y@nowhere.test"], "recipients")
+        server.wait_empty()
+        equal(sorted(user for one in smart.taken for user in one.recipients),
+              ["x@b.test", "y@nowhere.test"], "recipients")
         equal(len(direct.sessions), 0, "sessions with the MX host")
         server.wait_mail(BOB)
 
@@ -445,7 +446,7 @@ def a_stop_does_not_wait_for_the_silent():
         began = time.monotonic()
         server.signal(signal.SIGTERM)
         server.wait()
-        check(time.monotonic() - began < 25, "the stop took long")
+        check(time.monotonic() - began < 5, "the stop took long")
         server.process = None
 
 

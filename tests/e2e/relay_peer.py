@@ -6,7 +6,7 @@ import time
 
 from harness import case, check, equal, main
 from relay_world import Net
-from scripted_peer import CUT, RESET, Reply, by_address
+from scripted_peer import CUT, OFFERS, RESET, Reply, by_address
 from wire import Broken, Smtp
 
 
@@ -24,7 +24,7 @@ def greeted(host, hello="EHLO client.test"):
 @case
 def takes_what_it_is_given():
     with Net() as net:
-        host = net.peer()
+        host = net.peer(offers=(*OFFERS, "CHUNKING"))
         wire = greeted(host)
         for sender, content in (("a@a.test", b"one\r\n.\r\n..\r\n"), ("", b""), ("c@a.test", b".")):
             wire.say(f"MAIL FROM:<{sender}> SIZE=10 BODY=8BITMIME", "250")

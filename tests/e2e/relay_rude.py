@@ -10,14 +10,13 @@ import struct
 import threading
 
 from dns_server import pack_record, raw
-from dns_signer import wire_name
 from harness import case, check, equal, main, until
 from relay_world import ALICE, MESSAGE, Net
 from report import Report
 from scripted_peer import CUT, OFFERS, RESET, Reply
 
 LARGE = MESSAGE + (b"0123456789" * 7 + b"\r\n") * 30000
-WAYS = {"plain": (), "pipelined": ("PIPELINING", "SIZE"), "chunks": OFFERS}
+WAYS = {"plain": (), "pipelined": ("PIPELINING", "SIZE"), "chunks": (*OFFERS, "CHUNKING")}
 REPLIES = {"plain": 8, "pipelined": 8, "chunks": 7}    # of a session with two recipients
 
 
@@ -52,8 +51,7 @@ def a_cut_behind_every_reply():
     with Net() as net:
         hosts, server = everybody(net, ways)
         each_once(hosts, server)
-        for domain, host in hosts.items():
-            check(host.cuts <= 0, f"{domain} did not cut")
+        until(lambda: all(host.cuts <= 0 for host in hosts.values()), "all have cut")
 
 
 @case
@@ -204,14 +202,13 @@ def nonsense_is_not_a_yes():
     """What is no reply, or no reply to this, is trouble for now: nothing counts as taken."""
     nonsense = {"http": b"HTTP/1.1 400 Bad Request\r\n\r\n", "code": "999 what", "low": "150 hm",
                 "letters": "abc def", "empty": b"\r\n\r\n", "three": "334 go on", "minus": "-50 no",
-                "other-code": "250-one\n550 two", "endless": ("250-more\r\n" * 100000).encode()}
+                "other-code": "250-one\n550 two", "endless": ("250-more\r\n" * 200000).encode()}
     steps = ("greeting", "EHLO", "MAIL", "RCPT", "DATA", "end")
     ways = {f"{name}-{step.lower()}": {step: text} for name, text in nonsense.items()
             for step in steps if (name, step) != ("three", "DATA")}
     with Net() as net:
         hosts, server = everybody(net, ways)
         until(lambda: all(host.sessions for host in hosts.values()), "all are called")
-        waiting = set()
         until(lambda: all(len(host.sessions) >= 2 for host in hosts.values()),
               "all are called again", 60)
         waiting = collections.Counter(server.waiting())
@@ -232,6 +229,8 @@ def a_yes_to_everything():
         server.send("x@b.test")
         until(lambda: len(host.sessions) >= 2, "a second try", 60)
         equal(server.waiting(), ["x@b.test"], "waiting")
+        server.end(kill=True)
+        host.wrongs.clear()    # it was led on
 
 
 @case
@@ -244,7 +243,8 @@ def a_host_that_speaks_first():
         server.send("x@b.test")
         until(lambda: len(host.sessions) >= 2, "a second try", 60)
         equal(server.waiting(), ["x@b.test"], "waiting")
-        host.wrongs.clear()
+        server.end(kill=True)
+        host.wrongs.clear()    # as above
 
 
 # Size and time
@@ -339,8 +339,6 @@ def answers_that_are_nonsense():
         "cut": raw(lambda query: (1, pack_record("cut.test", 15, b"\0\x0a\2mx\0")[:-3])),
         "loop": raw(lambda query: (1, pack_record("", 15, b"\0\x0a\xc0\x26", owner=b"\xc0\x0c"))),
         "beyond": raw(lambda query: (1, pack_record("", 15, b"\0\x0a\xff\xff", owner=b"\xc0\x0c"))),
-        "stranger": raw(lambda query: (1, pack_record("o.test", 15,
-                                                      b"\0\x0a" + wire_name("mx.test")))),
     }
     with Net() as net:
         for name, way in ways.items():

@@ -21,20 +21,15 @@ from harness import Server, check, equal, until
 from scripted_peer import Peer
 
 ALICE, BOB = "alice@a.test", "bob@a.test"
-HOSTS = 100    # of a process at the same time
+FIRST, HOSTS = 130, 120    # of the second octets of a small internet's addresses
+PORTS = 100    # that a process takes before it begins again
 MESSAGE = b"From: alice@a.test\r\nSubject: relay\r\n\r\nwords\r\n.\r\n..dots\r\n"
-numbers = itertools.count()
-
-
-def host_address():
-    """An address of the loopback network that no other host has."""
-    pid = os.getpid()
-    return f"127.{130 + next(numbers) % HOSTS}.{pid >> 8 & 255}.{pid & 255}"
+ports = itertools.count()
 
 
 def relay_port():
-    """The port of all hosts of this process; its addresses have the rest of its id."""
-    return 25000 + (os.getpid() >> 16)
+    """A port that no other small internet has, for addresses with the rest of our process's id."""
+    return 20000 + (os.getpid() >> 16) * PORTS + next(ports) % PORTS
 
 
 class Host(Peer):
@@ -103,11 +98,14 @@ class Net:
         """`port`: of all hosts, 0 for one that needs no privilege."""
         self.stack = contextlib.ExitStack()
         self.port = port or relay_port()
-        self.dns = DnsServer(host_address(), port=dns_port)
+        self.addresses = iter(range(FIRST, FIRST + HOSTS))
+        self.dns = DnsServer(self.next_address(), port=dns_port)
         self.peers, self.servers = [], []
 
     def next_address(self):
-        return host_address()
+        """An address of the loopback network that nobody else takes for this port."""
+        pid = os.getpid()
+        return f"127.{next(self.addresses)}.{pid >> 8 & 255}.{pid & 255}"
 
     def name(self, name, address):
         """An address record."""
