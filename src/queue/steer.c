@@ -96,9 +96,13 @@ static void next_page(struct steer *s)
 {
     struct error error;
     queue_take_clear(&s->take);
-    if (read_page(s))
+    if (s->goes_on && !s->goes_on(s))
+        error_set(&error, ERROR_TEMPORARY, "broken off behind %llu recipients: try again",
+                  (unsigned long long)s->count.changed);
+    else if (read_page(s))
         return;
-    error_set(&error, ERROR_TEMPORARY, "the store is busy: try again");
+    else
+        error_set(&error, ERROR_TEMPORARY, "the store is busy: try again");
     end(s, false, &error);
 }
 

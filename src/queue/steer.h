@@ -39,6 +39,8 @@ struct steer {
     void (*done)(struct steer *); /* on home, exactly once, never within steer_start() */
     /* Told of each recipient that has been changed; may be NULL.  On home. */
     void (*changed)(struct steer *, const struct queue_item *);
+    /* Asked between units whether to go on; may be NULL: to the end.  On home. */
+    bool (*goes_on)(struct steer *);
 
     bool ok;
     struct error error; /* what was changed before stays changed: see count */

@@ -32,6 +32,12 @@ static void log_change(struct steer *steer, const struct queue_item *item)
     steer_log_dropped(s->caller->server->log, item);
 }
 
+/* A server that stops waits for one unit, not for all of a long queue. */
+static bool goes_on(struct steer *steer)
+{
+    return OWNER_OF(steer, struct steering, steer)->caller->control != NULL;
+}
+
 static void steered(struct steer *steer)
 {
     struct steering *s = OWNER_OF(steer, struct steering, steer);
@@ -80,6 +86,7 @@ static bool begin(struct steering *s, struct error *error)
     s->steer.now_ms = clock_wall_ms();
     s->steer.home = server->loops[0].loop;
     s->steer.done = steered;
+    s->steer.goes_on = goes_on;
     s->steer.changed = s->steer.op == STEER_DROP ? log_change : NULL;
     return steer_start(&s->steer, error);
 }

@@ -172,6 +172,34 @@ static void test_whole_page(void **state)
     sees(w, STORE_CHANGES_MAX, 0, STORE_CHANGES_MAX);
 }
 
+static bool goes_on_once(struct steer *s)
+{
+    return s->count.changed == 0;
+}
+
+static void test_broken_off(void **state)
+{
+    struct world *w = *state;
+    struct steering s = { .world = w };
+    queue_mail(w, 1200);
+    selection_init(&s.selection);
+    assert_true(selection_add(&s.selection, T("all"), &w->error));
+    s.steer = (struct steer){ .store = w->store,
+                              .op = STEER_DROP,
+                              .selection = &s.selection,
+                              .home = w->loop,
+                              .done = done,
+                              .goes_on = goes_on_once };
+    w->waiting++;
+    assert_true(steer_start(&s.steer, &w->error));
+    world_wait(w);
+    assert_false(s.steer.ok);
+    assert_int_equal(s.steer.error.kind, ERROR_TEMPORARY);
+    assert_int_equal(s.steer.count.changed, STORE_CHANGES_MAX);
+    sees(w, 1200 - STORE_CHANGES_MAX, 0, 0);
+    selection_clear(&s.selection);
+}
+
 /* --- Against somebody who changes rows all the time --- */
 
 struct rival {
@@ -243,6 +271,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_ops, world_set_up, world_tear_down),
         cmocka_unit_test_setup_teardown(test_many, world_set_up, world_tear_down),
         cmocka_unit_test_setup_teardown(test_whole_page, world_set_up, world_tear_down),
+        cmocka_unit_test_setup_teardown(test_broken_off, world_set_up, world_tear_down),
         cmocka_unit_test_setup_teardown(test_rival, world_set_up, world_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
