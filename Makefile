@@ -38,9 +38,9 @@ help:
 all: build/debug/.built
 
 # Configured once; what is in the file afterwards is Meson's business.
-# A set-up that was interrupted is done again.
+# A set-up that was interrupted is done again, and one that may need packages of a newer list.
 build/%/build.ninja: AGAIN = $(if $(wildcard build/$*/meson-private/coredata.dat),--reconfigure)
-build/%/build.ninja:
+build/%/build.ninja: tools/deps
 	@tools/deps build $(if $(CC_$*),test)
 	$(if $(CC_$*),CC=$(CC_$*)) meson setup $(AGAIN) build/$* $(SETUP_$*)
 
