@@ -199,7 +199,7 @@ static bool is_of_this_machine(const struct endpoint *e)
     for (size_t i = 0; i < count; i++)
         if (endpoint_equal_address(&all[i], e))
             return true;
-    return false;
+    return endpoint_is_loopback(e);
 }
 
 static void report_address(struct dns_check *d, const struct endpoint *e)
