@@ -91,9 +91,10 @@ static const struct setting settings[] = {
       1,
       65535 },
     { { "relay", "tls", "choice", "\"may\"",
-        "none: never; may: when offered; encrypt: always, whoever answers; verify: only with a "
-        "valid "
-        "certificate; dane: only with a TLSA record." },
+        "none: never; may: when offered, and in the clear when the handshake fails; encrypt: "
+        "always, "
+        "whoever answers; verify: only with a valid certificate; dane: only with a TLSA record "
+        "(not built yet: mail waits)." },
       value_choice,
       SETS(relay_tls),
       .choice = "none may encrypt verify dane" },

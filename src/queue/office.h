@@ -11,6 +11,7 @@
 #include "queue/schedule.h"
 #include "run/dns.h"
 #include "run/log.h"
+#include "run/tls.h"
 #include "store/store.h"
 
 #include <stdatomic.h>
@@ -50,6 +51,7 @@ struct office {
     struct store *store;
     _Atomic(struct dns *) dns; /* a reload may put another one here; the old one lives on */
     struct log *log;
+    const struct tls_context *tls; /* for calling; NULL: there is no TLS */
     struct loop *loops[OFFICE_LOOPS_MAX];
     unsigned loop_count;
     atomic_bool expiry_pauses; /* the wall clock has jumped */

@@ -124,6 +124,12 @@ static void call_host(struct remote *r)
     no_room(r);
 }
 
+void remote_call_again(struct remote *r)
+{
+    r->state = REMOTE_CALLING;
+    call_host(r);
+}
+
 void remote_call_next(struct remote *r)
 {
     r->state = REMOTE_CALLING;

@@ -3,6 +3,7 @@
  *   remote.c         errands: from dispatch and back; which job is next
  *   remote_call.c    from a route to a connection: hosts, calls, their failures
  *   remote_talk.c    the pump between stream and machine, the content
+ *   remote_tls.c     STARTTLS: what is wanted of it, the handshake
  *   remote_settle.c  from replies to rows, and the commits under way
  *
  *   state     what holds                                     who moves it
@@ -69,6 +70,10 @@ struct remote {
     bool broken;         /* nothing can be written any more; the stream's end will be told */
     bool closing;        /* the machine has said CLOSE */
     bool ready;          /* the machine has nothing to do, and there is nothing for it */
+    bool tls_wanted;     /* the handshake begins when all output is out */
+    bool shaking;        /* it is under way: the machine is left alone */
+    bool tls_failed;     /* it has failed on this connection */
+    bool plain;          /* this host is called again without */
     bool in_session;     /* the greeting and EHLO are done */
     bool used;           /* it has carried a message before */
 
@@ -111,6 +116,8 @@ void remote_settled(struct remote *);
 void remote_call(struct remote *);
 /* The host that was called will not do: the next one. */
 void remote_call_next(struct remote *);
+/* The same once more. */
+void remote_call_again(struct remote *);
 void remote_keep_failure(struct remote *, const struct outcome *);
 /* Forgets hosts and calls. */
 void remote_call_clear(struct remote *);
@@ -122,6 +129,13 @@ void remote_talk_on(struct remote *);
 /* The results of all messages before are durable. */
 void remote_let_finish(struct remote *);
 void remote_hang_up(struct remote *);
+
+/* remote_tls.c */
+enum smtp_client_tls remote_tls_wish(const struct remote *, const struct config *);
+/* The handshake failed, and the host may be called again to speak in the clear. */
+bool remote_tls_may_do_without(const struct remote *);
+/* Begins the handshake (r->shaking), or tells the machine why not. */
+void remote_start_tls(struct remote *);
 
 /* remote_settle.c */
 /* Room for the results of `count` rows of a job, before anything is sent that would have some.

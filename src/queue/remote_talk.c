@@ -232,8 +232,8 @@ static bool step(struct remote *r, struct bytes *in)
             smtp_client_finish(r->machine, now_ms(r));
         return !r->may_finish_asked;
     case SMTP_CLIENT_START_TLS:
-        smtp_client_input_ended(r->machine, T("TLS to other servers is not built yet"));
-        return true;
+        r->tls_wanted = true; /* once the output is out */
+        return false;
     case SMTP_CLIENT_SENT:
         take_sent(r);
         return true;
@@ -250,7 +250,7 @@ static void advance(struct remote *r, struct bytes *in)
     r->ready = false;
     do {
         r->again = false;
-        while (!r->sending && !r->closing && step(r, in))
+        while (!r->sending && !r->closing && !r->tls_wanted && step(r, in))
             ;
         flush(r);
     } while (r->again && !r->closing && !r->sending);
@@ -296,12 +296,22 @@ static void run_short(struct remote *r)
         over(r);
 }
 
+/* The handshake begins; when it cannot, the session ends. */
+static void secure(struct remote *r)
+{
+    remote_start_tls(r);
+    if (!r->shaking)
+        remote_talk_on(r);
+}
+
 static void turn(struct remote *r, struct bytes fresh)
 {
     if (r->running) {
         r->again = true;
         return;
     }
+    if (r->shaking)
+        return;
     if (r->pending.len && !buffer_append(&r->pending, fresh.at, fresh.len))
         smtp_client_input_ended(r->machine, T("the server says more than it was asked"));
     struct bytes in = r->pending.len ? buffer_bytes(&r->pending) : fresh;
@@ -314,7 +324,9 @@ static void turn(struct remote *r, struct bytes fresh)
         run_short(r);
         return;
     }
-    if (r->ready && r->state == REMOTE_TALKING)
+    if (r->tls_wanted && !r->sending)
+        secure(r);
+    else if (r->ready && r->state == REMOTE_TALKING)
         remote_next(r);
 }
 
@@ -364,6 +376,7 @@ static void timer_fired(struct timer *timer)
         late = true;
         smtp_client_input_ended(r->machine, T("this server is stopping"));
     }
+    r->shaking &= !late;
     if (late && r->sending) { /* the peer does not read: what it was not given it will not get */
         r->sending = false;
         r->broken = true;
@@ -373,12 +386,6 @@ static void timer_fired(struct timer *timer)
 
 /* --- Beginning and end --- */
 
-static enum smtp_client_tls tls_of(const struct config *c)
-{
-    return c->relay_tls == RELAY_TLS_NONE || c->relay_tls == RELAY_TLS_MAY ? SMTP_CLIENT_TLS_NEVER
-                                                                           : SMTP_CLIENT_TLS_MUST;
-}
-
 static void configure(struct remote *r)
 {
     const struct config *c = r->office->config(r->office->server, r->home->index);
@@ -386,7 +393,7 @@ static void configure(struct remote *r)
     memcpy(r->hostname, name.at, name.len);
     r->config = (struct smtp_client_config){
         .hostname = { r->hostname, name.len },
-        .tls = tls_of(c),
+        .tls = remote_tls_wish(r, c),
         .greeting_ms = GREETING_MS,
         .command_ms = COMMAND_MS,
         .data_ms = DATA_MS,
@@ -431,6 +438,7 @@ void remote_hang_up(struct remote *r)
     wire_clear(&r->wire);
     r->sending = r->broken = r->closing = r->ready = false;
     r->in_session = r->used = r->unheard = r->may_finish_asked = false;
+    r->tls_wanted = r->shaking = r->tls_failed = false;
 }
 
 static struct outcome outcome_of_failure(const struct remote *r,
@@ -469,10 +477,14 @@ static void over(struct remote *r)
         struct outcome o = outcome_of_failure(r, failure);
         remote_keep_failure(r, &o);
     }
+    r->plain = ending == NEXT_HOST && remote_tls_may_do_without(r);
     remote_hang_up(r);
     switch (ending) {
     case NEXT_HOST:
-        remote_call_next(r);
+        if (r->plain)
+            remote_call_again(r);
+        else
+            remote_call_next(r);
         return;
     case CALL_AGAIN:
         remote_next(r);

@@ -17,6 +17,7 @@ enum { RESOLVERS_MAX = 32 }; /* that a process can have had; then a restart */
 struct relay {
     struct server *server;
     struct office office;
+    struct tls_context *tls;
     struct dns *resolvers[RESOLVERS_MAX]; /* the last one is in use */
     size_t resolver_count;
     /* What it was made from. */
@@ -83,6 +84,15 @@ static bool set_resolver(struct relay *r, struct error *error)
     return true;
 }
 
+/* Without it mail that may go in the clear does, and the rest waits. */
+static void open_tls(struct relay *r)
+{
+    struct error error;
+    if (!tls_client_context_new(&r->tls, &error))
+        server_note(r->server, LOG_WARNING, "tls", error.words);
+    r->office.tls = r->tls;
+}
+
 bool relay_new(struct server *server, struct relay **out, struct error *error)
 {
     struct relay *r = calloc(1, sizeof *r);
@@ -93,6 +103,7 @@ bool relay_new(struct server *server, struct relay **out, struct error *error)
     office_fill(server, &r->office);
     r->office.address_count = interfaces_list(r->office.addresses, OFFICE_ADDRESSES_MAX);
     server->office = &r->office;
+    open_tls(r);
     return set_resolver(r, error) && dispatch_new(&r->office, &server->dispatch, error);
 }
 
@@ -124,6 +135,7 @@ void relay_free(struct relay **relay)
     r->server->office = NULL;
     for (size_t i = 0; i < r->resolver_count; i++)
         dns_free(&r->resolvers[i]);
+    tls_context_free(&r->tls);
     free(r->asked);
     free(r);
 }
