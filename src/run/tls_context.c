@@ -138,7 +138,8 @@ static bool new_context(const SSL_METHOD *method, struct tls_context **out, stru
         return true;
     }
     tls_context_free(&c);
-    return tls_explain(NULL, ERROR_TEMPORARY, "TLS cannot be set up", e);
+    tls_explain(NULL, ERROR_TEMPORARY, "TLS cannot be set up", e);
+    return false;
 }
 
 bool tls_server_context_new(struct tls_service *service, const struct tls_pair *pairs, size_t count,
