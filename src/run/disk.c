@@ -265,6 +265,13 @@ bool disk_file_sync(struct disk_file *file, struct error *e)
     return fdatasync(file->descriptor) == 0 || failed(e, errno, "sync", file->path);
 }
 
+bool disk_file_set_direct(struct disk_file *file, bool direct)
+{
+    int flags = fcntl(file->descriptor, F_GETFL);
+    int wanted = direct ? flags | O_DIRECT : flags & ~O_DIRECT;
+    return flags >= 0 && fcntl(file->descriptor, F_SETFL, wanted) == 0;
+}
+
 void disk_file_writeback(struct disk_file *file, uint64_t offset, uint64_t len)
 {
     /* A hint: whether it worked is seen by the sync that follows. */

@@ -53,6 +53,10 @@ bool disk_file_write(struct disk_file *, uint64_t offset, const struct iovec *, 
                      struct error *);
 /* fdatasync.  After a failure nothing written since the last success may be relied on. */
 bool disk_file_sync(struct disk_file *, struct error *);
+/* With `direct`, what is written goes past the kernel's memory, until it is taken back: for what
+ * nobody will read.  Addresses, offsets and lengths must then be multiples of 4096.  False, and
+ * nothing changes, where the file system cannot; some say so only by a write that fails. */
+bool disk_file_set_direct(struct disk_file *, bool direct);
 /* Asks the kernel to begin writing the range to the device; nothing is promised. */
 void disk_file_writeback(struct disk_file *, uint64_t offset, uint64_t len);
 bool disk_file_truncate(struct disk_file *, uint64_t octets, struct error *);

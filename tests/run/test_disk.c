@@ -185,6 +185,31 @@ static void test_write_and_read(void **state)
     disk_file_close(&file);
 }
 
+/* Whether the file system can is its own affair: what was written is there either way, and after
+ * that anything may be written again. */
+static void test_direct(void **state)
+{
+    (void)state;
+    static const _Alignas(4096) char page[4096] = "past the kernel's memory";
+    struct error e;
+    struct disk_file *file;
+    char to[4098];
+    size_t got;
+    assert_true(disk_file_open(disk, "direct", DISK_CREATE, &file, &e));
+    bool can = disk_file_set_direct(file, true);
+    const struct iovec whole = { (void *)(uintptr_t)page, sizeof page }, odd = { "odd", 3 };
+    bool written = disk_file_write(file, 0, &whole, 1, &e);
+    if (can)
+        assert_true(disk_file_set_direct(file, false));
+    assert_true(written || (can && disk_file_write(file, 0, &whole, 1, &e)));
+    assert_true(disk_file_write(file, 4095, &odd, 1, &e));
+    assert_true(disk_file_read(file, 0, to, sizeof to, &got, &e));
+    assert_int_equal(got, sizeof to);
+    assert_memory_equal(to, page, 4095);
+    assert_memory_equal(to + 4095, "odd", 3);
+    disk_file_close(&file);
+}
+
 /* Whether the file system can answer at once is its own affair; if it does, with the right octets.
  */
 static void test_read_now(void **state)
@@ -268,10 +293,15 @@ static void test_lock_without_a_name_in_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_directory), cmocka_unit_test(test_names),
-        cmocka_unit_test(test_modes),     cmocka_unit_test(test_write_and_read),
-        cmocka_unit_test(test_read_now),  cmocka_unit_test(test_a_short_write_is_a_failure),
-        cmocka_unit_test(test_lock),      cmocka_unit_test(test_lock_without_a_name_in_it),
+        cmocka_unit_test(test_directory),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_modes),
+        cmocka_unit_test(test_write_and_read),
+        cmocka_unit_test(test_direct),
+        cmocka_unit_test(test_read_now),
+        cmocka_unit_test(test_a_short_write_is_a_failure),
+        cmocka_unit_test(test_lock),
+        cmocka_unit_test(test_lock_without_a_name_in_it),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -407,6 +407,12 @@ bool disk_file_sync(struct disk_file *f, struct error *e)
     return how == OPERATION_WORKS;
 }
 
+bool disk_file_set_direct(struct disk_file *f, bool direct)
+{
+    (void)f, (void)direct;
+    return false;
+}
+
 void disk_file_writeback(struct disk_file *f, uint64_t offset, uint64_t len)
 {
     (void)f, (void)offset, (void)len;

@@ -19,7 +19,7 @@ enum {
     READ_OCTETS = 64 * 1024,
 };
 
-static const uint8_t zeros[ZERO_PAGE];
+static const _Alignas(ZERO_PAGE) uint8_t zeros[ZERO_PAGE];
 
 void segment_name(uint64_t number, char out[SEGMENT_NAME_MAX])
 {
@@ -57,6 +57,20 @@ static bool write_zeros(struct disk_file *file, uint64_t octets, struct error *e
     return true;
 }
 
+/* Past the kernel's memory, if that can be: nobody reads these zeros, and the pages that would hold
+ * them come when they are written over. */
+static bool fill(struct disk_file *file, uint64_t octets, struct error *e)
+{
+    if (disk_file_set_direct(file, true)) {
+        bool done = write_zeros(file, octets, e);
+        if (!disk_file_set_direct(file, false))
+            return error_set(e, ERROR_TEMPORARY, "a new segment cannot be written to");
+        if (done)
+            return true;
+    }
+    return write_zeros(file, octets, e);
+}
+
 bool segment_make(struct disk *disk, uint64_t number, uint64_t octets, struct segment *out,
                   struct error *e)
 {
@@ -66,7 +80,7 @@ bool segment_make(struct disk *disk, uint64_t number, uint64_t octets, struct se
     *out = (struct segment){ .octets = octets, .header = { .number = number, .octets = octets } };
     if (!disk_file_open(disk, name, DISK_CREATE, &out->file, e))
         return false;
-    if (write_zeros(out->file, octets, e) && disk_file_sync(out->file, e) &&
+    if (fill(out->file, octets, e) && disk_file_sync(out->file, e) &&
         disk_sync_directory(disk, "journal", e))
         return true;
     /* What stays behind is recognised as never used at the next start. */
