@@ -134,11 +134,15 @@ class Other:
         return self
 
     def kill(self):
-        """All its processes, at once."""
-        if self.process:
-            self.process.send_signal(signal.SIGKILL)
-            self.process.wait()
-            self.process = None
+        """All its processes, at once: they go with the first of their process namespace, which is
+        the one child of `unshare`."""
+        process, self.process = self.process, None
+        if process and process.poll() is None:
+            with open(f"/proc/{process.pid}/task/{process.pid}/children", encoding="ascii") as file:
+                first = file.read().split()
+            for pid in first or [process.pid]:
+                os.kill(int(pid), signal.SIGKILL)
+            process.wait()
 
     def __exit__(self, kind, error, trace):
         self.kill()

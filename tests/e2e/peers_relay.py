@@ -4,6 +4,7 @@ found through DNS, on port 25 of addresses on loopback."""
 import email
 import email.policy
 import os
+import re
 
 import others
 from harness import Skip, add_case, check, content_of, equal, main, until
@@ -134,6 +135,19 @@ def refuses_unknown_users(kind):
         server.wait_empty()
 
 
+def reports_success(kind):
+    """Who wants to be told of success is told by the other one, or by ours if it cannot; once."""
+    with Pair(kind) as (server, other):
+        server.send(other.user, mail=" ENVID=tell+2Bme", rcpt=" NOTIFY=SUCCESS")
+        other.wait_mail(1)
+        until(lambda: server.messages(ALICE), "a report", 60)
+        server.wait_empty()
+        found = server.wait_mail(ALICE)[0]
+        for words in (rb"(?m)^Action: (delivered|relayed)\r$", rb"(?m)^Status: 2\.\d\.\d\b",
+                      rb"(?mi)^Final-Recipient: rfc822; ?carol@peer\.test\r$"):
+            check(re.search(words, found), f"no {words} in {found[-1500:]!r}")
+
+
 def is_down_for_a_while(kind):
     """Mail waits for a server that is not there yet."""
     with Pair(kind) as (server, other):
@@ -168,7 +182,7 @@ def walk(kind):
 
 
 WAYS = (sends_every_shape, sends_many, is_told_of_unknown_users, receives_every_shape,
-        receives_many, refuses_unknown_users, is_down_for_a_while, walk)
+        receives_many, refuses_unknown_users, reports_success, is_down_for_a_while, walk)
 for name, one in OTHERS.items():
     for way in WAYS:
         add_case(f"{name}-{way.__name__.replace('_', '-')}",

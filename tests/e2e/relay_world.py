@@ -94,11 +94,13 @@ class Relay(Server):
 
 
 class Net:
+    in_turn = itertools.cycle(range(FIRST, FIRST + HOSTS))    # of those with the same port
+
     def __init__(self, port=0, dns_port=0):
-        """`port`: of all hosts, 0 for one that needs no privilege."""
+        """`port`: of all hosts, 0 for one of its own that needs no privilege."""
         self.stack = contextlib.ExitStack()
         self.port = port or relay_port()
-        self.addresses = iter(range(FIRST, FIRST + HOSTS))
+        self.addresses = Net.in_turn if port else iter(range(FIRST, FIRST + HOSTS))
         self.dns = DnsServer(self.next_address(), port=dns_port)
         self.peers, self.servers = [], []
 
