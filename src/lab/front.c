@@ -55,6 +55,7 @@ struct session {
     struct sink sink;
     struct buffer input;   /* of the client, not used yet */
     struct buffer replies; /* from behind, or our own: not said yet */
+    bool answered;         /* to content that is still on its way */
     uint64_t chunk_left;   /* octets of a chunk that are to come */
     unsigned matched;      /* octets of the end of content that have just passed */
     char sender[ADDRESS_PATH_MAX];
@@ -97,7 +98,10 @@ static struct text last_line(struct text said)
 /* What the reply that ends here means for what comes next. */
 static void reply_said(struct session *s, struct text line)
 {
-    if (!s->passes || s->state != ASKED || (line.len > 3 && line.at[3] == '-'))
+    if (!s->passes || (line.len > 3 && line.at[3] == '-'))
+        return;
+    s->answered = s->state == CONTENT;
+    if (s->state != ASKED)
         return;
     s->state = text_starts(line, T("354")) ? CONTENT : READY;
     s->matched = 2; /* content may begin with its end */
@@ -209,7 +213,7 @@ static enum sink_then pass_content(struct session *s)
         then = sink_content_ended(&s->sink, &s->replies);
     buffer_take(&s->input, len);
     if (ended)
-        s->state = s->passes ? ASKED : READY;
+        s->state = s->passes && !s->answered ? ASKED : READY;
     return then;
 }
 
@@ -265,6 +269,7 @@ static enum sink_then pass_line(struct session *s, struct bytes whole)
         buffer_text(&s->replies, T("451 4.7.1 greylisted, try again later\r\n"));
         return SINK_GO_ON;
     }
+    s->answered = false;
     s->state = begins_chunk(s, line) ? CONTENT : ASKED;
     return to_server(s, whole) ? SINK_GO_ON : SINK_CLOSE;
 }

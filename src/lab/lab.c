@@ -61,9 +61,11 @@ static void stop(struct lab *lab)
         return;
     lab->stopping = true;
     script_free(&lab->script);
-    for (size_t i = 0; i < lab->plan.host_count; i++)
+    for (size_t i = 0; i < lab->plan.host_count; i++) {
+        front_stop(&lab->fronts[i]); /* nobody has to wait for a silent host */
         if (lab->servers[i].turning)
             server_ask_stop(lab->servers[i].server);
+    }
     if (lab->turning == 0)
         loop_stop(lab->loop);
 }

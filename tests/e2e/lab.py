@@ -443,6 +443,27 @@ def commands_sent_ahead_pass_a_front_one_by_one():
 
 
 @case
+def a_chunk_that_is_refused_passes_a_front():
+    with Lab("--faults", "b.test=greylist:0") as lab:
+        wire = talk(lab, [("", "220"), ("EHLO c", "250")])
+        wire.send(b"BDAT 5\r\nhello")
+        wire.expect(wire.reply(), "503")
+        for words, wanted in (("MAIL FROM:<a@x.test>", "250"), ("RSET", "250"), ("QUIT", "221")):
+            wire.say(words, wanted)
+
+
+@case
+def a_silent_host_does_not_hold_up_the_end():
+    with Lab("--faults", "b.test=silent") as lab:
+        lab.send("alice@a.test", "bob@b.test")
+        log = lab.homes["a.test"]["log"]
+        until(lambda: "connected host=mx.b.test" in open(log, encoding="utf-8").read(), "the call")
+        start = time.monotonic()
+        equal(lab.end(), (0, ""), "the end")
+        check(time.monotonic() - start < 10, "it took too long")
+
+
+@case
 def a_slow_host():
     with Lab("--faults", "b.test=slow:1s") as lab:
         start = time.monotonic()
