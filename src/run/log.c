@@ -5,8 +5,9 @@
  * another thread longer than that, and never for the file.
  *
  * The writer sleeps while there is nothing to write.  The first line in an empty ring wakes it, and
- * it then gives the others 50 ms to follow; a ring that has gathered 64 KB wakes it at once.  What
- * stood in different rings may be written out of order by that much.
+ * it then gives the others 50 ms to follow; a ring that has gathered 64 KB wakes it at once.  It
+ * exchanges all rings as of one moment, so a line that follows from another comes with it or later,
+ * and merges them by the time of their lines (log_merge.c).
  *
  * What cannot be written (a full disk, a closed pipe) is lost, counted, and told as soon as
  * something can be written again: the log never holds up the mail.
@@ -32,8 +33,8 @@
 #include <unistd.h>
 
 enum {
-    RING_OCTETS_MAX = 1024 * 1024,
-    RING_OCTETS_FULL = 64 * 1024, /* write at once */
+    RING_OCTETS_KEPT = 128 * 1024, /* of memory, by an exchanged buffer */
+    RING_OCTETS_FULL = 64 * 1024,  /* write at once */
     NOTE_OCTETS_MAX = 1024,
     GATHER_MS = 50,
     STALLED_MS_MAX = 1000, /* how long a pipe that takes nothing is waited for */
@@ -42,9 +43,9 @@ enum {
 
 struct ring {
     _Alignas(64) pthread_mutex_t lock;
-    struct buffer lines;
-    uint64_t count;   /* lines in it */
-    uint64_t dropped; /* lines that did not fit */
+    struct log_stretch stretches[2];
+    struct log_stretch *filling; /* one of them; the other is the writer's */
+    uint64_t dropped;            /* lines that did not fit */
     int64_t stamp_ms;
     struct text stamp; /* that moment, in stamp_text */
     char stamp_text[DATE_TEXT_MAX];
@@ -66,8 +67,8 @@ struct log {
     pthread_t writer;
     /* The writer's own. */
     int file;
-    struct buffer empty; /* for the next exchange */
-    uint64_t lost;       /* lines, not told yet */
+    uint64_t lost; /* lines, not told yet */
+    struct log_stretch *taken[LOG_RINGS_MAX];
 
     unsigned ring_count;
     struct ring rings[];
@@ -134,15 +135,16 @@ static struct log_line begin_line(struct log *log, struct ring *ring, struct tex
 /* Keeps or drops the line that begins at `start`, and unlocks the ring. */
 static void end_line(struct log *log, struct ring *ring, size_t start, bool complete)
 {
+    struct log_stretch *filling = ring->filling;
     if (complete) {
-        ring->count++;
+        log_stretch_mark(filling, ring->stamp_ms, start);
     } else {
-        ring->lines.len = start;
-        ring->lines.failed = false;
+        filling->lines.len = start;
+        filling->lines.failed = false;
         ring->dropped++;
     }
     bool first = start == 0;
-    bool many = start < RING_OCTETS_FULL && ring->lines.len >= RING_OCTETS_FULL;
+    bool many = start < RING_OCTETS_FULL && filling->lines.len >= RING_OCTETS_FULL;
     pthread_mutex_unlock(&ring->lock);
     if (first || many)
         wake_writer(log, many);
@@ -154,16 +156,18 @@ void log_event(struct log *log, enum log_level level, struct text session, const
     struct ring *ring = own_ring(log);
     struct log_line line = begin_line(log, ring, session);
     line.level = level;
-    size_t start = ring->lines.len;
-    end_line(log, ring, start, log_line_event(&ring->lines, &line, event, fields));
+    struct buffer *lines = &ring->filling->lines;
+    size_t start = lines->len;
+    end_line(log, ring, start, log_line_event(lines, &line, event, fields));
 }
 
 void log_protocol(struct log *log, struct text session, enum log_from from, struct text words)
 {
     struct ring *ring = own_ring(log);
     struct log_line line = begin_line(log, ring, session);
-    size_t start = ring->lines.len;
-    end_line(log, ring, start, log_line_protocol(&ring->lines, &line, from, words));
+    struct buffer *lines = &ring->filling->lines;
+    size_t start = lines->len;
+    end_line(log, ring, start, log_line_protocol(lines, &line, from, words));
 }
 
 /* Writing */
@@ -190,19 +194,28 @@ static bool write_all(int file, struct bytes data)
     return true;
 }
 
-static void write_ring(struct log *log, struct ring *ring)
+/* What cannot be written is lost. */
+static void write_lines(void *owner, struct bytes lines)
 {
-    pthread_mutex_lock(&ring->lock);
-    struct buffer full = ring->lines;
-    ring->lines = log->empty;
-    uint64_t count = ring->count;
-    log->lost += ring->dropped;
-    ring->count = ring->dropped = 0;
-    pthread_mutex_unlock(&ring->lock);
-    if (!write_all(log->file, buffer_bytes(&full)))
-        log->lost += count;
-    full.len = 0; /* its memory stays for the next exchange */
-    log->empty = full;
+    struct log *log = owner;
+    if (!write_all(log->file, lines))
+        log->lost += log_count_lines(lines);
+}
+
+/* With all locks held, so that nothing that follows from a line is taken without it. */
+static void take_stretches(struct log *log)
+{
+    for (unsigned i = 0; i < log->ring_count; i++)
+        pthread_mutex_lock(&log->rings[i].lock);
+    for (unsigned i = 0; i < log->ring_count; i++) {
+        struct ring *ring = &log->rings[i];
+        log->taken[i] = ring->filling;
+        ring->filling = &ring->stretches[ring->filling == ring->stretches];
+        log->lost += ring->dropped;
+        ring->dropped = 0;
+    }
+    for (unsigned i = 0; i < log->ring_count; i++)
+        pthread_mutex_unlock(&log->rings[i].lock);
 }
 
 static void write_loss(struct log *log)
@@ -225,8 +238,10 @@ static void write_loss(struct log *log)
 
 static void write_rings(struct log *log)
 {
+    take_stretches(log);
+    log_merge(log->taken, log->ring_count, write_lines, log);
     for (unsigned i = 0; i < log->ring_count; i++)
-        write_ring(log, &log->rings[i]);
+        log_stretch_empty(log->taken[i], RING_OCTETS_KEPT);
     if (log->lost > 0)
         write_loss(log);
 }
@@ -330,11 +345,13 @@ static struct log *allocate(unsigned rings)
     }
     init_lock(&log->lock, &log->wake);
     log->next_file = -1;
-    buffer_init(&log->empty, RING_OCTETS_MAX);
     log->ring_count = rings;
     for (unsigned i = 0; i < rings; i++) {
-        pthread_mutex_init(&log->rings[i].lock, NULL);
-        buffer_init(&log->rings[i].lines, RING_OCTETS_MAX);
+        struct ring *ring = &log->rings[i];
+        pthread_mutex_init(&ring->lock, NULL);
+        log_stretch_init(&ring->stretches[0]);
+        log_stretch_init(&ring->stretches[1]);
+        ring->filling = ring->stretches;
     }
     return log;
 }
@@ -344,6 +361,7 @@ bool log_new(const struct log_options *options, struct log **out, struct error *
     int file;
     *out = NULL;
     CHECK(options->rings > 0);
+    CHECK(options->rings <= LOG_RINGS_MAX);
     if (!open_file(options, &file, e))
         return false;
     struct log *log = allocate(options->rings);
@@ -424,10 +442,10 @@ void log_free(struct log **log_ref)
     }
     close_file(log->file);
     for (unsigned i = 0; i < log->ring_count; i++) {
-        buffer_clear(&log->rings[i].lines);
+        log_stretch_empty(&log->rings[i].stretches[0], 0);
+        log_stretch_empty(&log->rings[i].stretches[1], 0);
         pthread_mutex_destroy(&log->rings[i].lock);
     }
-    buffer_clear(&log->empty);
     pthread_cond_destroy(&log->wake);
     pthread_mutex_destroy(&log->lock);
     pthread_key_delete(log->own_ring);

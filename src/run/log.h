@@ -2,7 +2,8 @@
  *
  * Whoever logs formats into a bounded ring and goes on; the writer empties the rings every 64 KB
  * or 50 ms.  A full ring drops lines, counts them, and the count is logged.  Values are escaped
- * here (base/escape.h), so a peer's words may be passed as they came.
+ * here (base/escape.h), so a peer's words may be passed as they came.  Lines are written in the
+ * order of their time, whoever logged them.
  *
  * Text: "TIME SESSION event key=value ..." (values quoted when they hold a space), protocol lines
  * "TIME SESSION -> 250 OK" (-> from the server, <- from the client).  JSON: one object a line with

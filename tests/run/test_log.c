@@ -389,9 +389,99 @@ static void test_standard_error(void **state)
     }
 }
 
+/* --- Several rings, one log --- */
+
+static void add_piece(void *owner, struct bytes lines)
+{
+    assert_true(buffer_append(owner, lines.at, lines.len));
+    assert_int_equal(lines.at[lines.len - 1], '\n');
+}
+
+/* Each word is "T:x": a line x of millisecond T. */
+static void fill_stretch(struct log_stretch *stretch, const char *words)
+{
+    struct text rest = text_of(words), word, line;
+    log_stretch_init(stretch);
+    while (text_word(&rest, &word)) {
+        uint64_t ms;
+        text_cut(&word, ':', &line);
+        assert_true(text_to_u64(line, &ms));
+        log_stretch_mark(stretch, (int64_t)ms, stretch->lines.len);
+        assert_true(buffer_printf(&stretch->lines, "%.*s\n", TEXT_ARGS(word)));
+    }
+}
+
+static void test_rings_are_merged_by_time(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *rings[3], *expected;
+    } cases[] = {
+        { { "", "", "" }, "" },
+        { { "1:a 1:b 2:c", "", "" }, "abc" },
+        { { "", "1:a 3:b", "2:c 4:d" }, "acbd" },
+        { { "2:a", "2:b", "2:c" }, "abc" },
+        { { "2:a 2:b 5:c 5:d", "2:e 4:f", "1:g 9:h" }, "gabefcdh" },
+        { { "9:a 3:b 10:c", "9:d 10:e", "" }, "abdce" }, /* a clock that was set back */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        static struct log_stretch stretches[3];
+        struct log_stretch *all[3];
+        struct buffer got;
+        char words[32] = "";
+        for (size_t j = 0; j < 3; j++) {
+            all[j] = &stretches[j];
+            fill_stretch(all[j], cases[i].rings[j]);
+        }
+        buffer_init(&got, 1000);
+        log_merge(all, 3, add_piece, &got);
+        for (size_t j = 0; j < got.len; j += 2)
+            words[j / 2] = (char)got.at[j];
+        assert_string_equal(words, cases[i].expected);
+        assert_int_equal(log_count_lines(buffer_bytes(&got)), strlen(words));
+        buffer_clear(&got);
+        for (size_t j = 0; j < 3; j++)
+            log_stretch_empty(all[j], 0);
+    }
+}
+
+/* More than is gathered, more times than are remembered: nothing is lost. */
+static void test_long_stretches_are_merged_whole(void **state)
+{
+    (void)state;
+    enum { LINES = 20000 };
+    static struct log_stretch stretches[2];
+    struct log_stretch *all[2] = { &stretches[0], &stretches[1] };
+    struct buffer got;
+    unsigned next[2] = { 0 };
+    for (unsigned j = 0; j < 2; j++) {
+        log_stretch_init(all[j]);
+        for (unsigned i = 0; i < LINES; i++) {
+            log_stretch_mark(all[j], i, all[j]->lines.len);
+            assert_true(buffer_printf(&all[j]->lines, "%c ring, line %u\n", 'a' + (int)j, i));
+        }
+    }
+    buffer_init(&got, 2 << 20);
+    log_merge(all, 2, add_piece, &got);
+    struct text rest = buffer_as_text(&got), line;
+    while (rest.len > 0 && text_cut(&rest, '\n', &line)) {
+        char expected[32];
+        unsigned j = (unsigned)(line.at[0] - 'a');
+        int len = snprintf(expected, sizeof expected, "%c ring, line %u", 'a' + (int)j, next[j]++);
+        assert_true(text_equal(line, (struct text){ expected, (size_t)len }));
+    }
+    assert_int_equal(next[0], LINES);
+    assert_int_equal(next[1], LINES);
+    buffer_clear(&got);
+    log_stretch_empty(all[0], 0);
+    log_stretch_empty(all[1], 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rings_are_merged_by_time),
+        cmocka_unit_test(test_long_stretches_are_merged_whole),
         cmocka_unit_test(test_events),
         cmocka_unit_test(test_kinds_of_lines),
         cmocka_unit_test(test_any_octet_is_json),
