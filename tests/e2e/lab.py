@@ -240,6 +240,50 @@ def a_folder_of_ones_own_goes_on():
 
 
 @case
+def what_waits_goes_on_after_a_restart():
+    folder = tempfile.mkdtemp(prefix="godwit-lab-test-")
+    try:
+        with Lab(folder, "--faults", "b.test=dead") as lab:
+            lab.send("alice@a.test", "bob@b.test")
+            equal(lab.count("bob@b.test"), 0, "messages")
+        with Lab(folder) as lab:
+            until(lambda: lab.count("bob@b.test") == 1, "the message", 30)
+    finally:
+        shutil.rmtree(folder)
+
+
+def run_shell(words):
+    done = subprocess.run(["sh", "-ec", words], capture_output=True, text=True, timeout=TIMEOUT,
+                          check=False)
+    equal(done.returncode, 0, f"{words}: {done.stdout}{done.stderr}")
+    return done.stdout
+
+
+@case
+def what_it_says_to_type_works():
+    """The lines that a person would copy, but for those that do not end by themselves."""
+    for program in ("swaks", "curl", "dig"):
+        need(program)
+    with subprocess.Popen([godwit(), "lab"], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            words = "".join(iter(process.stdout.readline, "\n"))
+            while "Ctrl-C" not in words:
+                words += process.stdout.readline()
+            lines = words.split("In another terminal:")[1].split("All of it is in")[0]
+            send, rest = lines.split("  # read\n")
+            read, rest = rest.split("  telnet")
+            look, commands = rest.split("  # every word")
+            run_shell(send)
+            commands = commands.split("what is there\n")[1]
+            until(lambda: len(run_shell(commands).splitlines()) == 3, "three messages")
+            check("Subject: " in run_shell(read), "the message")
+            check("mx.b.test." in run_shell(look[look.index("  dig"):]), "the mail host")
+        finally:
+            process.send_signal(signal.SIGINT)
+        equal(process.wait(TIMEOUT), 0, "exit code")
+
+
+@case
 def a_folder_in_use_is_refused():
     folder = tempfile.mkdtemp(prefix="godwit-lab-test-")
     try:
