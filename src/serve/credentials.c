@@ -5,6 +5,7 @@
 #include "run/clock.h"
 #include "run/file.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,19 +72,46 @@ static struct file *new_file(struct credentials *c, struct text path, struct err
     return file;
 }
 
+static bool copy_octets(struct file *file, struct bytes octets, struct error *e)
+{
+    if (octets.len > file->octets.max)
+        return error_set(e, ERROR_CONFIG, "%s is too large", file->path);
+    return buffer_append(&file->octets, octets.at, octets.len) ||
+           error_set(e, ERROR_TEMPORARY, "memory is short");
+}
+
 bool credentials_add(struct credentials *c, struct text path, struct bytes octets, struct error *e)
 {
     struct file *file = new_file(c, path, e);
-    return file && (buffer_append(&file->octets, octets.at, octets.len) ||
-                    error_set(e, ERROR_CONFIG, "%.*s is too large", TEXT_ARGS(path)));
+    return file && copy_octets(file, octets, e);
 }
 
-struct sources {
-    const struct credentials *given, *before;
-};
+static void tell_kept(const struct file *file, const struct credential_sources *from)
+{
+    char words[ERROR_WORDS_MAX];
+    if (!from->notices)
+        return;
+    snprintf(words, sizeof words,
+             "%s stays as it was: this user may not read it; after a renewal run godwit reload as "
+             "root",
+             file->path);
+    from->notices->warning(from->notices->owner, words);
+}
 
-static bool read_file(struct credentials *c, struct text path, const struct sources *from,
-                      struct error *e)
+/* A file that this process may not read. */
+static bool keep_file(struct file *file, const struct credential_sources *from, struct error *e)
+{
+    const struct file *known = find(from->before, text_of(file->path));
+    if (!known)
+        return error_set(e, ERROR_CONFIG, "cannot read %s: this user may not; %s", file->path,
+                         from->before ? "run godwit reload as root"
+                                      : "start as root, or let this user read it");
+    tell_kept(file, from);
+    return copy_octets(file, buffer_bytes(&known->octets), e);
+}
+
+static bool read_file(struct credentials *c, struct text path,
+                      const struct credential_sources *from, struct error *e)
 {
     bool denied;
     if (find(c, path))
@@ -93,29 +121,20 @@ static bool read_file(struct credentials *c, struct text path, const struct sour
         return false;
     if (file_read(file->path, &file->octets, &denied, e))
         return true;
-    const struct file *known = find(from->given, path);
-    if (!known && denied)
-        known = find(from->before, path);
-    if (known)
-        return buffer_append(&file->octets, known->octets.at, known->octets.len) ||
-               error_set(e, ERROR_TEMPORARY, "memory is short");
-    if (!denied)
-        return false;
-    return error_set(e, ERROR_CONFIG, "cannot read %s: this user may not; %s", file->path,
-                     from->before ? "run godwit reload as root"
-                                  : "start as root, or let this user read it");
+    const struct file *given = find(from->given, path);
+    if (given)
+        return copy_octets(file, buffer_bytes(&given->octets), e);
+    return denied && keep_file(file, from, e);
 }
 
-bool credentials_read(const struct config *config, const struct credentials *given,
-                      const struct credentials *before, struct credentials **out, struct error *e)
+bool credentials_read(const struct config *config, const struct credential_sources *from,
+                      struct credentials **out, struct error *e)
 {
-    struct sources from = { given, before };
     if (!credentials_new(out, e))
         return false;
     for (size_t i = 0; i < config->certificate_count; i++) {
         const struct config_certificate *pair = &config->certificates[i];
-        if (!read_file(*out, pair->certificate, &from, e) ||
-            !read_file(*out, pair->key, &from, e)) {
+        if (!read_file(*out, pair->certificate, from, e) || !read_file(*out, pair->key, from, e)) {
             credentials_free(out);
             return false;
         }

@@ -28,11 +28,18 @@ bool credentials_add(struct credentials *, struct text path, struct bytes, struc
 /* Empty when there is no such file. */
 struct bytes credentials_find(const struct credentials *, struct text path);
 
-/* Reads every certificate and key of the configuration.  What this process may not read is taken
- * from `given`, else from `before`; both may be NULL.  Blocks.  ERROR_CONFIG: a file is missing, or
- * only root may read it. */
-bool credentials_read(const struct config *, const struct credentials *given,
-                      const struct credentials *before, struct credentials **out, struct error *);
+/* Where else a file may be had: what root has brought, and what is in effect so far.  All may be
+ * NULL. */
+struct credential_sources {
+    const struct credentials *given, *before;
+    const struct config_notices *notices;
+};
+
+/* Reads every certificate and key of the configuration.  What cannot be read is taken from `given`;
+ * what this process may not read stays as it was `before`, with a notice.  Blocks.  ERROR_CONFIG: a
+ * file is missing, or only root may read it. */
+bool credentials_read(const struct config *, const struct credential_sources *,
+                      struct credentials **out, struct error *);
 
 /* The pair in the form that TLS wants; borrows from both. */
 struct tls_pair credentials_pair(const struct credentials *, const struct config_certificate *);

@@ -49,6 +49,8 @@ static void maildrop_opened(void *owner, enum pop3_verdict verdict)
     struct pop3_conn *p = owner;
     log_trouble(p, verdict, "opening the maildrop");
     if (verdict == POP3_ACCEPT)
+        conn_logged_in(&p->conn);
+    if (verdict == POP3_ACCEPT)
         answer(p, (struct pop3_answer){ .verdict = POP3_ACCEPT,
                                         .count = pop3_drop_count(p->drop),
                                         .octets = pop3_drop_octets(p->drop) });

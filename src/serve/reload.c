@@ -127,7 +127,7 @@ static void read_file(struct job *job)
     struct reload *r = OWNER_OF(job, struct reload, job);
     const struct settings *now = r->server->settings;
     struct config_notices notices = { warn, r->server };
-    struct settings_source source = { r->server->tls, r->given, now->credentials };
+    struct settings_source source = { r->server->tls, { r->given, now->credentials, &notices } };
     struct config *config;
     r->ok = config_load(now->config->file.len ? now->config->file.at : NULL, &notices, &config,
                         &r->error) &&

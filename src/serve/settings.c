@@ -65,7 +65,7 @@ bool settings_new(struct config *config, const struct settings_source *source,
         s->smtp[offer].mechanisms = s->submission[offer].mechanisms = s->pop3[offer].mechanisms =
             mechanisms_of(offer);
     }
-    if (!credentials_read(config, source->given, source->before, &s->credentials, error) ||
+    if (!credentials_read(config, &source->files, &s->credentials, error) ||
         !credentials_context(s->credentials, config, source->service, &s->tls, error)) {
         settings_free(&s);
         return false;

@@ -33,7 +33,7 @@ struct settings {
 /* What settings are made with, besides the configuration. */
 struct settings_source {
     struct tls_service *service;
-    const struct credentials *given, *before; /* see credentials_read(); may be NULL */
+    struct credential_sources files;
 };
 
 /* Takes the config over, also on failure.  Reads certificates: blocks.  ERROR_CONFIG: one of them

@@ -478,6 +478,7 @@ def root_brings_what_only_root_may_read():
         check("only root may read" in server.run("check"), "check")
         server.signal(1)                                   # without root's help nothing is lost
         until(lambda: "new configuration is in effect" in server.log(), "a reload")
+        check("mx.key stays as it was: this user may not read it" in server.log(), "no warning")
         make(server.folder)
         os.chmod(os.path.join(server.folder, "mx.key"), 0o600)
         server.run("reload")
