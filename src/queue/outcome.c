@@ -28,13 +28,12 @@ struct outcome outcome_of_result(const struct smtp_client_result *r)
         .permanent = r->permanent,
         .relayed_without_dsn = r->relayed_without_dsn,
         .status = text_of(r->status),
+        .reply_to = text_of(commands[r->where]),
     };
-    if (r->code) {
+    if (r->code)
         o.reply = r->reply;
-        o.reply_to = text_of(commands[r->where]);
-    } else {
+    else
         o.reason = r->reply;
-    }
     return o;
 }
 
@@ -67,13 +66,12 @@ static struct text last_words(const struct outcome *o, struct arena *memory)
 {
     struct buffer words;
     buffer_init(&words, 16 * 1024);
-    if (o->reply.len)
-        buffer_printf(&words, "%.*s%s%.*s", TEXT_ARGS(o->host), o->host.len ? " said: " : "",
-                      TEXT_ARGS(o->reply));
-    else
-        buffer_printf(&words, "%.*s", TEXT_ARGS(o->reason));
-    if (o->reply.len && o->reply_to.len)
-        buffer_printf(&words, " (in reply to %.*s)", TEXT_ARGS(o->reply_to));
+    if (o->host.len)
+        buffer_printf(&words, "%.*s%s ", TEXT_ARGS(o->host), o->reply.len ? " said:" : ":");
+    buffer_printf(&words, "%.*s", TEXT_ARGS(o->reply.len ? o->reply : o->reason));
+    if (o->reply_to.len)
+        buffer_printf(&words, " (%s %.*s)", o->reply.len ? "in reply to" : "at",
+                      TEXT_ARGS(o->reply_to));
     struct text kept = keep(memory, text_first(buffer_as_text(&words), OUTCOME_LAST_MAX));
     buffer_clear(&words);
     return kept;

@@ -17,7 +17,7 @@ struct outcome {
     struct text host;         /* who was called, for people: "mx.example.org[192.0.2.1]"; or "" */
     struct text host_name;    /* its name alone, for Remote-MTA; or "" */
     struct text reply;        /* what the peer said, all lines; "" when it did not speak */
-    struct text reply_to;     /* to what: "RCPT TO"; or "" */
+    struct text reply_to;     /* to what, or what it did not answer: "RCPT TO"; or "" */
     struct text reason;       /* our own sentence, when the peer did not speak */
 };
 

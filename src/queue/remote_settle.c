@@ -29,15 +29,31 @@ struct settling *remote_settling_new(struct remote *r, struct queue_job *job, ui
 
 /* --- The log --- */
 
+/* A row's words begin with the host, which the line names anyway; what it did not say is a why. */
+static struct log_field words_of(const struct settling *s, const struct settled *row)
+{
+    struct text words = row->row.last, host = text_of(s->host);
+    if (host.len && text_starts(words, host))
+        words = text_skip(words, host.len);
+    if (text_starts(words, T(" said: ")))
+        return (struct log_field){ "said", text_skip(words, sizeof " said: " - 1) };
+    return (struct log_field){ "why", text_skip(words, text_starts(words, T(": ")) ? 2 : 0) };
+}
+
 static void log_row(const struct settling *s, const struct settled *row)
 {
     char id[MESSAGE_ID_TEXT + 1], next[DATE_TEXT_MAX];
     bool waits = row->row.state == QUEUE_WAITING;
     message_id_print(row->row.message, id);
-    LOG_EVENT(s->r->office->log, LOG_INFO, text_of(s->r->session), outcome_name(row),
-              { "id", text_of(id) }, { "to", row->row.address }, { "host", text_of(s->host) },
-              { "said", row->row.last },
-              { "next", waits ? date_rfc3339(row->row.due_ms, false, next) : T("") });
+    struct log_field fields[] = {
+        { "id", text_of(id) },
+        { "to", row->row.address },
+        { "host", text_of(s->host) },
+        words_of(s, row),
+        { "next", waits ? date_rfc3339(row->row.due_ms, false, next) : T("") },
+    };
+    log_event(s->r->office->log, LOG_INFO, text_of(s->r->session), outcome_name(row),
+              (struct log_fields){ fields, waits ? 5 : 4 });
 }
 
 static void log_rows(const struct settling *s)

@@ -11,7 +11,7 @@ from dns_server import SERVFAIL, in_turn, say, silent
 from harness import Skip, case, check, equal, main, until
 from relay_world import ALICE, BOB, MESSAGE, Net
 from report import Report
-from scripted_peer import HANG, Reply, by_address
+from scripted_peer import CUT, HANG, Reply, by_address
 
 UNREACHABLE = "127.255.255.255"    # a broadcast address: the kernel says so at once
 TRACE = b"Received: from client.test ([127.0.0.1])\r\n\tby mx.a.test with ESMTP id "
@@ -418,6 +418,27 @@ def a_restart_with_deferred_mail():
         host.wait(1)
         server.wait_empty()
         equal(len(host.taken), 1, "messages")
+
+
+@case
+def words_for_each_step():
+    """The queue names the host, and where it went wrong; the log does not say the host twice."""
+    with Net() as net:
+        net.domain("b.test", end=CUT)
+        net.domain("c.test", RCPT="450 4.2.1 later")
+        net.domain("d.test")
+        server = net.server()
+        server.send("x@b.test", "x@c.test", "x@d.test")
+        until(lambda: server.log().count("deferred id=") == 2 and "sent id=" in server.log(),
+              "three results")
+        log, queue = server.log(), server.run("queue")
+        for words in ('why="the server closed the connection (at the end of data)" next=',
+                      'said="450 4.2.1 later (in reply to RCPT TO)" next=',
+                      '(in reply to the end of data)"\n'):
+            check(words in log, f"no {words} in {log}")
+        for words in ("]: the server closed the connection (at the end of data)",
+                      "] said: 450 4.2.1 later (in reply to RCPT TO)"):
+            check(words in queue, f"no {words} in {queue}")
 
 
 @case
