@@ -266,7 +266,7 @@ static void list_extensions(const struct smtp_server *s, struct buffer *b)
     buffer_text(b, T("\nPIPELINING\n8BITMIME\nSMTPUTF8\nCHUNKING\nDSN\nENHANCEDSTATUSCODES"));
     buffer_printf(b, "\nSIZE %llu", (unsigned long long)config->message_octets_max);
     list_limits(config, b);
-    if (config->offer_tls && !s->tls)
+    if (config->offer_tls && !s->tls && !s->authenticated)
         buffer_text(b, T("\nSTARTTLS"));
     if (config->mechanisms.len && !s->authenticated) {
         buffer_text(b, T("\nAUTH "));
