@@ -48,6 +48,18 @@ def a_second_server_on_the_same_data_is_refused():
 
 
 @case
+def a_store_starts_again_whatever_segments_were_prepared():
+    """Each start leaves a segment behind that was made ahead of need; folders list in any order."""
+    content = (b"x" * 98 + b"\r\n") * 9000
+    with Server(users=[BOB]) as server:
+        for start in range(1, 7):
+            for _ in range(3):
+                server.deliver(content)
+            server.restart(kill=start % 2 == 0)
+        equal(len(server.messages(BOB)), 18, "messages")
+
+
+@case
 def a_port_in_use_is_refused():
     with Server(users=[BOB]) as first:
         second = Server()
