@@ -1,4 +1,5 @@
-/* check_tls.c - whether certificates and keys can be read, belong together, and are still good.
+/* check_tls.c - whether certificates and keys can be read, belong together, and are still good, and
+ * who can log in.
  *
  * What only root may read is fine: the server reads it before it becomes the user, and `godwit
  * reload` by root brings what was renewed.
@@ -101,6 +102,22 @@ static void check_pair(struct check *c, const struct tls_pair *pair, struct tls_
     tls_context_free(&context);
 }
 
+/* Who can log in at all. */
+static void check_logins(struct check *c)
+{
+    static const char *const without_tls[] = {
+        [CLEARTEXT_NEVER] = "nobody can log in",
+        [CLEARTEXT_LOOPBACK] = "only this machine can log in",
+        [CLEARTEXT_ALWAYS] = "every password goes in the clear",
+    };
+    const struct config *config = c->cli->config;
+    if (config->certificate_count == 0)
+        check_say(c, CHECK_WARN, "auth", "without TLS %s", without_tls[config->cleartext]);
+    else if (config->cleartext == CLEARTEXT_ALWAYS)
+        check_say(c, CHECK_WARN, "auth",
+                  "passwords are taken in the clear from everywhere: cleartext = \"always\"");
+}
+
 static void check_coverage(struct check *c)
 {
     const struct config *config = c->cli->config;
@@ -120,6 +137,7 @@ void check_tls(struct check *c, const struct process_user *user)
     struct error e;
     const struct config *config = c->cli->config;
     check_coverage(c);
+    check_logins(c);
     if (!tls_service_new(&service, &e) || !credentials_new(&files, &e))
         check_say(c, CHECK_WRONG, "tls", "%s", e.words);
     for (size_t i = 0; files && i < config->certificate_count; i++) {

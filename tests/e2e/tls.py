@@ -427,6 +427,7 @@ def no_certificate_no_tls():
         check(re.search(r"^warn listen: pop3s .* is not bound: it needs a certificate", said,
                         re.MULTILINE), said)
         check("warn tls: no certificate" in said, said)
+        check("warn auth: without TLS only this machine can log in" in said, said)
 
 
 def checked(words, wanted, code=0, **settings):
