@@ -2,7 +2,7 @@
  *
  * One command at a time goes through, whatever a client sends ahead: so each reply belongs to a
  * command, and a recipient can be answered here while the rest is answered behind.  Content passes
- * as it is.
+ * as it is.  TLS cannot be seen through, so STARTTLS is taken out of what the server offers.
  *
  *   state     what is waited for                               left by
  *   ASKED     a reply from behind, or the greeting             its last line -> READY or CONTENT
@@ -18,6 +18,7 @@
 #include "run/stream.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum {
@@ -107,6 +108,23 @@ static void reply_said(struct session *s, struct text line)
     s->matched = 2; /* content may begin with its end */
 }
 
+/* Drops the line that offers TLS from the replies; it is never the last of them. */
+static void hide_tls(struct session *s)
+{
+    static const char offer[] = "250-STARTTLS\r\n";
+    struct text words = buffer_as_text(&s->replies), line;
+    while (words.len > 0) {
+        struct text at = words;
+        text_cut(&words, '\n', &line);
+        if (!text_starts(at, text_of(offer)))
+            continue;
+        size_t before = s->replies.len - at.len, len = sizeof offer - 1;
+        memmove(s->replies.at + before, s->replies.at + before + len, at.len - len);
+        s->replies.len -= len;
+        return;
+    }
+}
+
 /* Says what is to be said, whole lines until the last.  False: the session is gone. */
 static bool flush(struct session *s)
 {
@@ -114,6 +132,8 @@ static bool flush(struct session *s)
     bool whole = words.len > 0 && words.at[words.len - 1] == '\n';
     if (s->client_full || (!whole && !s->closing))
         return true;
+    hide_tls(s);
+    words = buffer_as_text(&s->replies);
     reply_said(s, last_line(words));
     s->client_full = stream_write(s->client, bytes_of_text(words)) == STREAM_QUEUED;
     buffer_clear(&s->replies);

@@ -3,9 +3,12 @@
 
 #include "lab/folder.h"
 #include "run/process.h"
+#include "run/tls.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { SETTINGS_MAX = 64 * 1024 };
 
@@ -62,20 +65,43 @@ static void write_sections(const struct lab_plan *plan, struct buffer *out)
                   "    warn = \"1m\"\n"
                   "    expire = \"5m\"\n"
                   "}\n"
+                  "tls { certificate = \"certificate.pem\"  key = \"key.pem\" }\n"
                   "dns { resolvers = {\"%s\"}  dnssec = \"off\" }\n"
                   "limits { connections = 500 }\n"
                   "log { file = \"log\"  protocol = \"commands\" }\n",
                   plan->ports.roles[ROLE_SMTP], endpoint_print(&plan->dns, dns).at);
 }
 
-static bool write_file(const char *path, struct text words, struct error *error)
+static bool write_file(const char *path, mode_t mode, struct text words, struct error *error)
 {
     FILE *file = fopen(path, "w");
     if (!file)
         return error_system(error, ERROR_REFUSED, errno, "cannot write %s", path);
-    bool ok = fwrite(words.at, 1, words.len, file) == words.len;
+    bool ok = fchmod(fileno(file), mode) == 0 && fwrite(words.at, 1, words.len, file) == words.len;
     ok = fclose(file) == 0 && ok;
     return ok || error_system(error, ERROR_TEMPORARY, errno, "cannot write %s", path);
+}
+
+/* A certificate that vouches for itself, once for each folder: clients may have learnt to trust it.
+ */
+static bool make_certificate(const struct lab_plan *plan, const struct lab_host *host,
+                             struct error *error)
+{
+    char certificate_path[LAB_PATH_MAX], key_path[LAB_PATH_MAX];
+    struct buffer certificate, key;
+    if (!plan_path(plan, host, "certificate.pem", certificate_path) ||
+        !plan_path(plan, host, "key.pem", key_path))
+        return error_set(error, ERROR_REFUSED, "the path of %s is too long", plan->folder);
+    if (access(certificate_path, F_OK) == 0)
+        return true;
+    buffer_init(&certificate, SETTINGS_MAX);
+    buffer_init(&key, SETTINGS_MAX);
+    bool ok = tls_make_certificate(text_of(host->name), &certificate, &key, error) &&
+              write_file(key_path, 0600, buffer_as_text(&key), error) &&
+              write_file(certificate_path, 0644, buffer_as_text(&certificate), error);
+    buffer_wipe(&key);
+    buffer_clear(&certificate);
+    return ok;
 }
 
 static bool make_folder(const struct lab_plan *plan, const struct lab_host *host,
@@ -100,10 +126,11 @@ bool lab_config(const struct lab_plan *plan, const struct lab_host *host, struct
     write_domains(plan, host, &words);
     write_sections(plan, &words);
     bool ok = !words.failed || error_set(error, ERROR_TEMPORARY, "memory is short");
-    ok = ok && make_folder(plan, host, path, error) &&
+    ok = ok && make_folder(plan, host, path, error) && make_certificate(plan, host, error) &&
          (plan_path(plan, host, "godwit.conf", path) ||
           error_set(error, ERROR_REFUSED, "the path of %s is too long", plan->folder)) &&
-         write_file(path, buffer_as_text(&words), error) && config_load(path, NULL, out, error);
+         write_file(path, 0640, buffer_as_text(&words), error) &&
+         config_load(path, NULL, out, error);
     buffer_clear(&words);
     return ok;
 }

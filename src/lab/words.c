@@ -10,6 +10,7 @@ struct pair {
     char entrance[ENDPOINT_TEXT_MAX]; /* of the sender's server */
     char submission[ENDPOINT_TEXT_MAX];
     char maildrop[ENDPOINT_TEXT_MAX];           /* of the recipient's */
+    char secure[ENDPOINT_TEXT_MAX];             /* the same with TLS */
     const struct lab_host *senders_host, *home; /* the sender's, the recipient's */
 };
 
@@ -25,7 +26,9 @@ static struct pair choose_pair(const struct lab_plan *plan)
     struct endpoint maildrop = plan_endpoint(plan, p.home, ROLE_POP3);
     endpoint_print(&entrance, p.entrance);
     endpoint_print(&submission, p.submission);
+    struct endpoint secure = plan_endpoint(plan, p.home, ROLE_POP3S);
     endpoint_print(&maildrop, p.maildrop);
+    endpoint_print(&secure, p.secure);
     return p;
 }
 
@@ -77,10 +80,11 @@ static void print_mail(const struct pair *p)
     text_cut(&port, ':', &address);
     printf("  # read\n"
            "  curl -s pop3://%s/1 --user '%.*s:%s'\n"
+           "  curl -s --insecure pop3s://%s/1 --user '%.*s:%s'\n"
            "  telnet %.*s %.*s      # USER %.*s, PASS %s, LIST, RETR 1, QUIT\n",
-           p->maildrop, TEXT_ARGS(address_text(&p->to->address)), p->to->password,
-           TEXT_ARGS(address), TEXT_ARGS(port), TEXT_ARGS(address_text(&p->to->address)),
-           p->to->password);
+           p->maildrop, TEXT_ARGS(address_text(&p->to->address)), p->to->password, p->secure,
+           TEXT_ARGS(address_text(&p->to->address)), p->to->password, TEXT_ARGS(address),
+           TEXT_ARGS(port), TEXT_ARGS(address_text(&p->to->address)), p->to->password);
 }
 
 static void print_looking(const struct lab_plan *plan, const struct pair *p)

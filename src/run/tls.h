@@ -116,4 +116,11 @@ struct tls_certificate {
 bool tls_read_certificate(const struct tls_pair *, struct text name, struct tls_certificate *out,
                           struct error *);
 
+/* --- Making certificates, for servers that are only tried out --- */
+
+/* Appends, in PEM form, a new key (P-256) and a certificate for the host that it signs itself, good
+ * for ten years.  The key's buffer is the caller's to wipe, on failure too.  ERROR_TEMPORARY. */
+bool tls_make_certificate(struct text host, struct buffer *certificate, struct buffer *key,
+                          struct error *);
+
 #endif

@@ -10,6 +10,7 @@ import select
 import shutil
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import tempfile
@@ -183,6 +184,25 @@ def users_log_in_to_send():
         until(lambda: lab.count("bob@b.test") == 1, "the message")
         equal(lab.ask("_submission._tcp.a.test", SRV)[2].count(struct.pack(
             ">H", home["ports"]["submission"])), 1, "the port in the DNS")
+
+
+@case
+def tls_everywhere_and_between_servers():
+    with Lab() as lab:
+        home = lab.homes["a.test"]
+        context = ssl.create_default_context(
+            cafile=os.path.join(os.path.dirname(home["config"]), "certificate.pem"))
+        for role in ("pop3s", "submissions"):
+            bare = socket.create_connection((home["address"], home["ports"][role]), TIMEOUT)
+            with context.wrap_socket(bare, server_hostname=home["host"]) as sock:
+                check(sock.recv(100)[:3] in (b"+OK", b"220"), role)
+            equal(lab.ask(f"_{role}._tcp.a.test", SRV)[2].count(struct.pack(
+                ">H", home["ports"][role])), 1, "the port in the DNS")
+        lab.send("alice@a.test", "bob@b.test")
+        until(lambda: lab.count("bob@b.test") == 1, "the message")
+        check(b"with ESMTPS id" in lab.message("bob@b.test"), "it was not encrypted")
+        key = os.stat(os.path.join(os.path.dirname(home["config"]), "key.pem"))
+        equal(key.st_mode & 0o777, 0o600, "the mode of the key")
 
 
 @case
@@ -477,7 +497,8 @@ def a_fault_for_some_sessions():
 @case
 def commands_sent_ahead_pass_a_front_one_by_one():
     with Lab("--faults", "b.test=greylist:0") as lab:
-        wire = talk(lab, [("", "220"), ("EHLO c", "250")])
+        wire = talk(lab, [("", "220")])
+        check("STARTTLS" not in wire.say("EHLO c", "250"), "a front cannot see through TLS")
         text = "x" * 70 + "\r\n"
         wire.send(("MAIL FROM:<a@x.test>\r\nRCPT TO:<bob@b.test>\r\nDATA\r\n" + text * 5000
                    + ".\r\nMAIL FROM:<>\r\nQUIT\r\n").encode())
