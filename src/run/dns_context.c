@@ -139,6 +139,23 @@ static bool choose_modules(struct ub_ctx *context, const struct dns_options *opt
     return status == 0 || failed(e, status, "module-config:");
 }
 
+static void forget(void *nobody, int status, struct ub_result *result)
+{
+    (void)nobody;
+    (void)status;
+    ub_resolve_free(result);
+}
+
+/* The library starts its thread and opens its descriptors with the first question, which takes a
+ * moment, and ends the whole process when there is no descriptor left.  So it is asked at once, when
+ * nobody waits and nothing is short, something that it knows by itself. */
+static bool wake_up(struct ub_ctx *context, struct error *e)
+{
+    enum { TYPE_A = 1, CLASS_IN = 1 };
+    int status = ub_resolve_async(context, "localhost", TYPE_A, CLASS_IN, NULL, forget, NULL);
+    return status == 0 || failed(e, status, "its thread");
+}
+
 bool dns_context_new(const struct dns_options *options, bool validates, struct ub_ctx **out,
                      struct error *e)
 {
@@ -150,7 +167,7 @@ bool dns_context_new(const struct dns_options *options, bool validates, struct u
     int status = ub_ctx_async(context, 1);
     bool good = status == 0 || failed(e, status, "threads");
     if (!good || !apply_settings(context, e) || !add_resolvers(context, options, e) ||
-        !choose_modules(context, options, validates, e)) {
+        !choose_modules(context, options, validates, e) || !wake_up(context, e)) {
         ub_ctx_delete(context);
         return false;
     }
