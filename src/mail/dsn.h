@@ -24,8 +24,9 @@ struct dsn_recipient {
     struct text status;          /* "5.1.1"; anything malformed becomes 5.0.0, 4.0.0 or 2.0.0 */
     struct text remote_mta;      /* host name or literal of the host that was called, or "" */
     struct text diagnostic;      /* its reply, all lines separated by '\n', unescaped; or "" */
-    struct text reason;          /* our own sentence: why we gave up, or what happened when no peer
-                                    spoke; or "" */
+    struct text reason;          /* ours: why we gave up, or what happened when no peer spoke; or
+                                    "".  With a full stop it is a sentence and says all; else it is
+                                    a detail of what the status means */
     int64_t last_attempt_ms;     /* 0: none was made */
     int64_t will_retry_until_ms; /* DELAYED only; 0: not told */
 };

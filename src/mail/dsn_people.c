@@ -142,11 +142,18 @@ static void quote_reply(struct prose *p, const struct dsn_recipient *r)
 
 static void tell_why(struct prose *p, const struct dsn_recipient *r)
 {
-    if (r->reason.len)
+    if (text_ends_nocase(r->reason, T("."))) {
         say_text(p, r->reason);
-    else
+        paragraph(p, INDENT_STORY);
+    } else {
         say(p, dsn_words(dsn_status(r))->meaning);
-    paragraph(p, INDENT_STORY);
+        paragraph(p, INDENT_STORY);
+        if (r->reason.len) {
+            say(p, "In detail: ");
+            say_text(p, r->reason);
+            paragraph(p, INDENT_STORY);
+        }
+    }
     quote_reply(p, r);
 }
 

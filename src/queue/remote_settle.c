@@ -44,16 +44,17 @@ static void log_row(const struct settling *s, const struct settled *row)
 {
     char id[MESSAGE_ID_TEXT + 1], next[DATE_TEXT_MAX];
     bool waits = row->row.state == QUEUE_WAITING;
+
     message_id_print(row->row.message, id);
-    struct log_field fields[] = {
-        { "id", text_of(id) },
-        { "to", row->row.address },
-        { "host", text_of(s->host) },
-        words_of(s, row),
-        { "next", waits ? date_rfc3339(row->row.due_ms, false, next) : T("") },
-    };
+    struct log_field fields[5] = { { "id", text_of(id) }, { "to", row->row.address } };
+    size_t count = 2;
+    if (s->host[0])
+        fields[count++] = (struct log_field){ "host", text_of(s->host) };
+    fields[count++] = words_of(s, row);
+    if (waits)
+        fields[count++] = (struct log_field){ "next", date_rfc3339(row->row.due_ms, false, next) };
     log_event(s->r->office->log, LOG_INFO, text_of(s->r->session), outcome_name(row),
-              (struct log_fields){ fields, waits ? 5 : 4 });
+              (struct log_fields){ fields, count });
 }
 
 static void log_rows(const struct settling *s)

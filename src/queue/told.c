@@ -56,8 +56,10 @@ static bool tell_expired(struct dsn_recipient *told, uint64_t expire_ms, struct 
     span_words(expire_ms, span);
     buffer_init(&words, sizeof span + 100 + why.len);
     buffer_printf(&words, "It could not be delivered within %s, and is not tried any more.", span);
-    if (why.len)
+    if (text_ends_nocase(why, T(".")))
         buffer_printf(&words, " %.*s", TEXT_ARGS(why));
+    else if (why.len)
+        buffer_printf(&words, " At the last attempt: %.*s.", TEXT_ARGS(why));
     bool done = !words.failed && arena_text(memory, buffer_as_text(&words), &told->reason);
     buffer_clear(&words);
     told->status = T("4.4.7");

@@ -303,6 +303,22 @@ static void test_what_it_says(void **state)
             "        It could not be delivered within 5 days, and is not tried any more.\r\n"
             "        No server of b.test answers.\r\n",
             "Diagnostic-Code: x-godwit; It could not be delivered within 5 days" } },
+        { DSN_DELAYED,
+          QUEUE_WAITING,
+          TEXT("4.4.1"),
+          TEXT("mx.b.test"),
+          TEXT(""),
+          TEXT("cannot connect to 192.0.2.7:25"),
+          { "        The server of this domain did not answer.\r\n"
+            "        In detail: cannot connect to 192.0.2.7:25\r\n" } },
+        { DSN_FAILED,
+          QUEUE_EXPIRED,
+          TEXT("4.4.1"),
+          TEXT("mx.b.test"),
+          TEXT(""),
+          TEXT("cannot connect to 192.0.2.7:25"),
+          { "        It could not be delivered within 5 days, and is not tried any more.\r\n"
+            "        At the last attempt: cannot connect to 192.0.2.7:25.\r\n" } },
         { DSN_FAILED,
           QUEUE_EXPIRED,
           TEXT("4.2.2"),
