@@ -1,0 +1,16 @@
+/* fake_dns.h - a resolver that knows what the test tells it, instead of run/dns.c. */
+#ifndef TESTS_QUEUE_FAKE_DNS_H
+#define TESTS_QUEUE_FAKE_DNS_H
+
+#include "run/dns.h"
+
+struct dns {
+    /* Lines like "b.test MX 10 mx.b.test", "mx.b.test A 192.0.2.1", "gone.test TROUBLE" (of every
+     * type), "sick.test TROUBLE A"; a name without a line does not exist.  The last is NULL. */
+    const char *const *zone;
+    unsigned refusals; /* so many questions find no room */
+    bool holds;        /* answers nothing */
+    unsigned asked, open;
+};
+
+#endif
