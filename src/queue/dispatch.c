@@ -16,7 +16,6 @@ enum {
     LOOK_AGAIN_MS = 1000,      /* after trouble */
     LOOK_SOON_MS = 500,        /* after results: one look for many of them */
     LOOK_WAIT_MAX_MS = 1000,
-    CLOCK_JUMP_MS = 3600 * 1000,
     CLOCK_DOUBT_MS = 24 * 3600 * 1000,
 };
 
@@ -52,11 +51,9 @@ bool dispatch_may_read(const struct dispatch *d)
 /* Rows are due by the wall clock.  When it jumps, nobody's five days are over. */
 static void watch_clock(struct dispatch *d)
 {
-    int64_t offset = clock_wall_ms() - (int64_t)clock_monotonic_ms();
-    int64_t jump = offset - d->clock_offset_ms;
+    int64_t jump = office_clock_jump(d->office);
     bool pauses = atomic_load(&d->office->expiry_pauses);
-    d->clock_offset_ms = offset;
-    if (jump > CLOCK_JUMP_MS || jump < -CLOCK_JUMP_MS) {
+    if (office_clock_jumped(jump)) {
         d->clock_doubt_ms = dispatch_now_ms(d) + CLOCK_DOUBT_MS;
         atomic_store(&d->office->expiry_pauses, true);
         LOG_EVENT(d->office->log, LOG_WARNING, T("-"), "clock-jumped",
@@ -67,6 +64,7 @@ static void watch_clock(struct dispatch *d)
         LOG_EVENT(d->office->log, LOG_NOTICE, T("-"), "clock-trusted",
                   { "what", T("the wall clock has not jumped for a day: mail expires again") });
     }
+    atomic_fetch_add(&d->office->clock_offset_ms, jump); /* once the pause is on */
 }
 
 /* --- Looking --- */
@@ -251,7 +249,7 @@ bool dispatch_new(struct office *office, struct dispatch **out, struct error *er
 void dispatch_start(struct dispatch *d)
 {
     d->started = true;
-    d->clock_offset_ms = clock_wall_ms() - (int64_t)clock_monotonic_ms();
+    atomic_fetch_add(&d->office->clock_offset_ms, office_clock_jump(d->office));
     atomic_store(&d->office->expiry_pauses, false);
     d->generation++;
     for (struct list *at = d->hop_list.next; at != &d->hop_list; at = at->next)

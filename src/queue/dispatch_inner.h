@@ -108,7 +108,6 @@ struct dispatch {
 
     atomic_flag poked;
     struct post poke_post;
-    int64_t clock_offset_ms; /* wall clock minus monotonic, as it was seen last */
     uint64_t clock_doubt_ms; /* until then nothing expires */
 };
 

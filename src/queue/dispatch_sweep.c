@@ -85,14 +85,23 @@ static uint32_t gather(struct sweep *s, const struct queue_item *first)
 
 static void go_on(struct sweep *);
 
+static void log_rows(const struct sweep *s)
+{
+    for (size_t i = 0; i < s->options.count; i++)
+        remote_log_row(s->dispatch->office->log, T("-"), s->domain->hop->why.host,
+                       &s->recipients[i]);
+}
+
 static void settled(void *owner, enum store_verdict verdict, const struct error *error)
 {
     struct sweep *s = owner;
     (void)error;
-    if (verdict == STORE_STORED)
-        go_on(s);
-    else
+    if (verdict != STORE_STORED) {
         end(s); /* the next probe brings another */
+        return;
+    }
+    log_rows(s);
+    go_on(s);
 }
 
 static void settle(struct sweep *s, const struct queue_item *item, uint32_t count)

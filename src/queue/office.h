@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "mail/address.h"
 #include "queue/schedule.h"
+#include "run/clock.h"
 #include "run/dns.h"
 #include "run/log.h"
 #include "run/tls.h"
@@ -19,7 +20,8 @@
 enum {
     OFFICE_LOOPS_MAX = 64,
     OFFICE_ADDRESSES_MAX = 64,
-    OFFICE_TARGETS_MAX = 1000 /* mailboxes, and likewise addresses, that one address leads to */
+    OFFICE_TARGETS_MAX = 1000, /* mailboxes, and likewise addresses, that one address leads to */
+    OFFICE_CLOCK_JUMP_MS = 3600 * 1000
 };
 
 /* Where mail for an address goes; texts are borrowed for the call. */
@@ -54,7 +56,8 @@ struct office {
     const struct tls_context *tls; /* for calling; NULL: there is no TLS */
     struct loop *loops[OFFICE_LOOPS_MAX];
     unsigned loop_count;
-    atomic_bool expiry_pauses; /* the wall clock has jumped */
+    atomic_bool expiry_pauses;       /* the wall clock has jumped */
+    _Atomic int64_t clock_offset_ms; /* wall clock minus monotonic, as they were seen last */
     /* Of this machine's interfaces, as they were at the start; see route.h. */
     struct endpoint addresses[OFFICE_ADDRESSES_MAX];
     size_t address_count;
@@ -73,16 +76,29 @@ struct office {
     void *server;
 };
 
+/* By how much the wall clock has jumped since it was looked at last. */
+static inline int64_t office_clock_jump(const struct office *office)
+{
+    return clock_wall_ms() - (int64_t)clock_monotonic_ms() - atomic_load(&office->clock_offset_ms);
+}
+
+static inline bool office_clock_jumped(int64_t by_ms)
+{
+    return by_ms > OFFICE_CLOCK_JUMP_MS || by_ms < -OFFICE_CLOCK_JUMP_MS;
+}
+
 /* The times that count for mail under way.  While the wall clock cannot be believed nothing expires
  * (store rule 25). */
 static inline struct schedule office_schedule(const struct office *office, const struct config *c)
 {
     static const uint64_t never_ms = 1ULL << 59;
+    bool pauses =
+        atomic_load(&office->expiry_pauses) || office_clock_jumped(office_clock_jump(office));
     return (struct schedule){
         .retry_ms = c->retry_ms,
         .retry_count = c->retry_count,
         .warn_ms = c->warn_ms,
-        .expire_ms = atomic_load(&office->expiry_pauses) ? never_ms : c->expire_ms,
+        .expire_ms = pauses ? never_ms : c->expire_ms,
     };
 }
 

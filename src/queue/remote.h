@@ -89,4 +89,7 @@ void remote_send(struct remote *);
 /* Loop 0, after it came back. `ended`, or never sent. */
 void remote_free(struct remote **);
 
+/* Says in the log what became of a recipient: "sent", "deferred", "bounced" or "expired". */
+void remote_log_row(struct log *, struct text session, struct text host, const struct settled *);
+
 #endif

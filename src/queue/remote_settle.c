@@ -30,9 +30,9 @@ struct settling *remote_settling_new(struct remote *r, struct queue_job *job, ui
 /* --- The log --- */
 
 /* A row's words begin with the host, which the line names anyway; what it did not say is a why. */
-static struct log_field words_of(const struct settling *s, const struct settled *row)
+static struct log_field words_of(struct text host, const struct settled *row)
 {
-    struct text words = row->row.last, host = text_of(s->host);
+    struct text words = row->row.last;
     if (host.len && text_starts(words, host))
         words = text_skip(words, host.len);
     if (text_starts(words, T(" said: ")))
@@ -40,7 +40,8 @@ static struct log_field words_of(const struct settling *s, const struct settled 
     return (struct log_field){ "why", text_skip(words, text_starts(words, T(": ")) ? 2 : 0) };
 }
 
-static void log_row(const struct settling *s, const struct settled *row)
+void remote_log_row(struct log *log, struct text session, struct text host,
+                    const struct settled *row)
 {
     char id[MESSAGE_ID_TEXT + 1], next[DATE_TEXT_MAX];
     bool waits = row->row.state == QUEUE_WAITING;
@@ -48,19 +49,20 @@ static void log_row(const struct settling *s, const struct settled *row)
     message_id_print(row->row.message, id);
     struct log_field fields[5] = { { "id", text_of(id) }, { "to", row->row.address } };
     size_t count = 2;
-    if (s->host[0])
-        fields[count++] = (struct log_field){ "host", text_of(s->host) };
-    fields[count++] = words_of(s, row);
+    if (host.len)
+        fields[count++] = (struct log_field){ "host", host };
+    fields[count++] = words_of(host, row);
     if (waits)
         fields[count++] = (struct log_field){ "next", date_rfc3339(row->row.due_ms, false, next) };
-    log_event(s->r->office->log, LOG_INFO, text_of(s->r->session), outcome_name(row),
+    log_event(log, LOG_INFO, session, outcome_name(row),
               (struct log_fields){ fields, count });
 }
 
 static void log_rows(const struct settling *s)
 {
     for (uint32_t i = 0; i < s->count; i++)
-        log_row(s, &s->recipients[i]);
+        remote_log_row(s->r->office->log, text_of(s->r->session), text_of(s->host),
+                       &s->recipients[i]);
 }
 
 /* --- The commit --- */
