@@ -379,6 +379,7 @@ static struct outcome on_noop(struct smtp_server *s, struct text arguments)
 static struct outcome on_quit(struct smtp_server *s, struct text arguments)
 {
     (void)arguments;
+    s->quit = true;
     smtp_close(s);
     return say(REPLY(221, "2.0.0", "closing the connection"));
 }

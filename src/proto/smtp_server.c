@@ -408,6 +408,11 @@ bool smtp_server_is_esmtp(const struct smtp_server *s)
     return s->esmtp;
 }
 
+bool smtp_server_has_quit(const struct smtp_server *s)
+{
+    return s->quit;
+}
+
 bool smtp_server_is_authenticated(const struct smtp_server *s)
 {
     return s->authenticated;

@@ -166,6 +166,8 @@ uint64_t smtp_server_deadline_ms(const struct smtp_server *);
 /* What the session knows: for trace fields, policy and logs. */
 struct text smtp_server_hello(const struct smtp_server *); /* as said; empty before */
 bool smtp_server_is_esmtp(const struct smtp_server *);
+/* The client has said QUIT, and sends nothing behind it (RFC 2920 3.1). */
+bool smtp_server_has_quit(const struct smtp_server *);
 bool smtp_server_is_authenticated(const struct smtp_server *);
 /* The envelope of the open transaction, from MAIL on; valid until it ends, NULL and 0 without. */
 const struct smtp_mail *smtp_server_mail(const struct smtp_server *);

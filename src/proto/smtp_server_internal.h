@@ -93,6 +93,7 @@ struct smtp_server {
     bool authenticated;
     bool tls;
     bool input_ended;
+    bool quit;                                                        /* the client has said QUIT */
     enum { SKIPPING_NOTHING, SKIPPING_LINE, SKIPPING_BDAT } skipping; /* a line that is too long */
     bool lost;                  /* where commands begin is uncertain: see smtp_commands.c */
     enum reply_charset charset; /* of the answer to the open request */

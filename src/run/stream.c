@@ -418,6 +418,15 @@ void stream_finish(struct stream **stream_ref)
         end_our_direction(s);
 }
 
+void stream_leave(struct stream **stream_ref)
+{
+    struct stream *s = *stream_ref;
+    if (s && (s->tls || s->rest))
+        stream_finish(stream_ref);
+    else
+        stream_close(stream_ref);
+}
+
 void stream_close_finishing(struct loop *loop)
 {
     while (!list_empty(&loop->finishing))

@@ -80,6 +80,9 @@ void stream_close(struct stream **);
  * callback after this.  A loop keeps at most 1000 streams in this state and closes the oldest for
  * the next one; loop_free() closes those that are left. */
 void stream_finish(struct stream **);
+/* The same for a peer that has said that it sends nothing more, and of whose input all was read:
+ * its end is not waited for. */
+void stream_leave(struct stream **);
 
 struct endpoint stream_peer(const struct stream *);
 struct endpoint stream_local(const struct stream *);

@@ -112,6 +112,15 @@ static enum conn_wait advance(struct conn *c, struct bytes *in)
     return wait;
 }
 
+/* Last words may be lost when the peer sends anything that nobody reads. */
+static void part(struct conn *c, size_t unread)
+{
+    if (c->quit && unread == 0)
+        stream_leave(&c->stream);
+    else
+        stream_finish(&c->stream);
+}
+
 static void turn(struct conn *c, struct bytes fresh)
 {
     if (c->running) {
@@ -133,7 +142,7 @@ static void turn(struct conn *c, struct bytes fresh)
     c->running = false;
     if (c->broken || wait == CONN_DROP || wait == CONN_DONE || !keep(c, in)) {
         if (wait == CONN_DONE && !c->broken)
-            stream_finish(&c->stream);
+            part(c, in.len);
         conn_drop(c);
         return;
     }

@@ -65,6 +65,7 @@ struct conn {
     bool resting; /* the machine waits for its deadline, and not for the peer */
     bool paused;
     bool broken; /* the stream's end has come with an error */
+    bool quit;   /* the peer has said that it sends nothing more */
     bool yields; /* has had its share of this turn: goes on in the next */
 };
 

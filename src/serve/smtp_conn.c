@@ -554,6 +554,7 @@ static enum conn_wait smtp_run(struct conn *c, struct bytes *in, uint64_t now_ms
         case SMTP_NEED_ANSWER:
             return CONN_NEED_ANSWER;
         case SMTP_CLOSE:
+            c->quit = smtp_server_has_quit(s->machine);
             return CONN_DONE;
         case SMTP_ABANDON_MESSAGE:
         case SMTP_FORGET:

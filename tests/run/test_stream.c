@@ -485,6 +485,36 @@ static void test_finish_says_goodbye(void **state)
     turn_a_while();
 }
 
+static void test_leaving_waits_for_nobody(void **state)
+{
+    (void)state;
+    struct ear ear = { 0 };
+    start_pair(&ear);
+    stream_write(ear.stream, bytes_of_text(T("221 bye\r\n")));
+    stream_leave(&ear.stream);
+    assert_null(ear.stream);
+    assert_true(peer_reads(&ear, "221 bye\r\n"));
+    assert_int_equal(peer_sees_end(&ear), 0);
+    say(&ear, "still talking"); /* to nobody */
+    assert_int_equal(send(ear.peer, "x", 1, MSG_NOSIGNAL), -1);
+    end_pair(&ear);
+}
+
+static void test_leaving_lets_the_queue_out(void **state)
+{
+    (void)state;
+    struct ear ear = { 0 };
+    start_pair(&ear);
+    uint8_t *much = pattern();
+    assert_int_equal(stream_write(ear.stream, (struct bytes){ much, MUCH }), STREAM_QUEUED);
+    free(much);
+    stream_leave(&ear.stream);
+    for (size_t got = 0; got < MUCH; turn_a_while())
+        got = take_pattern(&ear, got);
+    assert_int_equal(peer_sees_end(&ear), 0);
+    end_pair(&ear);
+}
+
 static void test_finish_lets_the_queue_out(void **state)
 {
     (void)state;
@@ -598,6 +628,8 @@ int main(void)
         STREAM_TEST(test_a_break_after_the_end_still_drains),
         STREAM_TEST(test_a_break_while_queued),
         STREAM_TEST(test_finish_says_goodbye),
+        STREAM_TEST(test_leaving_waits_for_nobody),
+        STREAM_TEST(test_leaving_lets_the_queue_out),
         STREAM_TEST(test_finish_lets_the_queue_out),
         STREAM_TEST(test_finish_does_not_listen_for_ever),
         STREAM_TEST(test_too_many_goodbyes_close_the_oldest),
