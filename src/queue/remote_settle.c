@@ -54,8 +54,7 @@ void remote_log_row(struct log *log, struct text session, struct text host,
     fields[count++] = words_of(host, row);
     if (waits)
         fields[count++] = (struct log_field){ "next", date_rfc3339(row->row.due_ms, false, next) };
-    log_event(log, LOG_INFO, session, outcome_name(row),
-              (struct log_fields){ fields, count });
+    log_event(log, LOG_INFO, session, outcome_name(row), (struct log_fields){ fields, count });
 }
 
 static void log_rows(const struct settling *s)

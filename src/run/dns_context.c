@@ -147,8 +147,8 @@ static void forget(void *nobody, int status, struct ub_result *result)
 }
 
 /* The library starts its thread and opens its descriptors with the first question, which takes a
- * moment, and ends the whole process when there is no descriptor left.  So it is asked at once, when
- * nobody waits and nothing is short, something that it knows by itself. */
+ * moment, and ends the whole process when there is no descriptor left.  So it is asked at once,
+ * when nobody waits and nothing is short, something that it knows by itself. */
 static bool wake_up(struct ub_ctx *context, struct error *e)
 {
     enum { TYPE_A = 1, CLASS_IN = 1 };

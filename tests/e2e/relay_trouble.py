@@ -1,5 +1,5 @@
-"""relay_trouble - trouble of our own while mail goes out defers it: nothing bounces, nothing is sent
-twice; and what waits behind a host that is down is warned about and given up like all else."""
+"""relay_trouble - trouble of our own while mail goes out defers it: nothing bounces, nothing is
+sent twice; and what waits behind a host that is down is warned about and given up like all else."""
 
 import collections
 import os

@@ -372,6 +372,8 @@ static void test_what_it_says(void **state)
             first_says(b, box.mailbox, rows[i].has[j]);
     }
     queue_is(b, "alice@a.test to bob@b.test: 3 attempts, warned, notify 14, last "
+                "\"550 5.1.1 no such user\"\n"
+                "alice@a.test to bob@b.test: 3 attempts, warned, notify 14, last "
                 "\"550 5.1.1 no such user\"\n");
     world_is_whole(b->store);
 }
