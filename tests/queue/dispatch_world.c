@@ -191,8 +191,9 @@ static bool awaits_store(const struct office_world *o)
 
 void office_turn(struct office_world *o)
 {
+    unsigned held = o->held;
     for (unsigned i = 0; i < (awaits_store(o) ? STORE_TICKS : QUIET_TICKS); i++)
-        if (turn_once(o->store->loop))
+        if (turn_once(o->store->loop) || o->held != held)
             return;
     fake_time_pass_to_next(LONG_MS);
 }
