@@ -21,6 +21,7 @@
 enum {
     TURNS_MAX = 200000,
     QUIET_TICKS = 2,
+    CALL_TICKS = 100,
     STORE_TICKS = 3000,
     TICK_NS = 300 * 1000,
     LONG_MS = 3600 * 1000
@@ -176,23 +177,31 @@ static bool turn_once(struct loop *loop)
     return ppoll(&events, 1, &moment, NULL) > 0 || fake_time_stirs() != stirs;
 }
 
-/* The store is at work for it, on threads of its own: that takes no time. */
-static bool awaits_store(const struct office_world *o)
+/* How often nothing may happen before time passes.  The store, on threads of its own, takes no
+ * time; the kernel's connections to ourselves hardly any. */
+static unsigned patience(const struct office_world *o)
 {
     const struct dispatch *d = o->dispatch;
+    unsigned ticks = QUIET_TICKS;
     if (!d)
-        return false;
+        return ticks;
+    if (d->looking || d->takes > 0 || d->sweep)
+        return STORE_TICKS;
     for (const struct list *at = d->remotes[0].sessions.next; at != &d->remotes[0].sessions;
-         at = at->next)
-        if (OWNER_OF(at, const struct remote, link)->settlements > 0)
-            return true;
-    return d->looking || d->takes > 0 || d->sweep;
+         at = at->next) {
+        const struct remote *r = OWNER_OF(at, const struct remote, link);
+        if (r->settlements > 0 || r->content)
+            return STORE_TICKS;
+        if (r->state != REMOTE_AWAY)
+            ticks = CALL_TICKS;
+    }
+    return ticks;
 }
 
 void office_turn(struct office_world *o)
 {
     unsigned held = o->held;
-    for (unsigned i = 0; i < (awaits_store(o) ? STORE_TICKS : QUIET_TICKS); i++)
+    for (unsigned i = 0; i < patience(o); i++)
         if (turn_once(o->store->loop) || o->held != held)
             return;
     fake_time_pass_to_next(LONG_MS);

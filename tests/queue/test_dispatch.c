@@ -141,7 +141,7 @@ static void test_next_host(void **state)
     office_mail(o, "six.test", 1);
     office_until_taken(o, "letter-1", 1);
     office_until_taken(o, "letter-2", 1);
-    assert_true(now(o) - begin < 30 * 1000);
+    assert_in_range(now(o) - begin, 0, 30 * 1000);
     office_until_empty(o);
     took_all_once(o, 1);
 }
@@ -299,7 +299,7 @@ static void test_clock_jumps(void **state)
     dispatch_poke(o->dispatch);
     office_for(o, 20 * (uint64_t)HOUR_MS);
     assert_int_equal(office_waiting(o), 1);
-    office_for(o, 8 * HOUR_MS);
+    office_for(o, 12 * HOUR_MS);
     assert_int_equal(office_waiting(o), 0);
     assert_int_equal(office_reports(o), 1);
 }
