@@ -137,6 +137,7 @@ def maildrop_round(bench, server, count, fill):
                  for _ in range(1 if count > 5000 else 5)]
         got = tries[0]
         run[f"retr_{window}_per_s"] = median(t["per_s"] for t in tries)
+        run["noop_per_s"] = median(t["noop_per_s"] for t in tries)
         run["octets"] = got["octets"] // got["messages"]
         # The first STAT meets a maildrop that nobody has opened, the second one that is known.
         run["stat_first_ms" if window == 1 else "stat_ms"] = got["login_stat_ms"]

@@ -78,6 +78,7 @@ def smtp_rows(table, smtp, sync_ms):
         own_cpu = middle(own, "cpu_us")
         table.add("- CPU us/message", f"< {cpu_us}", verdict=own_cpu < cpu_us, **{
             name.replace("-", "_"): middle(runs.get(name), "cpu_us") for name in COLUMNS[2:-1]})
+        table.add("- as a multiple of smtp-sink's", godwit=ratio(own, sink, "cpu_us"))
         table.add("- of it by threads", godwit=thread_words(own))
         table.add("- context switches/message", **{
             name.replace("-", "_"): middle(runs.get(name), "switches") for name in COLUMNS[2:-1]})
@@ -124,6 +125,7 @@ def pop3_rows(table, pop3):
             if faster:
                 table.add("- as a multiple of Dovecot", str(factor), godwit=faster,
                           verdict=faster >= factor)
+        table.add(f"{what}: NOOP/s, the bound of 1 in flight", **pair("noop_per_s"))
         values = pair("dele_quit_ms")
         target = ("< 100", values["godwit"] < 100) if count == "10000" else ("", None)
         table.add(f"{what}: DELE all + QUIT ms", target[0], verdict=target[1], **values)
