@@ -1,4 +1,5 @@
-/* database.h - what index.db and directory.db ask of SQLite, with its failures as errors by value.
+/* database.h - what index.db, directory.db and cache.db ask of SQLite, with its failures as errors
+ * by value.
  *
  * A database is for one thread at a time.  Nothing else in the process may open() or close() its
  * files: closing any descriptor of a file drops the process's POSIX locks on it (store rule 19).
