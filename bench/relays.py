@@ -250,9 +250,9 @@ def relay(bench, place):
     found = {"loads": {}}
     try:
         for load in RELAYED:
-            runs = found["loads"][load.name] = {s.name: [] for s in running[1:]}
+            runs = found["loads"][load.name] = {s.name: [] for s in running}
             for _ in range(bench.rounds):
-                for server, count in zip(running[1:], (10000, 1500)):
+                for server, count in zip(running, (10000, 10000, 1500)):
                     runs[server.name].append(relay_once(bench, server, load, count))
             bench.say(f"{place.name}: {load.name}")
     finally:

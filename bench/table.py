@@ -196,15 +196,18 @@ def growth_rows(table, growth):
 
 def relay_rows(table, relay):
     for load, runs in relay["loads"].items():
-        own, postfix = runs["godwit"], runs.get("Postfix")
+        own, postfix, straight = runs["godwit"], runs.get("Postfix"), runs["next hop"]
         table.add(f"messages/s, {load}", godwit=middle(own, "delivered_per_s"),
+                  smtp_sink=middle(straight, "delivered_per_s"),
                   Postfix=middle(postfix, "delivered_per_s"))
+        table.add("- as a part of what goes straight to the next hop", godwit=ratio(
+            own, straight, "delivered_per_s"))
         faster = ratio(own, postfix, "delivered_per_s")
         if faster:
             table.add("- as a multiple of Postfix", "6", godwit=faster, verdict=faster >= 6)
         cpu = middle(own, "cpu_us")
         table.add("- CPU us/message", "< 200", godwit=cpu, Postfix=middle(postfix, "cpu_us"),
-                  verdict=cpu < 200)
+                  smtp_sink=middle(straight, "cpu_us"), verdict=cpu < 200)
     domains, deferred = relay["domains"], relay["deferred"]
     slower = domains["with_s"] / domains["without_s"]
     table.add("45,000 messages to 900 domains: seconds, alone and beside 100 dead ones",
