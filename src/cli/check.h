@@ -27,6 +27,10 @@ void check_say(struct check *, enum check_level, const char *area, const char *f
 void check_machine(struct check *);
 /* Certificates and keys, for a server that will be this user. */
 void check_tls(struct check *, const struct process_user *);
+/* Whether the user can read the file: 0 or an errno.  Root asks a child that has become him. */
+int check_try_as_user(const char *path, const struct process_user *);
+/* Logging in elsewhere: the passwords, and where they may go. */
+void check_logins(struct check *, const struct process_user *);
 /* Who gets mail: domains, users, aliases, and mailboxes without a user.  Root has become DATA's
  * owner before. */
 void check_people(struct check *);

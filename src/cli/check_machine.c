@@ -191,5 +191,6 @@ void check_machine(struct check *c)
     check_listeners(c);
     if (known)
         check_tls(c, &user);
+    check_logins(c, &user);
     check_limits(c);
 }

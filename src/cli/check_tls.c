@@ -21,8 +21,7 @@ enum { DAY_S = 86400 };
 
 /* --- Reading --- */
 
-/* Whether the user can read the file: 0 or an errno.  Root asks a child that has become him. */
-static int try_as_user(const char *path, const struct process_user *user)
+int check_try_as_user(const char *path, const struct process_user *user)
 {
     int status = 0;
     pid_t child = process_is_root() && user->uid != 0 ? fork() : 0;
@@ -57,7 +56,7 @@ static bool read_file(struct check *c, struct text path, const struct process_us
     buffer_wipe(&octets);
     if (!done)
         check_say(c, CHECK_WRONG, "tls", "%s", e.words);
-    else if (try_as_user(path.at, user) != 0)
+    else if (check_try_as_user(path.at, user) != 0)
         check_say(c, CHECK_FINE, "tls",
                   "only root may read %s: after a renewal run godwit reload as root (certbot: "
                   "--deploy-hook \"godwit reload\")",
@@ -103,7 +102,7 @@ static void check_pair(struct check *c, const struct tls_pair *pair, struct tls_
 }
 
 /* Who can log in at all. */
-static void check_logins(struct check *c)
+static void check_who_logs_in(struct check *c)
 {
     static const char *const without_tls[] = {
         [CLEARTEXT_NEVER] = "nobody can log in",
@@ -137,7 +136,7 @@ void check_tls(struct check *c, const struct process_user *user)
     struct error e;
     const struct config *config = c->cli->config;
     check_coverage(c);
-    check_logins(c);
+    check_who_logs_in(c);
     if (!tls_service_new(&service, &e) || !credentials_new(&files, &e))
         check_say(c, CHECK_WRONG, "tls", "%s", e.words);
     for (size_t i = 0; files && i < config->certificate_count; i++) {

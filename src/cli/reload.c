@@ -1,6 +1,7 @@
 /* reload.c - godwit reload: the running server reads its configuration again.
  *
- * Run by root it brings the certificates and keys along, since the server may not read them itself.
+ * Run by root it brings certificates, keys and passwords along, since the server may not read them
+ * itself.
  */
 #include "cli/remote.h"
 #include "run/file.h"
@@ -34,6 +35,7 @@ static void bring(json_t *names, struct buffer *octets, struct text path)
 /* What only root may read. */
 static json_t *bring_files(const struct config *config, struct buffer *octets)
 {
+    const struct config_login *login;
     json_t *names = json_array();
     if (!names || !process_is_root() || !buffer_reserve(octets, FILES_MAX))
         return names;
@@ -41,6 +43,9 @@ static json_t *bring_files(const struct config *config, struct buffer *octets)
         bring(names, octets, config->certificates[i].certificate);
         bring(names, octets, config->certificates[i].key);
     }
+    for (size_t i = 0; (login = config_login(config, i)); i++)
+        if (login->password_file.len)
+            bring(names, octets, login->password_file);
     return names;
 }
 

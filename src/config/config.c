@@ -30,9 +30,19 @@ static struct owned *owned_new(struct error *e)
     return o;
 }
 
+/* The memory that a text was copied to. */
+static void wipe(struct text secret)
+{
+    if (secret.len)
+        explicit_bzero((char *)(uintptr_t)secret.at, secret.len);
+}
+
 void config_free(struct config **c)
 {
+    const struct config_login *login;
     struct owned *o = (struct owned *)(void *)*c;
+    for (size_t i = 0; o && (login = config_login(*c, i)); i++)
+        wipe(login->password);
     if (o)
         arena_reset(&o->arena);
     free(o);
@@ -106,6 +116,7 @@ bool config_read(const char *file, struct text text, const struct config_notices
         memcpy(copy, text.at, text.len);
     copy[text.len] = 0;
     bool ok = build(file, copy, text.len, notices, out, e);
+    explicit_bzero(copy, text.len);
     free(copy);
     return ok;
 }
@@ -148,7 +159,7 @@ bool config_load(const char *file, const struct config_notices *notices, struct 
         return build(NULL, NULL, 0, notices, out, e);
     buffer_init(&text, CONFIG_FILE_MAX + 8192);
     bool ok = slurp(file, &text, e) && config_read(file, buffer_as_text(&text), notices, out, e);
-    buffer_clear(&text);
+    buffer_wipe(&text);
     return ok;
 }
 
@@ -179,7 +190,7 @@ bool config_load_data(const char *file, struct config **out, struct error *e)
     buffer_text(&only, data_line(buffer_as_text(&text)));
     buffer_text(&only, T("\ndomain localhost { }\n"));
     ok = ok && !only.failed && config_read(file, buffer_as_text(&only), NULL, out, e);
-    buffer_clear(&text);
+    buffer_wipe(&text);
     buffer_clear(&only);
     return ok;
 }
@@ -189,6 +200,16 @@ const struct config_domain *config_domain(const struct config *c, struct text na
     for (size_t i = 0; i < c->domain_count; i++)
         if (text_equal(c->domains[i].name, name))
             return &c->domains[i];
+    return NULL;
+}
+
+const struct config_login *config_login(const struct config *c, size_t index)
+{
+    if (c->smarthost_login.user.len && index-- == 0)
+        return &c->smarthost_login;
+    for (size_t i = 0; i < c->route_count; i++)
+        if (c->routes[i].login.user.len && index-- == 0)
+            return &c->routes[i].login;
     return NULL;
 }
 

@@ -41,9 +41,30 @@ struct config_certificate {
     struct text certificate, key; /* absolute paths */
 };
 
+/* Ways to log in elsewhere, in the order of the setting's words. */
+enum mechanism {
+    MECHANISM_AUTO, /* the strongest that is offered */
+    MECHANISM_PLAIN,
+    MECHANISM_LOGIN,
+    MECHANISM_SCRAM_SHA_1,
+    MECHANISM_SCRAM_SHA_256,
+    MECHANISM_SCRAM_SHA_256_PLUS
+};
+
+/* As whom this server logs in with a smarthost or the host of a route. */
+struct config_login {
+    struct text user;                    /* empty: nobody logs in */
+    struct text password, password_file; /* one of them, when there is a user; an absolute path */
+    enum mechanism mechanism;
+    enum cleartext cleartext; /* where the password may go without TLS */
+};
+
+enum { CONFIG_LOGIN_MAX = 255 }; /* octets of a user's name */
+
 struct config_route {
     struct text domain;
     struct text host; /* "host[:port]" as written */
+    struct config_login login;
 };
 
 struct config {
@@ -65,8 +86,10 @@ struct config {
     const struct network *trusted;
     size_t trusted_count;
     struct text smarthost;
+    struct config_login smarthost_login;
     uint16_t relay_port;
     enum relay_tls relay_tls;
+    bool relay_tls_written;
     const struct config_route *routes;
     size_t route_count;
     const uint64_t *retry_ms;
@@ -112,10 +135,13 @@ bool config_read(const char *file, struct text, const struct config_notices *, s
 /* For a file with a mistake, to find the server that would tell it too: a config of which only
  * `data` is the file's, as far as it can be recognised.  `file` as for config_load(). */
 bool config_load_data(const char *file, struct config **out, struct error *);
+/* Wipes the passwords in it. */
 void config_free(struct config **);
 
 /* The local domain with this canonical name, or NULL. */
 const struct config_domain *config_domain(const struct config *, struct text name);
+/* The logins that there are, one after the other; NULL past the last. */
+const struct config_login *config_login(const struct config *, size_t index);
 bool config_trusts(const struct config *, const struct endpoint *peer);
 const char *role_name(enum role);
 

@@ -291,7 +291,7 @@ bool draft_begin_route(struct draft *d, struct text title, void **target_out)
 bool draft_end_route(struct draft *d, void *target)
 {
     const struct config_route *item = target;
-    if (item->host.len)
-        return true;
-    return draft_problem(d, "route \"%.*s\": it needs a host", TEXT_ARGS(item->domain));
+    if (item->host.len == 0)
+        return draft_problem(d, "route \"%.*s\": it needs a host", TEXT_ARGS(item->domain));
+    return draft_check_login(d, &item->login);
 }

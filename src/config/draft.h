@@ -89,6 +89,8 @@ bool draft_value(struct draft *, const struct setting *, struct text value, bool
 bool draft_empty_list(struct draft *, const struct setting *);
 /* The whole file was read: checks what concerns several settings and completes the config. */
 bool draft_finish(struct draft *);
+/* Whether a login has all that it needs, and nothing twice. */
+bool draft_check_login(struct draft *, const struct config_login *);
 /* No file at all: the loopback setting for trying things out. */
 bool draft_without_file(struct draft *);
 

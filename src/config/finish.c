@@ -216,6 +216,41 @@ static bool whole_certificate(struct draft *d)
     return true;
 }
 
+/* --- Logging in elsewhere --- */
+
+bool draft_check_login(struct draft *d, const struct config_login *l)
+{
+    bool either = l->password.len || l->password_file.len;
+    if (l->user.len == 0)
+        return !either || draft_problem(d, "a password, and nobody it belongs to: add user");
+    if (!either)
+        return draft_problem(d, "the user %s has no password: add password_file or password",
+                             shown(l->user).words);
+    if (l->password.len && l->password_file.len)
+        return draft_problem(d, "password and password_file are both given: leave one out");
+    if (l->user.len > CONFIG_LOGIN_MAX)
+        return draft_problem(d, "the user's name is longer than %d octets", CONFIG_LOGIN_MAX);
+    return true;
+}
+
+static bool check_smarthost_login(struct draft *d)
+{
+    const struct config *c = d->config;
+    at_setting(d, "relay", "user");
+    if (c->smarthost_login.user.len && c->smarthost.len == 0)
+        return draft_problem(d, "there is no smarthost to log in with: add smarthost, or give the "
+                                "user to a route");
+    bool ok = draft_check_login(d, &c->smarthost_login);
+    if (ok)
+        d->setting = NULL;
+    return ok;
+}
+
+static bool is_written(const struct draft *d, const char *section, const char *key)
+{
+    return d->lines[schema_index(schema_find(text_of(section), text_of(key)))] != 0;
+}
+
 /* What is allowed but has no effect. */
 static void notices(struct draft *d)
 {
@@ -244,9 +279,10 @@ bool draft_finish(struct draft *d)
         return false;
     if (!finish_hostname(d) || !distinct_listeners(d) || !whole_certificate(d) || !keep_lists(d))
         return false;
-    d->config->user_written = d->lines[schema_index(schema_find(T(""), T("user")))] != 0;
-    d->config->data_written = d->lines[schema_index(schema_find(T(""), T("data")))] != 0;
-    if (!local_addresses(d))
+    d->config->user_written = is_written(d, "", "user");
+    d->config->data_written = is_written(d, "", "data");
+    d->config->relay_tls_written = is_written(d, "relay", "tls");
+    if (!local_addresses(d) || !check_smarthost_login(d))
         return false;
     notices(d);
     return true;

@@ -7,6 +7,8 @@
 #define FIELD(type, member) offsetof(type, member), sizeof(((type *)0)->member)
 #define SETS(member)        FIELD(struct config, member)
 
+#define MECHANISMS "auto plain login scram-sha-1 scram-sha-256 scram-sha-256-plus"
+
 #define SECOND 1000ULL
 #define MINUTE (60 * SECOND)
 #define DAY    (24 * 60 * MINUTE)
@@ -85,6 +87,32 @@ static const struct setting settings[] = {
         "with credentials. Empty: the MX hosts of each domain." },
       value_hop,
       SETS(smarthost) },
+    { { "relay", "user", "name", "\"\"",
+        "As whom to log in with the smarthost. Then tls is verify, unless it is written or the "
+        "smarthost is on this machine. Empty: nobody logs in." },
+      value_text,
+      FIELD(struct config, smarthost_login.user) },
+    { { "relay", "password", "password", "\"\"",
+        "The password for user; from the environment: \"${NAME}\". Who may read this file can read "
+        "it." },
+      value_secret,
+      FIELD(struct config, smarthost_login.password) },
+    { { "relay", "password_file", "path", "\"\"",
+        "A file whose first line is the password for user. What only root may read is read by root "
+        "at the start, and brought by godwit reload." },
+      value_path,
+      FIELD(struct config, smarthost_login.password_file) },
+    { { "relay", "mechanism", "choice", "\"auto\"",
+        "How to log in. auto: the strongest way that the smarthost offers." },
+      value_choice,
+      FIELD(struct config, smarthost_login.mechanism),
+      .choice = MECHANISMS },
+    { { "relay", "cleartext", "choice", "\"loopback\"",
+        "Where the password goes without TLS: never; loopback: to this machine; always: "
+        "everywhere, also to whoever shows a certificate that cannot be verified." },
+      value_choice,
+      FIELD(struct config, smarthost_login.cleartext),
+      .choice = "never loopback always" },
     { { "relay", "port", "port", "25", "The port on which MX hosts are called." },
       value_count,
       SETS(relay_port),
@@ -102,6 +130,24 @@ static const struct setting settings[] = {
         "Where mail for this domain goes, instead of to its MX hosts." },
       value_hop,
       FIELD(struct config_route, host) },
+    { { "route", "user", "name", "\"\"", "As whom to log in with the host, as for the smarthost." },
+      value_text,
+      FIELD(struct config_route, login.user) },
+    { { "route", "password", "password", "\"\"", "The password for user." },
+      value_secret,
+      FIELD(struct config_route, login.password) },
+    { { "route", "password_file", "path", "\"\"",
+        "A file whose first line is the password for user." },
+      value_path,
+      FIELD(struct config_route, login.password_file) },
+    { { "route", "mechanism", "choice", "\"auto\"", "How to log in." },
+      value_choice,
+      FIELD(struct config_route, login.mechanism),
+      .choice = MECHANISMS },
+    { { "route", "cleartext", "choice", "\"loopback\"", "Where the password goes without TLS." },
+      value_choice,
+      FIELD(struct config_route, login.cleartext),
+      .choice = "never loopback always" },
     { { "relay", "retry", "list of durations",
         "{\"1m\", \"5m\", \"15m\", \"30m\", \"1h\", \"2h\", \"4h\"}",
         "How long to wait after each attempt that failed for the time being; then the last one, "

@@ -51,6 +51,11 @@ bool value_text(struct draft *d, const struct setting *s, struct text value, voi
     return store_text(d, s, value, target);
 }
 
+bool value_secret(struct draft *d, const struct setting *s, struct text value, void *target)
+{
+    return store_text(d, s, value, target);
+}
+
 bool value_name(struct draft *d, const struct setting *s, struct text value, void *target)
 {
     if (value.len == 0)

@@ -5,6 +5,7 @@
 #include "config/schema.h"
 
 value_reader value_text;     /* any words; may be empty */
+value_reader value_secret;   /* likewise; the library keeps no copy */
 value_reader value_name;     /* any words, not empty */
 value_reader value_path;     /* made absolute against the file's folder */
 value_reader value_domain;   /* canonical; empty: as if not written */

@@ -15,7 +15,10 @@
 
 /* ---- creation ---- */
 
+enum { CODE_WRONG_PASSWORD = 535 };
+
 static void await(struct smtp_client *, enum awaited_kind, uint32_t count);
+static void drop_output(struct smtp_client *);
 
 struct smtp_client *smtp_client_new(const struct smtp_client_config *config, uint64_t now_ms)
 {
@@ -26,6 +29,7 @@ struct smtp_client *smtp_client_new(const struct smtp_client_config *config, uin
     c->tls = config->secured;
     c->now_ms = now_ms;
     buffer_init(&c->output, CLIENT_OUTPUT_MAX);
+    client_auth_clear(c);
     reply_reader_init(&c->reader);
     client_offers_reset(c);
     await(c, AWAIT_GREETING, 1);
@@ -38,7 +42,8 @@ void smtp_client_free(struct smtp_client **c)
         return;
     client_forget(&(*c)->tx);
     client_forget(&(*c)->behind);
-    buffer_clear(&(*c)->output);
+    client_auth_clear(*c);
+    drop_output(*c);
     reply_reader_clear(&(*c)->reader);
     free(*c);
     *c = NULL;
@@ -106,13 +111,22 @@ struct bytes smtp_client_output(const struct smtp_client *c)
     return buffer_bytes(&c->output);
 }
 
+static void drop_output(struct smtp_client *c)
+{
+    if (c->has_secret)
+        buffer_wipe(&c->output);
+    else
+        buffer_clear(&c->output);
+    c->has_secret = false;
+}
+
 /* The memory goes back when all is written, unless the next piece of content will need it. */
 void smtp_client_drained(struct smtp_client *c, size_t count)
 {
     const struct outgoing *o = client_newest(c);
     buffer_take(&c->output, count);
     if (c->output.len == 0 && !(o && (o->stage == STAGE_CONTENT || o->stage == STAGE_OCTETS)))
-        buffer_clear(&c->output);
+        drop_output(c);
 }
 
 /* ---- time ---- */
@@ -163,6 +177,8 @@ enum smtp_client_where client_where(const struct smtp_client *c)
         return c->tx->where;
     if (c->phase == CLIENT_HANDSHAKE)
         return AT_STARTTLS;
+    if (c->phase == CLIENT_AUTH)
+        return AT_AUTH;
     return oldest ? client_command_where(oldest->kind) : AT_IDLE;
 }
 
@@ -187,7 +203,8 @@ static void fail_message(const struct smtp_client *c, struct outgoing *o)
  * and no message is under way, nothing that goes wrong matters. */
 static void fail(struct smtp_client *c, const struct smtp_client_result *why)
 {
-    buffer_clear(&c->output);
+    drop_output(c);
+    client_auth_clear(c);
     if (c->phase >= CLIENT_QUITTING && !c->tx) {
         client_close(c);
         return;
@@ -215,14 +232,53 @@ void client_fail(struct smtp_client *c, enum smtp_client_where where, const char
     fail(c, &why);
 }
 
+/* The peer's status in the class of what passes; RFC 3463 3.8: X.7.8, credentials invalid. */
+static void soften_login(const struct smtp_client *c, struct smtp_client_result *why)
+{
+    char status[sizeof why->status] = "4.7.0";
+    if (c->reader.status[0])
+        snprintf(status, sizeof status, "4%s", c->reader.status + 1);
+    else if (why->code == CODE_WRONG_PASSWORD)
+        snprintf(status, sizeof status, "4.7.8");
+    client_result_soften(why, status);
+}
+
 /* 5xx refuses a session before it is open; later it is only the end of one, and was not said to a
- * recipient.  The reader is not used any more, so that its text stays. */
+ * recipient.  What is said to a login is between the two hosts, and never for good.  The reader is
+ * not used any more, so that its text stays. */
 void client_fail_by_reply(struct smtp_client *c, enum smtp_client_where where)
 {
     struct smtp_client_result why = client_reply_result(c, where, buffer_as_text(&c->reader.kept));
     if (why.permanent && where >= AT_IDLE)
         client_result_soften(&why, "4.4.2");
+    else if (where == AT_AUTH)
+        soften_login(c, &why);
     fail(c, &why);
+}
+
+static void leave_politely(struct smtp_client *c, bool all_was_written, bool in_exchange)
+{
+    if (!all_was_written)
+        return;
+    if (in_exchange)
+        buffer_text(&c->output, T("*\r\n")); /* RFC 4954 4: it is cancelled */
+    buffer_text(&c->output, T("QUIT\r\n"));
+}
+
+void client_refuse_by_reply(struct smtp_client *c, enum smtp_client_where where)
+{
+    bool all_was_written = c->output.len == 0;
+    client_fail_by_reply(c, where);
+    leave_politely(c, all_was_written, false);
+}
+
+void client_refuse(struct smtp_client *c, enum smtp_client_where where, const char *status,
+                   struct text sentence)
+{
+    bool all_was_written = c->output.len == 0;
+    bool in_exchange = c->login.begun && c->awaited_count == 0 && c->reader.code == REPLY_CHALLENGE;
+    client_fail(c, where, status, "%.*s", TEXT_ARGS(sentence));
+    leave_politely(c, all_was_written, in_exchange);
 }
 
 void smtp_client_input_ended(struct smtp_client *c, struct text why)
@@ -308,6 +364,10 @@ static bool read_line(struct smtp_client *c, struct bytes *in)
 
 static bool talk(struct smtp_client *c, struct bytes *in, struct smtp_client_step *step_out)
 {
+    if (c->login.asks) {
+        *step_out = client_ask_words(c);
+        return true;
+    }
     if (read_line(c, in))
         return false;
     if (!c->input_ended)
@@ -368,8 +428,9 @@ struct smtp_client_step smtp_client_step(struct smtp_client *c, struct bytes *in
 {
     typedef bool advance(struct smtp_client *, struct bytes *, struct smtp_client_step *);
     static advance *const advances[CLIENT_PHASES] = {
-        [CLIENT_HELLO] = talk,    [CLIENT_HANDSHAKE] = handshake, [CLIENT_OPEN] = talk,
-        [CLIENT_QUITTING] = talk, [CLIENT_LEAVING] = talk,        [CLIENT_CLOSING] = hang_up,
+        [CLIENT_HELLO] = talk,      [CLIENT_HANDSHAKE] = handshake, [CLIENT_AUTH] = talk,
+        [CLIENT_OPEN] = talk,       [CLIENT_QUITTING] = talk,       [CLIENT_LEAVING] = talk,
+        [CLIENT_CLOSING] = hang_up,
     };
     if (c->request != REQUEST_NONE)
         return client_wait(SMTP_CLIENT_NEED_ANSWER);

@@ -1,11 +1,11 @@
 /* smtp_client.h - one outgoing SMTP or LMTP session, free of I/O (RFC 5321, 1870, 2033, 2920, 3030,
- * 3207, 3461, 6152, 6531, 9422).
+ * 3207, 3461, 4954, 6152, 6531, 9422).
  *
  * The same shape as smtp_server.h: smtp_client_step() says what the driver must do next.  It may be
  * called at any time; input that is not yet a whole reply line stays with the driver, who must be
  * able to hold smtp_client_input_max() octets of it.
  *
- *     new -> greeting, EHLO, STARTTLS ...   -> READY
+ *     new -> greeting, EHLO, STARTTLS, AUTH ... -> READY
  *     READY -> smtp_client_send() -> ... SENT -> READY
  *     READY -> smtp_client_quit() -> ...      -> CLOSE
  *
@@ -21,6 +21,11 @@
  * The end of a message (the final dot, the last BDAT) is sent only after SMTP_CLIENT_MAY_FINISH was
  * answered: the driver holds it back until the results of the message before are durable
  * (store rule 16).  It is asked only after the SENT of that message.
+ *
+ * Who logs in (.login of the config) is asked for what to say by SMTP_CLIENT_AUTH: once for the
+ * mechanism, then for an answer to each challenge.  What is exchanged means nothing here.  However
+ * a login ends that is not a yes, the session fails for now only: the password is this side's
+ * matter, and no sender's mail comes back for it.
  *
  * What becomes of a message is certain but for one case: a session that ends between the end of the
  * message and its reply.  The server may have taken it or not (RFC 1047).  The result then has the
@@ -45,6 +50,8 @@ enum smtp_client_step_kind {
     SMTP_CLIENT_READ_BODY,  /* .message, .offset: content from there on, by smtp_client_body() or
                                smtp_client_body_failed() */
     SMTP_CLIENT_MAY_FINISH, /* .message: smtp_client_finish() */
+    SMTP_CLIENT_AUTH,       /* .begins: which mechanism? Otherwise .challenge has come:
+                               smtp_client_auth() or smtp_client_auth_failed() */
 
     /* Orders: carry out before the next call. */
     SMTP_CLIENT_START_TLS, /* write the output, throw the rest of the input away, handshake, then
@@ -60,6 +67,8 @@ struct smtp_client_step {
     enum smtp_client_step_kind kind;
     const struct smtp_client_message *message;
     uint64_t offset;
+    bool begins;           /* AUTH: the first time; smtp_client_offers() has the mechanisms */
+    struct text challenge; /* AUTH: decoded, until the answer */
 };
 
 enum smtp_client_tls {
@@ -74,6 +83,8 @@ struct smtp_client_config {
     enum smtp_client_tls tls;
     bool secured; /* the connection began with TLS: STARTTLS is not wanted */
     bool lmtp;    /* RFC 2033: LHLO, and one reply for each recipient behind the dot */
+    bool login;   /* AUTH before the first message, whatever TLS came to: what may be said on this
+                     connection is the driver's to judge */
     /* RFC 5321 4.5.3.2, each in ms, 0 for none: greeting 5 m, MAIL and RCPT 5 m, DATA 2 m, block
      * 3 m, dot 10 m.  From one whole reply, or 64 KB of content, to the next: octets win no time.
      */
@@ -105,8 +116,9 @@ enum smtp_client_where {
     AT_GREETING,
     AT_HELLO,
     AT_STARTTLS, /* the handshake too */
-    AT_IDLE,     /* between two messages */
-    AT_MAIL,     /* nothing of the message was accepted yet */
+    AT_AUTH,
+    AT_IDLE, /* between two messages */
+    AT_MAIL, /* nothing of the message was accepted yet */
     AT_RCPT,
     AT_DATA, /* up to the last octet before the end */
     AT_END_OF_DATA,
@@ -158,6 +170,20 @@ void smtp_client_body(struct smtp_client *, struct bytes, uint64_t now_ms);
 void smtp_client_body_failed(struct smtp_client *, uint64_t now_ms);
 /* Answers MAY_FINISH. */
 void smtp_client_finish(struct smtp_client *, uint64_t now_ms);
+
+/* What a mechanism says: the answer to SMTP_CLIENT_AUTH. */
+struct smtp_client_words {
+    struct text mechanism; /* when it begins */
+    bool has_words;        /* false, only when it begins: there is no initial response */
+    struct text words;     /* copied; may be a secret, and copies are wiped once they are written */
+    bool may_end;          /* the mechanism is content with a yes to this.  One that is not has not
+                              been shown yet that the server knows the password: then a yes is a
+                              failure (RFC 5802 5) */
+};
+void smtp_client_auth(struct smtp_client *, const struct smtp_client_words *, uint64_t now_ms);
+/* Answers SMTP_CLIENT_AUTH: there is nothing to say, for this reason, which is copied (its first
+ * 200 octets).  The session fails. */
+void smtp_client_auth_failed(struct smtp_client *, struct text why, uint64_t now_ms);
 
 /* The handshake is complete: all that the server said is forgotten (RFC 3207 4.2). */
 void smtp_client_tls_started(struct smtp_client *, uint64_t now_ms);

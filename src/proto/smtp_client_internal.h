@@ -3,6 +3,7 @@
  *   smtp_client.c          the session: creation, steps, its failure, deadlines
  *   smtp_client_replies.c  the table of awaited replies and what each leads to
  *   smtp_client_offers.c   what EHLO tells
+ *   smtp_client_auth.c     logging in: AUTH, line by line
  *   smtp_client_send.c     a message: its commands and its content
  *   smtp_client_results.c  what becomes of each recipient
  *
@@ -12,8 +13,9 @@
  * may be: the newer one begins only when the end of the older one has been said.
  *
  *   phase             what goes on                             left for
- *   CLIENT_HELLO      greeting, EHLO, HELO, STARTTLS           OPEN, HANDSHAKE
+ *   CLIENT_HELLO      greeting, EHLO, HELO, STARTTLS           OPEN, AUTH, HANDSHAKE
  *   CLIENT_HANDSHAKE  TLS, not ours                            HELLO, by smtp_client_tls_started()
+ *   CLIENT_AUTH       logging in                               OPEN
  *   CLIENT_OPEN       messages, or nothing                     QUITTING
  *   CLIENT_QUITTING   the last message; then QUIT is said      LEAVING
  *   CLIENT_LEAVING    QUIT was said                            CLOSING
@@ -39,12 +41,15 @@ enum {
     CLIENT_WORDS_MAX = 256 * 1024, /* of replies that the results of one message keep */
     CLIENT_SENTENCE_MAX = 200,     /* octets of a sentence of our own */
     CLIENT_MECHANISMS_MAX = 500,
+    CLIENT_AUTH_LINE_MAX = 512, /* of AUTH with an initial response (RFC 5321 4.5.3.1.4) */
+    REPLY_CHALLENGE = 334,
     CLIENT_QUIT_MS = 10000, /* for the reply to QUIT, which changes nothing */
 };
 
 enum client_phase {
     CLIENT_HELLO,
     CLIENT_HANDSHAKE,
+    CLIENT_AUTH,
     CLIENT_OPEN,
     CLIENT_QUITTING,
     CLIENT_LEAVING,
@@ -58,6 +63,7 @@ enum awaited_kind {
     AWAIT_EHLO,
     AWAIT_HELO,
     AWAIT_STARTTLS,
+    AWAIT_AUTH,
     AWAIT_RSET, /* from here on they belong to a message */
     AWAIT_MAIL,
     AWAIT_RCPT,
@@ -119,7 +125,17 @@ struct outgoing {
     struct slot slots[];
 };
 
-enum client_request { REQUEST_NONE, REQUEST_BODY, REQUEST_FINISH };
+enum client_request { REQUEST_NONE, REQUEST_BODY, REQUEST_FINISH, REQUEST_AUTH };
+
+/* A login under way; client_auth_clear() is the one reset. */
+struct login {
+    bool asks;               /* the next step asks the driver for words */
+    bool begun;              /* AUTH was said */
+    bool may_end;            /* what was said last may be answered with a yes */
+    bool waits;              /* .later is said once the server asks for it */
+    struct buffer later;     /* an initial response that is too long for the command's line */
+    struct buffer challenge; /* decoded */
+};
 
 struct smtp_client {
     const struct smtp_client_config *config;
@@ -131,6 +147,7 @@ struct smtp_client {
     bool dirty;     /* the server may hold a transaction: RSET before the next MAIL */
     bool input_ended;
     bool failed;
+    bool has_secret; /* the output, or the room behind it, may hold words of a login */
     uint64_t now_ms; /* of the last call */
     uint64_t deadline_ms;
     uint32_t messages;  /* MAIL commands so far */
@@ -139,6 +156,7 @@ struct smtp_client {
     struct awaited awaited[AWAITED_MAX]; /* oldest first */
     struct outgoing *tx;                 /* NULL: none */
     struct outgoing *behind;             /* pipelined behind it; NULL: none */
+    struct login login;
     struct buffer output;
     struct reply_reader reader;
     struct smtp_client_offers offers;
@@ -179,6 +197,11 @@ void client_fail_by_reply(struct smtp_client *, enum smtp_client_where);
 enum smtp_client_where client_where(const struct smtp_client *);
 /* The orderly end. */
 void client_close(struct smtp_client *);
+/* A server that refuses a session, or is refused one, still waits for QUIT (RFC 5321 3.1); its
+ * answer does not matter.  Behind half a command that was never read there is no place for it. */
+void client_refuse_by_reply(struct smtp_client *, enum smtp_client_where);
+void client_refuse(struct smtp_client *, enum smtp_client_where, const char *status,
+                   struct text sentence);
 
 /* smtp_client_replies.c */
 
@@ -190,6 +213,17 @@ void client_take_reply(struct smtp_client *);
 uint64_t client_patience_ms(const struct smtp_client *, enum awaited_kind);
 const char *client_command_name(enum awaited_kind);
 enum smtp_client_where client_command_where(enum awaited_kind);
+
+/* smtp_client_auth.c */
+
+/* EHLO and TLS are done: logs in if that is wished, else opens the session. */
+void client_log_in(struct smtp_client *);
+/* The replies to AUTH and to what followed it. */
+void client_auth_taken(struct smtp_client *);
+void client_auth_refused(struct smtp_client *);
+/* login.asks: the request for words. */
+struct smtp_client_step client_ask_words(struct smtp_client *);
+void client_auth_clear(struct smtp_client *);
 
 /* smtp_client_offers.c */
 

@@ -30,6 +30,8 @@ static const struct {
     [AWAIT_HELO] = { "HELO", AT_HELLO, 2, hello_taken, helo_refused, WITHIN(command_ms) },
     [AWAIT_STARTTLS] = { "STARTTLS", AT_STARTTLS, 2, starttls_taken, starttls_refused,
                          WITHIN(command_ms) },
+    [AWAIT_AUTH] = { "AUTH", AT_AUTH, 2, client_auth_taken, client_auth_refused,
+                     WITHIN(command_ms) },
     [AWAIT_RSET] = { "RSET", AT_MAIL, 2, nothing, rset_refused, WITHIN(command_ms) },
     [AWAIT_MAIL] = { "MAIL", AT_MAIL, 2, mail_taken, mail_refused, WITHIN(command_ms) },
     [AWAIT_RCPT] = { "RCPT", AT_RCPT, 2, rcpt_taken, rcpt_refused, WITHIN(command_ms) },
@@ -64,29 +66,14 @@ static void nothing(struct smtp_client *c)
 
 /* ---- the session ---- */
 
-/* A server that refuses a session still waits for QUIT (RFC 5321 3.1); its answer does not matter.
- * Half a command that was never read is no time for it. */
-static void leave_politely(struct smtp_client *c, bool all_was_written)
-{
-    if (all_was_written)
-        buffer_text(&c->output, T("QUIT\r\n"));
-}
-
-static void refuse_session(struct smtp_client *c, enum smtp_client_where where)
-{
-    bool all_was_written = c->output.len == 0;
-    client_fail_by_reply(c, where);
-    leave_politely(c, all_was_written);
-}
-
 static void greeting_refused(struct smtp_client *c)
 {
-    refuse_session(c, AT_GREETING);
+    client_refuse_by_reply(c, AT_GREETING);
 }
 
 static void helo_refused(struct smtp_client *c)
 {
-    refuse_session(c, AT_HELLO);
+    client_refuse_by_reply(c, AT_HELLO);
 }
 
 void client_say_hello(struct smtp_client *c, enum awaited_kind kind)
@@ -105,11 +92,9 @@ static void say_ehlo(struct smtp_client *c)
     client_say_hello(c, AWAIT_EHLO);
 }
 
-static void tls_denied(struct smtp_client *c, const char *why)
+static void tls_denied(struct smtp_client *c, struct text why)
 {
-    bool all_was_written = c->output.len == 0;
-    client_fail(c, AT_STARTTLS, "4.7.4", "%s", why);
-    leave_politely(c, all_was_written);
+    client_refuse(c, AT_STARTTLS, "4.7.4", why);
 }
 
 /* The reply to EHLO or HELO. */
@@ -119,10 +104,10 @@ static void hello_taken(struct smtp_client *c)
     if (tls != SMTP_CLIENT_TLS_NEVER && c->offers.starttls) {
         client_say(c, AWAIT_STARTTLS, T("STARTTLS"));
     } else if (tls == SMTP_CLIENT_TLS_MUST) {
-        tls_denied(c, "TLS is required here, and the server does not offer it");
+        tls_denied(c, T("TLS is required here, and the server does not offer it"));
     } else {
-        c->phase = CLIENT_OPEN;
         c->fresh = c->offers.esmtp;
+        client_log_in(c);
     }
 }
 
@@ -152,9 +137,9 @@ static void starttls_taken(struct smtp_client *c)
 static void starttls_refused(struct smtp_client *c)
 {
     if (c->config->tls == SMTP_CLIENT_TLS_MUST)
-        tls_denied(c, "TLS is required here, and the server refused to start it");
+        tls_denied(c, T("TLS is required here, and the server refused to start it"));
     else
-        c->phase = CLIENT_OPEN;
+        client_log_in(c);
 }
 
 /* ---- a message ---- */
@@ -321,11 +306,13 @@ static bool is_more_greeting(struct smtp_client *c, enum awaited_kind kind)
            ++c->greetings < REPLY_KEPT_LINES;
 }
 
-/* Of a class that the command cannot have, or a code that has one meaning and not this one: 220 is
- * a greeting, 221 the end.  Least of all may the reply to QUIT pass for a yes to the message before
- * it. */
+/* Of a class that the command cannot have (but AUTH has 334 too), or a code that has one meaning
+ * and not this one: 220 is a greeting, 221 the end.  Least of all may the reply to QUIT pass for a
+ * yes to the message before it. */
 static bool is_misplaced(enum awaited_kind kind, unsigned code)
 {
+    if (kind == AWAIT_AUTH && code == REPLY_CHALLENGE)
+        return false;
     return (code / 100 != rows[kind].good && code < 400) || code == 221 ||
            (code == 220 && kind >= AWAIT_RSET);
 }

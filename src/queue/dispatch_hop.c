@@ -267,6 +267,7 @@ static void keep_why(struct hop *hop, const struct outcome *o)
         !arena_text(memory, o->host, &hop->why.host) ||
         !arena_text(memory, o->host_name, &hop->why.host_name) ||
         !arena_text(memory, o->reply, &hop->why.reply) ||
+        !arena_text(memory, o->reply_to, &hop->why.reply_to) ||
         !arena_text(memory, o->reason, &hop->why.reason))
         hop->why = (struct outcome){ .reason = T("the host has failed") };
 }

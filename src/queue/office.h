@@ -11,6 +11,7 @@
 #include "queue/schedule.h"
 #include "run/clock.h"
 #include "run/dns.h"
+#include "run/lane.h"
 #include "run/log.h"
 #include "run/tls.h"
 #include "store/store.h"
@@ -54,6 +55,7 @@ struct office {
     _Atomic(struct dns *) dns; /* a reload may put another one here; the old one lives on */
     struct log *log;
     const struct tls_context *tls; /* for calling; NULL: there is no TLS */
+    struct lane *slow;             /* for what takes long to compute */
     struct loop *loops[OFFICE_LOOPS_MAX];
     unsigned loop_count;
     atomic_bool expiry_pauses;       /* the wall clock has jumped */
@@ -64,6 +66,8 @@ struct office {
 
     /* On loop `index`: the configuration in effect there.  Never kept beyond the turn. */
     const struct config *(*config)(void *server, unsigned index);
+    /* On loop `index`: the password of a login of that configuration, for the turn; "": none. */
+    struct text (*password)(void *server, unsigned index, const struct config_login *);
     /* On loop `index`: asks who receives mail for an address.  `found` comes on that loop, exactly
      * once, perhaps before this returns. */
     void (*resolve)(void *server, unsigned index, const struct address *, office_found *found,

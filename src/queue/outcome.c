@@ -9,15 +9,11 @@
 
 /* In the order of enum smtp_client_where; nothing is said of what is not a command. */
 static const char *const commands[] = {
-    [AT_CONNECT] = "",
-    [AT_GREETING] = "",
-    [AT_HELLO] = "EHLO",
-    [AT_STARTTLS] = "STARTTLS",
-    [AT_IDLE] = "",
-    [AT_MAIL] = "MAIL FROM",
-    [AT_RCPT] = "RCPT TO",
-    [AT_DATA] = "DATA",
-    [AT_END_OF_DATA] = "the end of data",
+    [AT_CONNECT] = "",       [AT_GREETING] = "",
+    [AT_HELLO] = "EHLO",     [AT_STARTTLS] = "STARTTLS",
+    [AT_AUTH] = "AUTH",      [AT_IDLE] = "",
+    [AT_MAIL] = "MAIL FROM", [AT_RCPT] = "RCPT TO",
+    [AT_DATA] = "DATA",      [AT_END_OF_DATA] = "the end of data",
     [AT_LOCAL] = "",
 };
 

@@ -34,6 +34,7 @@ void remote_keep_failure(struct remote *r, const struct outcome *o)
         !arena_text(memory, o->host, &kept->outcome.host) ||
         !arena_text(memory, o->host_name, &kept->outcome.host_name) ||
         !arena_text(memory, text_first(o->reply, DSN_DIAGNOSTIC_MAX), &kept->outcome.reply) ||
+        !arena_text(memory, o->reply_to, &kept->outcome.reply_to) ||
         !arena_text(memory, o->reason, &kept->outcome.reason))
         kept->outcome = (struct outcome){ .status = T("4.3.0"), .reason = T("memory is short") };
 }
@@ -57,6 +58,11 @@ static void fail_errand(struct remote *r)
         r->job = link ? OWNER_OF(link, struct queue_job, link) : NULL;
     } while (r->job);
     remote_give_up(r);
+}
+
+void remote_call_failed(struct remote *r)
+{
+    fail_errand(r);
 }
 
 static void nobody_to_call(struct remote *r)

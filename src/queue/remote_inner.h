@@ -4,6 +4,7 @@
  *   remote_call.c    from a route to a connection: hosts, calls, their failures
  *   remote_talk.c    the pump between stream and machine, the content
  *   remote_tls.c     STARTTLS: what is wanted of it, the handshake
+ *   remote_auth.c    AUTH: whether the password may be said, the exchange
  *   remote_settle.c  from replies to rows, and the commits under way
  *
  *   state     what holds                                     who moves it
@@ -65,17 +66,19 @@ struct remote {
     struct buffer pending;
     struct timer timer;
     struct wire wire;
-    bool running, again; /* in the pump; something happened meanwhile */
-    bool sending;        /* the stream still holds output */
-    bool broken;         /* nothing can be written any more; the stream's end will be told */
-    bool closing;        /* the machine has said CLOSE */
-    bool ready;          /* the machine has nothing to do, and there is nothing for it */
-    bool tls_wanted;     /* the handshake begins when all output is out */
-    bool shaking;        /* it is under way: the machine is left alone */
-    bool tls_failed;     /* it has failed on this connection */
-    bool plain;          /* this host is called again without */
-    bool in_session;     /* the greeting and EHLO are done */
-    bool used;           /* it has carried a message before */
+    bool running, again;        /* in the pump; something happened meanwhile */
+    bool sending;               /* the stream still holds output */
+    bool broken;                /* nothing can be written any more; the stream's end will be told */
+    bool closing;               /* the machine has said CLOSE */
+    bool ready;                 /* the machine has nothing to do, and there is nothing for it */
+    bool tls_wanted;            /* the handshake begins when all output is out */
+    bool shaking;               /* it is under way: the machine is left alone */
+    bool tls_failed;            /* it has failed on this connection */
+    struct remote_login *login; /* under way; NULL: none */
+    char auth_words[sizeof "AUTH as " + CONFIG_LOGIN_MAX];
+    bool plain;      /* this host is called again without */
+    bool in_session; /* the greeting and EHLO are done */
+    bool used;       /* it has carried a message before */
 
     /* The message */
     struct queue_job *job; /* that is being sent; in no list */
@@ -118,6 +121,8 @@ void remote_call(struct remote *);
 void remote_call_next(struct remote *);
 /* The same once more. */
 void remote_call_again(struct remote *);
+/* No other host would do either: the last failure is the outcome. */
+void remote_call_failed(struct remote *);
 void remote_keep_failure(struct remote *, const struct outcome *);
 /* Forgets hosts and calls. */
 void remote_call_clear(struct remote *);
@@ -131,11 +136,19 @@ void remote_let_finish(struct remote *);
 void remote_hang_up(struct remote *);
 
 /* remote_tls.c */
-enum smtp_client_tls remote_tls_wish(const struct remote *, const struct config *);
+enum smtp_client_tls remote_tls_wish(const struct remote *);
 /* The handshake failed, and the host may be called again to speak in the clear. */
 bool remote_tls_may_do_without(const struct remote *);
 /* Begins the handshake (r->shaking), or tells the machine why not. */
 void remote_start_tls(struct remote *);
+
+/* remote_auth.c */
+/* SMTP_CLIENT_AUTH.  True: answered; false: a lane is asked, and will go on. */
+bool remote_auth_step(struct remote *, const struct smtp_client_step *);
+/* The server said yes, if there was a login; said no, or what came in between. */
+void remote_auth_done(struct remote *);
+void remote_auth_failed(struct remote *, const struct smtp_client_result *);
+void remote_auth_clear(struct remote *);
 
 /* remote_settle.c */
 /* Room for the results of `count` rows of a job, before anything is sent that would have some.

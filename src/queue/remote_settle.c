@@ -166,12 +166,26 @@ static void settle_row(struct settling *s, uint32_t index, const struct outcome_
     outcome_settle(a, &s->job->rows[s->first + index], o, &s->job->memory, &s->recipients[index]);
 }
 
+/* 530: a smarthost that wants a login, or TLS, has something against how this server is configured
+ * and not against the message. */
+static void forgive(const struct remote *r, const struct smtp_client_result *result,
+                    struct outcome *o)
+{
+    enum { CODE_LOGIN_WANTED = 530 };
+    if (r->errand.route.kind != ROUTE_HOST || result->code != CODE_LOGIN_WANTED)
+        return;
+    o->permanent = false;
+    o->status = T("4.7.0");
+}
+
 void remote_settle_results(struct remote *r)
 {
     struct settling *s = r->settling;
     struct outcome_attempt a = attempt_of(s);
     for (uint32_t i = 0; i < s->count; i++) {
-        struct outcome o = outcome_of_result(smtp_client_result(r->machine, i));
+        const struct smtp_client_result *result = smtp_client_result(r->machine, i);
+        struct outcome o = outcome_of_result(result);
+        forgive(r, result, &o);
         o.host = text_of(r->host);
         o.host_name = text_of(r->call.name);
         settle_row(s, i, &a, &o);

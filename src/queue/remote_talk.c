@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* RFC 5321 4.5.3.2 */
@@ -128,6 +129,7 @@ static bool send_slice(struct remote *r)
 static bool be_ready(struct remote *r)
 {
     r->in_session = true;
+    remote_auth_done(r);
     if (r->state == REMOTE_LEAVING) {
         smtp_client_quit(r->machine, now_ms(r));
         return true;
@@ -165,6 +167,8 @@ static struct outcome outcome_at_host(const struct remote *r,
     struct outcome o = outcome_of_result(result);
     o.host = text_of(r->host);
     o.host_name = text_of(r->call.name);
+    if (result->where == AT_AUTH)
+        o.reply_to = text_of(r->auth_words);
     return o;
 }
 
@@ -214,7 +218,9 @@ static bool step(struct remote *r, struct bytes *in)
     const uint8_t *from = in->at;
     struct smtp_client_step s = smtp_client_step(r->machine, in, now_ms(r));
     wire_add(&r->wire, LOG_SERVER, WIRE_WORDS, (struct bytes){ from, (size_t)(in->at - from) });
-    wire_add_output(&r->wire, LOG_CLIENT, WIRE_WORDS, smtp_client_output(r->machine));
+    bool secret = r->login && !smtp_client_failure(r->machine);
+    wire_add_output(&r->wire, LOG_CLIENT, secret ? WIRE_SECRET : WIRE_WORDS,
+                    smtp_client_output(r->machine));
     switch (s.kind) {
     case SMTP_CLIENT_NEED_INPUT:
     case SMTP_CLIENT_NEED_ANSWER:
@@ -231,6 +237,8 @@ static bool step(struct remote *r, struct bytes *in)
         if (!r->may_finish_asked)
             smtp_client_finish(r->machine, now_ms(r));
         return !r->may_finish_asked;
+    case SMTP_CLIENT_AUTH:
+        return remote_auth_step(r, &s);
     case SMTP_CLIENT_START_TLS:
         r->tls_wanted = true; /* once the output is out */
         return false;
@@ -393,13 +401,15 @@ static void configure(struct remote *r)
     memcpy(r->hostname, name.at, name.len);
     r->config = (struct smtp_client_config){
         .hostname = { r->hostname, name.len },
-        .tls = remote_tls_wish(r, c),
+        .tls = remote_tls_wish(r),
+        .login = r->errand.route.user[0] != '\0',
         .greeting_ms = GREETING_MS,
         .command_ms = COMMAND_MS,
         .data_ms = DATA_MS,
         .block_ms = BLOCK_MS,
         .dot_ms = DOT_MS,
     };
+    snprintf(r->auth_words, sizeof r->auth_words, "AUTH as %s", r->errand.route.user);
     wire_init(&r->wire, r->office->log, text_of(r->session), (enum wire_level)c->log_protocol);
 }
 
@@ -433,6 +443,7 @@ void remote_hang_up(struct remote *r)
     else
         stream_finish(&r->stream);
     content_close(&r->content);
+    remote_auth_clear(r);
     smtp_client_free(&r->machine);
     buffer_clear(&r->pending);
     wire_clear(&r->wire);
@@ -441,10 +452,11 @@ void remote_hang_up(struct remote *r)
     r->tls_wanted = r->shaking = r->tls_failed = false;
 }
 
-static struct outcome outcome_of_failure(const struct remote *r,
-                                         const struct smtp_client_result *failure)
+static struct outcome outcome_of_failure(struct remote *r, const struct smtp_client_result *failure)
 {
     struct outcome o = outcome_at_host(r, failure);
+    if (failure->where == AT_AUTH)
+        remote_auth_failed(r, failure);
     LOG_EVENT(r->office->log, LOG_INFO, text_of(r->session), "session-failed", { "host", o.host },
               { "why", o.reply.len ? o.reply : o.reason });
     return o;
@@ -454,6 +466,7 @@ static struct outcome outcome_of_failure(const struct remote *r,
 enum ending {
     NEXT_HOST,    /* this one has not heard of the message: another may take it */
     CALL_AGAIN,   /* the session was used up, or closed while it idled */
+    HOP_REFUSES,  /* our login: it would be refused by each of its hosts, and counted */
     HOP_BROKE,    /* in the middle of things: the hop is to rest */
     NOTHING_LEFT, /* it idled, or leaves, or this host itself is in trouble */
 };
@@ -464,6 +477,8 @@ static enum ending ending_of(const struct remote *r, const struct smtp_client_re
         return NOTHING_LEFT;
     if (!failure || (r->used && r->unheard))
         return CALL_AGAIN;
+    if (failure->where == AT_AUTH && failure->code >= 500)
+        return HOP_REFUSES;
     return r->unheard || !r->in_session ? NEXT_HOST : HOP_BROKE;
 }
 
@@ -473,7 +488,7 @@ static void over(struct remote *r)
     if (failure && failure->where == AT_LOCAL && r->state != REMOTE_AWAY)
         r->errand.local_trouble = true;
     enum ending ending = ending_of(r, failure);
-    if (failure && (ending == NEXT_HOST || ending == HOP_BROKE)) {
+    if (failure && (ending == NEXT_HOST || ending == HOP_REFUSES || ending == HOP_BROKE)) {
         struct outcome o = outcome_of_failure(r, failure);
         remote_keep_failure(r, &o);
     }
@@ -488,6 +503,9 @@ static void over(struct remote *r)
         return;
     case CALL_AGAIN:
         remote_next(r);
+        return;
+    case HOP_REFUSES:
+        remote_call_failed(r);
         return;
     case HOP_BROKE:
         r->errand.outcome = r->failure.outcome;

@@ -15,19 +15,19 @@
 
 enum { HANDSHAKE_MS = 60 * 1000 };
 
-enum smtp_client_tls remote_tls_wish(const struct remote *r, const struct config *c)
+enum smtp_client_tls remote_tls_wish(const struct remote *r)
 {
-    if (c->relay_tls == RELAY_TLS_NONE || r->plain)
+    enum relay_tls tls = r->errand.route.tls;
+    if (tls == RELAY_TLS_NONE || r->plain)
         return SMTP_CLIENT_TLS_NEVER;
-    if (c->relay_tls != RELAY_TLS_MAY)
+    if (tls != RELAY_TLS_MAY)
         return SMTP_CLIENT_TLS_MUST;
     return r->office->tls ? SMTP_CLIENT_TLS_IF_OFFERED : SMTP_CLIENT_TLS_NEVER;
 }
 
 bool remote_tls_may_do_without(const struct remote *r)
 {
-    const struct config *c = r->office->config(r->office->server, r->home->index);
-    return r->tls_failed && c->relay_tls == RELAY_TLS_MAY && !r->plain;
+    return r->tls_failed && r->errand.route.tls == RELAY_TLS_MAY && !r->plain;
 }
 
 static void fail(struct remote *r, const struct error *why)
@@ -72,18 +72,18 @@ static struct text name_of(const struct remote *r)
 
 void remote_start_tls(struct remote *r)
 {
-    const struct config *c = r->office->config(r->office->server, r->home->index);
+    enum relay_tls tls = r->errand.route.tls;
     struct error error;
     struct tls_options options = {
         .name = name_of(r),
-        .verify = c->relay_tls == RELAY_TLS_VERIFY ? TLS_VERIFY_NAME : TLS_VERIFY_NONE,
+        .verify = tls == RELAY_TLS_VERIFY ? TLS_VERIFY_NAME : TLS_VERIFY_NONE,
         .timeout_ms = HANDSHAKE_MS,
         .shaken = shaken,
         .owner = r,
     };
     r->tls_wanted = false;
     buffer_clear(&r->pending); /* said in the clear: forgotten */
-    if (c->relay_tls == RELAY_TLS_DANE)
+    if (tls == RELAY_TLS_DANE)
         error_set(&error, ERROR_TEMPORARY, "relay: tls = dane is not built yet: mail waits");
     else if (!r->office->tls)
         error_set(&error, ERROR_TEMPORARY, "TLS could not be set up here: see the log's beginning");

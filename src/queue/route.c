@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PORT_SMTP = 25 };
+enum { PORT_SMTP = 25, PORT_SUBMISSION = 587 };
 
 static void set_host(struct route *r, struct text host)
 {
@@ -30,14 +30,14 @@ static void set_endpoint(struct route *r, const struct endpoint *e)
 }
 
 /* "host[:port]" as the configuration took it. */
-static void take_hop(struct text hop, struct route *out)
+static void take_host(struct text hop, uint16_t standard_port, struct route *out)
 {
     struct endpoint e;
     struct text host;
-    uint64_t port = PORT_SMTP;
+    uint64_t port = standard_port;
     out->kind = ROUTE_HOST;
     if (endpoint_parse_address(hop, &e)) {
-        e.port = PORT_SMTP;
+        e.port = standard_port;
         set_endpoint(out, &e);
         return;
     }
@@ -52,6 +52,22 @@ static void take_hop(struct text hop, struct route *out)
     CHECK(verdict == ADDRESS_OK || verdict == ADDRESS_NO_MEMORY);
     if (verdict == ADDRESS_NO_MEMORY)
         out->kind = ROUTE_TROUBLE;
+}
+
+static bool is_this_machine(const struct route *r)
+{
+    return r->has_endpoint ? endpoint_is_loopback(&r->endpoint)
+                           : text_equal_nocase(text_of(r->host), T("localhost"));
+}
+
+static void take_hop(const struct config *c, struct text hop, const struct config_login *login,
+                     struct route *out)
+{
+    bool logs_in = login->user.len > 0;
+    take_host(hop, logs_in ? PORT_SUBMISSION : PORT_SMTP, out);
+    snprintf(out->user, sizeof out->user, "%.*s", TEXT_ARGS(login->user));
+    if (logs_in && !c->relay_tls_written && !is_this_machine(out))
+        out->tls = RELAY_TLS_VERIFY;
 }
 
 static const struct config_route *find_route(const struct config *c, struct text domain)
@@ -76,14 +92,14 @@ void route_for(const struct config *c, struct text domain, struct route *out)
 {
     struct endpoint e;
     const struct config_route *own = find_route(c, domain);
-    *out = (struct route){ .port = c->relay_port };
+    *out = (struct route){ .port = c->relay_port, .tls = c->relay_tls };
     if (config_domain(c, domain)) {
         out->kind = ROUTE_LOCAL;
         set_host(out, domain);
     } else if (own) {
-        take_hop(own->host, out);
+        take_hop(c, own->host, &own->login, out);
     } else if (c->smarthost.len) {
-        take_hop(c->smarthost, out);
+        take_hop(c, c->smarthost, &c->smarthost_login, out);
     } else if (take_literal(domain, &e)) {
         e.port = c->relay_port;
         out->kind = ROUTE_LITERAL;
@@ -92,6 +108,27 @@ void route_for(const struct config *c, struct text domain, struct route *out)
         out->kind = ROUTE_MX;
         set_host(out, domain);
     }
+}
+
+static bool leads_to(const struct config *c, struct text hop, const struct config_login *login,
+                     const struct route *route)
+{
+    struct route other = { .kind = ROUTE_HOST };
+    if (hop.len == 0 || !text_equal(login->user, text_of(route->user)))
+        return false;
+    take_hop(c, hop, login, &other);
+    return other.port == route->port && text_equal(text_of(other.host), text_of(route->host));
+}
+
+const struct config_login *route_login(const struct config *c, const struct route *route)
+{
+    CHECK(route->kind == ROUTE_HOST);
+    if (leads_to(c, c->smarthost, &c->smarthost_login, route))
+        return &c->smarthost_login;
+    for (size_t i = 0; i < c->route_count; i++)
+        if (leads_to(c, c->routes[i].host, &c->routes[i].login, route))
+            return &c->routes[i].login;
+    return NULL;
 }
 
 struct text route_print(const struct route *route, char out[ROUTE_TEXT_MAX])
@@ -104,7 +141,8 @@ struct text route_print(const struct route *route, char out[ROUTE_TEXT_MAX])
         snprintf(out, ROUTE_TEXT_MAX, "[%s]", route->host);
         break;
     case ROUTE_HOST:
-        snprintf(out, ROUTE_TEXT_MAX, "%s:%u", route->host, route->port);
+        snprintf(out, ROUTE_TEXT_MAX, "%s:%u%s%s", route->host, route->port,
+                 route->user[0] ? " as " : "", route->user);
         break;
     case ROUTE_LOCAL:
     case ROUTE_TROUBLE:

@@ -23,19 +23,27 @@ struct route {
     enum route_kind kind;
     char host[ADDRESS_DOMAIN_MAX + 1]; /* terminated; A-labels, or the address in words */
     uint16_t port;
+    char user[CONFIG_LOGIN_MAX + 1]; /* HOST: who logs in there; "": nobody */
+    enum relay_tls tls;              /* the least that is done */
     bool has_endpoint;        /* LITERAL, and a HOST that is an address: nothing to ask of DNS */
     struct endpoint endpoint; /* with the port */
 };
 
 /* The first step.  `domain` is that of a canonical address.  What decides, in this order: it is
  * local; a route of its name; the smarthost; a literal; its MX hosts.  Routes and the smarthost
- * without a port are called on 25, MX hosts and literals on relay.port. */
+ * without a port are called on 25, or 587 with a login; MX hosts and literals on relay.port.  A
+ * login wants the host's certificate verified, unless relay.tls is written or the host is this
+ * machine. */
 void route_for(const struct config *, struct text domain, struct route *out);
 
 /* The name of the next hop, for people and as a key: routes of different kinds never have the same,
- * since a fixed host has its port. "example.org", "[192.0.2.1]", "relay.example.net:587". */
-enum { ROUTE_TEXT_MAX = ADDRESS_DOMAIN_MAX + 16 };
+ * since a fixed host has its port. "example.org", "[192.0.2.1]", "relay.example.net:587 as joe". */
+enum { ROUTE_TEXT_MAX = ADDRESS_DOMAIN_MAX + 16 + CONFIG_LOGIN_MAX };
 struct text route_print(const struct route *, char out[ROUTE_TEXT_MAX]);
+
+/* What a route with a user logs in with, in a configuration that may be another one by now; NULL:
+ * it has none. */
+const struct config_login *route_login(const struct config *, const struct route *);
 
 struct route_mx {
     uint16_t preference;

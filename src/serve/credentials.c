@@ -1,9 +1,12 @@
-/* credentials.c - certificates and keys of a configuration, as the octets of their files. */
+/* credentials.c - certificates, keys and passwords of a configuration, as the octets of their
+ * files.
+ */
 #include "serve/credentials.h"
 
 #include "mail/date.h"
 #include "run/clock.h"
 #include "run/file.h"
+#include "run/sasl_client.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,7 +61,8 @@ struct bytes credentials_find(const struct credentials *c, struct text path)
 static struct file *new_file(struct credentials *c, struct text path, struct error *e)
 {
     if (c->count == CREDENTIALS_MAX) {
-        error_set(e, ERROR_CONFIG, "more than %d certificates and keys", CREDENTIALS_MAX);
+        error_set(e, ERROR_CONFIG, "more than %d certificates, keys and passwords",
+                  CREDENTIALS_MAX);
         return NULL;
     }
     struct file *file = &c->files[c->count];
@@ -127,19 +131,70 @@ static bool read_file(struct credentials *c, struct text path,
     return denied && keep_file(file, from, e);
 }
 
+static bool read_certificates(struct credentials *c, const struct config *config,
+                              const struct credential_sources *from, struct error *e)
+{
+    for (size_t i = 0; i < config->certificate_count; i++) {
+        const struct config_certificate *pair = &config->certificates[i];
+        if (!read_file(c, pair->certificate, from, e) || !read_file(c, pair->key, from, e))
+            return false;
+    }
+    return true;
+}
+
+static bool read_passwords(struct credentials *c, const struct config *config,
+                           const struct credential_sources *from, struct error *e)
+{
+    const struct config_login *login;
+    for (size_t i = 0; (login = config_login(config, i)); i++) {
+        struct text path = login->password_file, ignored;
+        if (path.len == 0)
+            continue;
+        if (!read_file(c, path, from, e) ||
+            !credentials_read_password(path, credentials_find(c, path), &ignored, e))
+            return false;
+    }
+    return true;
+}
+
 bool credentials_read(const struct config *config, const struct credential_sources *from,
                       struct credentials **out, struct error *e)
 {
     if (!credentials_new(out, e))
         return false;
-    for (size_t i = 0; i < config->certificate_count; i++) {
-        const struct config_certificate *pair = &config->certificates[i];
-        if (!read_file(*out, pair->certificate, from, e) || !read_file(*out, pair->key, from, e)) {
-            credentials_free(out);
-            return false;
-        }
-    }
-    return true;
+    if (read_certificates(*out, config, from, e) && read_passwords(*out, config, from, e))
+        return true;
+    credentials_free(out);
+    return false;
+}
+
+/* --- For logging in --- */
+
+bool credentials_read_password(struct text path, struct bytes octets, struct text *out,
+                               struct error *e)
+{
+    struct text rest = text_of_bytes(octets), line;
+    text_cut(&rest, '\n', &line);
+    if (line.len && line.at[line.len - 1] == '\r')
+        line.len--;
+    const char *why = line.len == 0                     ? "its first line is empty"
+                      : rest.len                        ? "it has more than one line"
+                      : line.len > SASL_CLIENT_TEXT_MAX ? "the password is too long"
+                      : memchr(line.at, '\0', line.len) ? "the password has a NUL in it"
+                                                        : NULL;
+    *out = line;
+    return !why || error_set(e, ERROR_CONFIG, "%.*s holds no password: %s", TEXT_ARGS(path), why);
+}
+
+struct text credentials_password(const struct credentials *c, const struct config_login *login)
+{
+    struct text password = login->password;
+    struct error ignored;
+    if (login->password_file.len &&
+        !credentials_read_password(login->password_file, credentials_find(c, login->password_file),
+                                   &password, &ignored))
+        return T("");
+    return password;
 }
 
 /* --- For TLS --- */

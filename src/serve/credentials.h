@@ -1,4 +1,5 @@
-/* credentials.h - certificates and keys of a configuration, as the octets of their files.
+/* credentials.h - certificates, keys and passwords of a configuration, as the octets of their
+ * files.
  *
  * They are read once, by whoever may: at the start by root, before it becomes the user.  Later the
  * user reads them again; what only root may read comes from `godwit reload`, or stays as it was.
@@ -35,11 +36,18 @@ struct credential_sources {
     const struct config_notices *notices;
 };
 
-/* Reads every certificate and key of the configuration.  What cannot be read is taken from `given`;
- * what this process may not read stays as it was `before`, with a notice.  Blocks.  ERROR_CONFIG: a
- * file is missing, or only root may read it. */
+/* Reads every certificate, key and password file of the configuration.  What cannot be read is
+ * taken from `given`; what this process may not read stays as it was `before`, with a notice.
+ * Blocks.  ERROR_CONFIG: a file is missing, or only root may read it; or a password is none. */
 bool credentials_read(const struct config *, const struct credential_sources *,
                       struct credentials **out, struct error *);
+
+/* What to log in elsewhere with: borrows from both.  Empty: it was not read. */
+struct text credentials_password(const struct credentials *, const struct config_login *);
+/* The same from a password file's octets: the first line, and nothing behind it.  ERROR_CONFIG: it
+ * is no password. */
+bool credentials_read_password(struct text path, struct bytes octets, struct text *out,
+                               struct error *);
 
 /* The pair in the form that TLS wants; borrows from both. */
 struct tls_pair credentials_pair(const struct credentials *, const struct config_certificate *);

@@ -29,6 +29,11 @@ static const struct config *config_of(void *server, unsigned index)
     return loop_of(server, index)->settings->config;
 }
 
+static struct text password_of(void *server, unsigned index, const struct config_login *login)
+{
+    return credentials_password(loop_of(server, index)->settings->credentials, login);
+}
+
 static void hold(void *server, unsigned index)
 {
     server_loop_hold(loop_of(server, index));
@@ -154,6 +159,8 @@ void office_fill(struct server *server, struct office *out)
     out->log = server->log;
     out->loop_count = server->loop_count;
     out->config = config_of;
+    out->password = password_of;
+    out->slow = server->chores;
     out->resolve = resolve;
     out->hold = hold;
     out->release = release;

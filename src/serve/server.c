@@ -240,7 +240,7 @@ static bool open_store(struct server *server, const struct config *config, struc
     return store_open(&options, &server->store, error) &&
            people_new(config->data.at, server->shared, &server->people, error) &&
            auth_new(server->people, server->shared, &server->auth, error) &&
-           lane_new("chores", 1, 16, &server->chores, error);
+           lane_new("chores", 1, 64, &server->chores, error);
 }
 
 static bool open_control(struct server *server, const struct config *config, struct error *error)

@@ -8,7 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ITEMS_MAX = 500, MESSAGES_MAX = 10, RECIPIENTS_MAX = 2000, LINE_MAX_SHOWN = 100 };
+enum {
+    ITEMS_MAX = 500,
+    MESSAGES_MAX = 10,
+    ANSWERS_MAX = 10,
+    RECIPIENTS_MAX = 2000,
+    LINE_MAX_SHOWN = 100
+};
 enum { SCRIPT_LINE_MAX = 2000, BUFFER_MAX = 1 << 26 };
 static const uint64_t started_ms = 1000000;
 
@@ -27,8 +33,16 @@ struct item {
     const char *words; /* of "! broken", or the line as it was written */
 };
 
+/* What the driver says when it is asked to log in. */
+struct answer {
+    struct text words; /* without escapes */
+    bool may_end;
+};
+
 struct client_script {
     char name[200];
+    struct answer answers[ANSWERS_MAX];
+    unsigned answer_count;
     struct smtp_client_config config;
     bool eager; /* messages are pipelined behind one another, and QUIT too */
     bool stay;  /* QUIT is not said */
@@ -186,6 +200,24 @@ static void add_message(struct client_script *s, const char *line)
         give_up(s, line, "no recipient");
 }
 
+static void add_answer(struct client_script *s, const char *line)
+{
+    struct buffer plain;
+    if (s->answer_count == ANSWERS_MAX)
+        give_up(s, line, "too many answers");
+    buffer_init(&plain, SCRIPT_LINE_MAX);
+    add_octets(s, &plain, line + 2 + (line[2] == ' '));
+    size_t len = plain.len;
+    buffer_byte(&plain, 0);
+    char *copy = malloc(plain.len);
+    CHECK(copy && s->text_count < sizeof s->texts / sizeof *s->texts);
+    memcpy(copy, plain.at, plain.len);
+    s->texts[s->text_count++] = copy;
+    s->answers[s->answer_count++] = (struct answer){ { copy, len }, line[0] == 'A' };
+    s->config.login = true;
+    buffer_clear(&plain);
+}
+
 static void add_event(struct client_script *s, const char *line)
 {
     static const struct {
@@ -237,6 +269,10 @@ static void read_line(struct client_script *s, char *line)
     }
     if (strncmp(line, "M: ", 3) == 0) {
         add_message(s, line + 3);
+        return;
+    }
+    if (strchr("Aa", line[0]) && line[1] == ':') {
+        add_answer(s, line);
         return;
     }
     if (s->letter_count && add_line(s, &s->letters[s->letter_count - 1].content, line, 'B'))
@@ -338,7 +374,7 @@ struct play {
     struct buffer said;    /* the line that the client has begun */
     struct buffer *log;
     size_t arrived; /* octets of the script's input */
-    unsigned given, sent;
+    unsigned given, sent, answered;
     uint64_t now_ms;
     bool quit, holding, asked_finish, unreadable, handshake, closed;
 };
@@ -385,9 +421,9 @@ static void log_result(struct play *p, const struct smtp_client_result *r)
 {
     static const char *const places[] = {
         [AT_CONNECT] = "connect",   [AT_GREETING] = "greeting", [AT_HELLO] = "hello",
-        [AT_STARTTLS] = "starttls", [AT_IDLE] = "idle",         [AT_MAIL] = "mail",
-        [AT_RCPT] = "rcpt",         [AT_DATA] = "data",         [AT_END_OF_DATA] = "end",
-        [AT_LOCAL] = "local",
+        [AT_STARTTLS] = "starttls", [AT_AUTH] = "auth",         [AT_IDLE] = "idle",
+        [AT_MAIL] = "mail",         [AT_RCPT] = "rcpt",         [AT_DATA] = "data",
+        [AT_END_OF_DATA] = "end",   [AT_LOCAL] = "local",
     };
     buffer_printf(p->log, " %s%s %u %s at %s: ",
                   r->delivered   ? "delivered"
@@ -471,6 +507,29 @@ static void try_late(struct play *p)
     CHECK(smtp_client_deadline_ms(p->client) == UINT64_MAX);
 }
 
+/* The next of the script's answers. */
+static void log_in(struct play *p, const struct smtp_client_step *step)
+{
+    CHECK(p->answered < p->script->answer_count);
+    const struct answer *a = &p->script->answers[p->answered++];
+    struct smtp_client_words words = { .has_words = true,
+                                       .words = a->words,
+                                       .may_end = a->may_end };
+    buffer_text(p->log, step->begins ? T("D: log in: ") : T("D: challenge: "));
+    struct text heard = step->begins ? smtp_client_offers(p->client)->mechanisms : step->challenge;
+    driver_show(heard.len ? heard : T("nothing"), p->log);
+    buffer_byte(p->log, '\n');
+    enter(p);
+    if (text_starts(a->words, T("-"))) {
+        smtp_client_auth_failed(p->client, text_skip(a->words, 1), p->now_ms);
+    } else {
+        if (step->begins)
+            words.has_words = text_cut(&words.words, ' ', &words.mechanism);
+        smtp_client_auth(p->client, &words, p->now_ms);
+    }
+    leave(p);
+}
+
 static void finish(struct play *p)
 {
     p->asked_finish = false;
@@ -527,6 +586,10 @@ static bool carry_out(struct play *p, const struct smtp_client_step *step)
             return false;
         }
         finish(p);
+        return true;
+    case SMTP_CLIENT_AUTH:
+        try_late(p);
+        log_in(p, step);
         return true;
     case SMTP_CLIENT_START_TLS:
         write_out(p);

@@ -7,6 +7,9 @@
  *   B: Subject: hi                  a line of its content
  *   b: half a line\r                ... octets of it; \r \n \0 \\ and \xNN are octets
  *   b* 70000 a                      ... octets so often
+ *   A: PLAIN \0bob\0secret          what the driver answers when it is asked to log in: the
+ *                                   mechanism and its words, later words alone; "-WHY" gives up;
+ *   a: SCRAM-SHA-256 n,,n=bob       ... words to which the server must not yet say yes
  *   S: 220 mx.example.org           the server says this line and CRLF
  *   s: 250                          ... these octets
  *   s* 70000 a                      ... octets so often

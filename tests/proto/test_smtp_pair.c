@@ -161,6 +161,17 @@ static void free_letters(void)
 
 /* ---- two machines and a wire ---- */
 
+/* What the client says to log in, for the server of smtp_driver.h. */
+struct login {
+    struct text mechanism, words[2];
+    bool has_initial;
+};
+static const struct login logins[] = {
+    { TEXT("PLAIN"), { TEXT("\0bob\0secret") }, true },
+    { TEXT("PLAIN"), { TEXT("\0bob\0secret") }, false },
+    { TEXT("LOGIN"), { TEXT("bob"), TEXT("secret") }, false },
+};
+
 struct pair {
     struct smtp_client *client;
     struct smtp_server *server;
@@ -173,6 +184,8 @@ struct pair {
     size_t piece_max;
     unsigned given, sent, received;
     bool eager, quit, over;
+    const struct login *login; /* NULL: nobody logs in */
+    unsigned words;            /* of the login, that were said */
 };
 
 static size_t pick(struct pair *p, size_t max)
@@ -338,6 +351,18 @@ static bool work(struct pair *p, bool ready)
     return true;
 }
 
+static void log_in(struct pair *p, const struct smtp_client_step *step)
+{
+    const struct login *l = p->login;
+    struct smtp_client_words words = { .may_end = true };
+    if (step->begins)
+        words.mechanism = l->mechanism;
+    words.has_words = !step->begins || l->has_initial;
+    if (words.has_words)
+        words.words = l->words[p->words++];
+    smtp_client_auth(p->client, &words, now_ms);
+}
+
 static bool step_client(struct pair *p)
 {
     struct bytes in = buffer_bytes(&p->to_client);
@@ -367,6 +392,9 @@ static bool step_client(struct pair *p)
     case SMTP_CLIENT_MAY_FINISH:
         smtp_client_finish(p->client, now_ms);
         return true;
+    case SMTP_CLIENT_AUTH:
+        log_in(p, &step);
+        return true;
     case SMTP_CLIENT_SENT:
         told(p, step.message);
         return true;
@@ -385,9 +413,11 @@ static void play(struct pair *p)
         .hostname = TEXT("mx.b.example"),
         .command_ms = 300000,
         .message_ms = 3600000,
+        .mechanisms = TEXT("PLAIN LOGIN"),
     };
     static const struct smtp_server_peer peer = { .trusted = false };
-    static const struct smtp_client_config client_config = { .hostname = TEXT("a.example") };
+    const struct smtp_client_config client_config = { .hostname = T("a.example"),
+                                                      .login = p->login != NULL };
     for (unsigned i = 0; i < letter_count; i++) {
         letters[i].committed = 0;
         letters[i].told = false;
@@ -437,7 +467,10 @@ static void test_pair(void **state)
                 p.hidden[1] = T("CHUNKING");
             if (mode & 8)
                 p.hidden[2] = T("DSN");
+            if (mode < sizeof logins / sizeof *logins)
+                p.login = &logins[mode];
             play(&p);
+            assert_true(!p.login || p.words > 0);
         }
         free_letters();
     }

@@ -104,6 +104,53 @@ static void test_first_step(void **state)
     }
 }
 
+/* Who logs in where, on which port, and what is wanted of TLS. */
+static void test_logins(void **state)
+{
+    (void)state;
+#define JOE  " user = joe password = x"
+#define TWO  "route two.test { host = smart.test user = ann password = y } "
+#define SAME "route same.test { host = smart.test user = joe password = z } "
+    static const struct {
+        const char *relay, *domain, *user, *password; /* NULL: no login */
+        uint16_t port;
+        enum relay_tls tls;
+    } cases[] = {
+        { "smarthost = smart.test", "a.test", "", NULL, 25, RELAY_TLS_MAY },
+        { "smarthost = smart.test" JOE, "a.test", "joe", "x", 587, RELAY_TLS_VERIFY },
+        { "smarthost = 'smart.test:26'" JOE, "a.test", "joe", "x", 26, RELAY_TLS_VERIFY },
+        { "smarthost = '192.0.2.1'" JOE, "a.test", "joe", "x", 587, RELAY_TLS_VERIFY },
+        { "smarthost = '192.0.2.1:26'" JOE, "a.test", "joe", "x", 26, RELAY_TLS_VERIFY },
+        { "smarthost = smart.test tls = encrypt" JOE, "a.test", "joe", "x", 587,
+          RELAY_TLS_ENCRYPT },
+        { "smarthost = smart.test tls = may" JOE, "a.test", "joe", "x", 587, RELAY_TLS_MAY },
+        { "smarthost = '127.0.0.9:26'" JOE, "a.test", "joe", "x", 26, RELAY_TLS_MAY },
+        { "smarthost = localhost" JOE, "a.test", "joe", "x", 587, RELAY_TLS_MAY },
+        { "smarthost = smart.test " TWO JOE, "two.test", "ann", "y", 587, RELAY_TLS_VERIFY },
+        { "smarthost = smart.test " TWO JOE, "a.test", "joe", "x", 587, RELAY_TLS_VERIFY },
+        { "smarthost = smart.test " TWO, "a.test", "", NULL, 25, RELAY_TLS_MAY },
+        /* One name, one password: the smarthost's. */
+        { "smarthost = smart.test " SAME JOE, "same.test", "joe", "x", 587, RELAY_TLS_VERIFY },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char relay[300];
+        struct route r;
+        snprintf(relay, sizeof relay, "relay { %s }", cases[i].relay);
+        struct config *c = read_config(relay);
+        route_for(c, text_of(cases[i].domain), &r);
+        assert_int_equal(r.kind, ROUTE_HOST);
+        assert_string_equal(r.user, cases[i].user);
+        assert_int_equal(r.port, cases[i].port);
+        assert_int_equal(r.tls, cases[i].tls);
+        const struct config_login *login = route_login(c, &r);
+        if (cases[i].password)
+            assert_true(text_equal(login->password, text_of(cases[i].password)));
+        snprintf(r.user, sizeof r.user, "somebody else"); /* as it was before a reload */
+        assert_null(route_login(c, &r));
+        config_free(&c);
+    }
+}
+
 static void test_names(void **state)
 {
     (void)state;
@@ -114,6 +161,8 @@ static void test_names(void **state)
         { { .kind = ROUTE_MX, .host = "b.test", .port = 25 }, "b.test" },
         { { .kind = ROUTE_HOST, .host = "b.test", .port = 25 }, "b.test:25" },
         { { .kind = ROUTE_HOST, .host = "192.0.2.1", .port = 587 }, "192.0.2.1:587" },
+        { { .kind = ROUTE_HOST, .host = "b.test", .port = 587, .user = "joe@b.test" },
+          "b.test:587 as joe@b.test" },
         { { .kind = ROUTE_LITERAL, .host = "192.0.2.1", .port = 25 }, "[192.0.2.1]" },
         { { .kind = ROUTE_LOCAL, .host = "a.test", .port = 25 }, "a.test (here)" },
     };
@@ -355,15 +404,11 @@ static void test_our_address(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_first_step),
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_short_memory),
-        cmocka_unit_test(test_order),
-        cmocka_unit_test(test_equals_take_turns),
-        cmocka_unit_test(test_many),
-        cmocka_unit_test(test_drop),
-        cmocka_unit_test(test_our_name),
-        cmocka_unit_test(test_our_address),
+        cmocka_unit_test(test_first_step), cmocka_unit_test(test_logins),
+        cmocka_unit_test(test_names),      cmocka_unit_test(test_short_memory),
+        cmocka_unit_test(test_order),      cmocka_unit_test(test_equals_take_turns),
+        cmocka_unit_test(test_many),       cmocka_unit_test(test_drop),
+        cmocka_unit_test(test_our_name),   cmocka_unit_test(test_our_address),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

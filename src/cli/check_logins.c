@@ -1,0 +1,78 @@
+/* check_logins.c - logging in with smarthosts and the hosts of routes: whether the passwords can be
+ * read, who else can read them, and where they would go.
+ *
+ * Nobody is called: whether a password is right only the other host can say, and counts.
+ */
+#include "cli/check.h"
+#include "run/file.h"
+#include "serve/credentials.h"
+
+#include <sys/stat.h>
+
+static bool read_password(struct check *c, struct text path)
+{
+    struct buffer octets;
+    struct text password;
+    struct error e;
+    bool denied;
+    buffer_init(&octets, CREDENTIAL_OCTETS_MAX);
+    bool done = file_read(path.at, &octets, &denied, &e) &&
+                credentials_read_password(path, buffer_bytes(&octets), &password, &e);
+    buffer_wipe(&octets);
+    if (!done)
+        check_say(c, CHECK_WRONG, "relay", "%s", e.words);
+    return done;
+}
+
+static bool is_open_to_all(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && (status.st_mode & S_IROTH);
+}
+
+static void check_file(struct check *c, const struct config_login *l,
+                       const struct process_user *user)
+{
+    struct text path = l->password_file;
+    if (!read_password(c, path))
+        return;
+    if (is_open_to_all(path.at))
+        check_say(c, CHECK_WARN, "relay", "everybody on this machine may read the password in %s",
+                  path.at);
+    else if (check_try_as_user(path.at, user) != 0)
+        check_say(c, CHECK_FINE, "relay",
+                  "only root may read %s: after a change run godwit reload as root", path.at);
+}
+
+/* A user, and as whom he logs in where. */
+static void check_login(struct check *c, struct text hop, const struct config_login *l,
+                        const struct process_user *user)
+{
+    const struct config *config = c->cli->config;
+    bool is_open = config->relay_tls_written &&
+                   (config->relay_tls == RELAY_TLS_NONE || config->relay_tls == RELAY_TLS_MAY);
+    check_say(c, CHECK_FINE, "relay", "logs in with %.*s as %.*s", TEXT_ARGS(hop),
+              TEXT_ARGS(l->user));
+    if (l->password_file.len)
+        check_file(c, l, user);
+    if (l->cleartext == CLEARTEXT_ALWAYS)
+        check_say(c, CHECK_WARN, "relay",
+                  "the password for %.*s is said to whoever answers, in the clear too: cleartext = "
+                  "\"always\"",
+                  TEXT_ARGS(hop));
+    else if (is_open)
+        check_say(c, CHECK_WARN, "relay",
+                  "tls does not want certificates verified: the password for %.*s is said on this "
+                  "machine only, and mail for others waits; remove tls, or write verify",
+                  TEXT_ARGS(hop));
+}
+
+void check_logins(struct check *c, const struct process_user *user)
+{
+    const struct config *config = c->cli->config;
+    if (config->smarthost_login.user.len)
+        check_login(c, config->smarthost, &config->smarthost_login, user);
+    for (size_t i = 0; i < config->route_count; i++)
+        if (config->routes[i].login.user.len)
+            check_login(c, config->routes[i].host, &config->routes[i].login, user);
+}
