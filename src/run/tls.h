@@ -81,10 +81,14 @@ bool tls_connect(struct stream *, const struct tls_context *, const struct tls_o
 enum { TLS_NAME_MAX = 255, TLS_SUBJECT_MAX = 200, TLS_PRINT = 32 };
 
 struct tls_facts {
-    const char *version;         /* "TLSv1.3" */
+    /* "TLSv1.3"; of a handshake that failed: what an old client offered, "none" before a hello. */
+    const char *version;
     const char *cipher;          /* the suite's standard name; both live as long as the library */
     bool resumed;                /* by a ticket */
     char name[TLS_NAME_MAX + 1]; /* the server name that the client sent, as it came; or "" */
+    /* What ended a handshake that failed, as RFC 8446 6 calls it, and whose it was; or NULL. */
+    const char *alert;
+    bool alert_is_ours;
     /* The peer's certificate. */
     bool has_certificate;
     bool verified;                     /* TLS_VERIFY_NAME held */
@@ -92,7 +96,7 @@ struct tls_facts {
     uint8_t print[TLS_PRINT];          /* SHA-256 of the certificate */
     int64_t expires_s;                 /* Unix time */
 };
-/* False for a stream without TLS, or before the handshake's end. */
+/* False for a stream without TLS, or before the handshake's end, which may have failed. */
 bool tls_facts(const struct stream *, struct tls_facts *out);
 
 /* Channel bindings for SASL. */

@@ -66,6 +66,16 @@ static BIO *new_bio(struct tls_engine *engine)
     return bio;
 }
 
+/* OpenSSL tells many things; fatal alerts are kept. */
+static void on_news(const SSL *ssl, int what, int value)
+{
+    struct tls_engine *engine = SSL_get_app_data(ssl);
+    if (!(what & SSL_CB_ALERT) || value >> 8 != SSL3_AL_FATAL)
+        return;
+    engine->alert = SSL_alert_desc_string_long(value);
+    engine->alert_is_ours = what & SSL_CB_WRITE;
+}
+
 bool tls_engine_init(struct tls_engine *engine, const struct tls_context *context)
 {
     *engine = (struct tls_engine){ 0 };
@@ -74,7 +84,10 @@ bool tls_engine_init(struct tls_engine *engine, const struct tls_context *contex
     engine->ssl = bio ? SSL_new(context->ssl) : NULL;
     if (engine->ssl) {
         SSL_set_bio(engine->ssl, bio, bio);
-        return true;
+        SSL_set_info_callback(engine->ssl, on_news);
+        if (SSL_set_app_data(engine->ssl, engine) == 1)
+            return true;
+        bio = NULL; /* goes with it */
     }
     BIO_free(bio);
     tls_engine_clear(engine);
@@ -158,14 +171,22 @@ static void certificate_facts(const struct tls_engine *engine, struct tls_facts 
     X509_free(certificate);
 }
 
+/* When a client is too old, OpenSSL keeps the version that it offered. */
+static const char *version_of(const SSL *ssl)
+{
+    return SSL_get_state(ssl) == TLS_ST_BEFORE ? "none" : SSL_get_version(ssl);
+}
+
 void tls_engine_facts(const struct tls_engine *engine, struct tls_facts *out)
 {
     const SSL_CIPHER *cipher = SSL_get_current_cipher(engine->ssl);
     const char *name = SSL_get_servername(engine->ssl, TLSEXT_NAMETYPE_host_name);
     *out = (struct tls_facts){
-        .version = SSL_get_version(engine->ssl),
+        .version = version_of(engine->ssl),
         .cipher = cipher ? SSL_CIPHER_standard_name(cipher) : "none",
         .resumed = SSL_session_reused(engine->ssl) == 1,
+        .alert = engine->alert,
+        .alert_is_ours = engine->alert_is_ours,
     };
     if (name && SSL_is_server(engine->ssl))
         memcpy(out->name, name, strnlen(name, TLS_NAME_MAX));

@@ -54,6 +54,8 @@ struct tls_engine {
     struct bytes in; /* sealed octets that are still to be taken; borrowed by the owner's call */
     struct buffer out;
     bool writing; /* in tls_engine_seal(): what comes out is the owner's own doing */
+    const char *alert; /* the fatal one, once there was one */
+    bool alert_is_ours;
 };
 
 enum tls_verdict {

@@ -197,10 +197,17 @@ static void log_tls(struct conn *c)
 
 static void log_tls_failure(struct conn *c, const struct error *why)
 {
-    char words[ENDPOINT_TEXT_MAX];
+    char words[ENDPOINT_TEXT_MAX], alert[80] = "none";
+    struct tls_facts facts;
+    bool begun = tls_facts(c->stream, &facts);
+    if (begun && facts.alert)
+        snprintf(alert, sizeof alert, "%s %s", facts.alert_is_ours ? "sent" : "received",
+                 facts.alert);
     LOG_EVENT(conn_log(c), LOG_NOTICE, conn_session(c), "tls-failed",
               { "service", text_of(role_name(c->role)) },
-              { "peer", endpoint_print(&c->peer, words) }, { "why", error_text(why) });
+              { "peer", endpoint_print(&c->peer, words) },
+              { "version", text_of(begun ? facts.version : "none") },
+              { "alert", text_of(alert) }, { "why", error_text(why) });
 }
 
 /* --- Logins --- */
