@@ -31,6 +31,7 @@ class Clients:
     def __init__(self, build, peers, patience_s=0):
         self.patience_s = patience_s
         self.pop3load = pathlib.Path(build, "bench", "pop3load").resolve()
+        self.tlsload = self.pop3load.with_name("tlsload")
         self.peers = peers
 
     def smtp_command(self, load, count, octets, recipient):
@@ -76,12 +77,15 @@ class Crowd:
 
     def grow(self, count):
         for n in range(count):
-            member = socket.create_connection(self.address, 10)
+            member = self.connect()
             self.members.append(member)
             self.hear(member)
             for words in self.dialogue:
                 member.sendall(words.replace("{n}", str(n)).encode() + b"\r\n")
                 self.hear(member)
+
+    def connect(self):
+        return socket.create_connection(self.address, 10)
 
     @staticmethod
     def hear(member):
@@ -97,7 +101,7 @@ class Crowd:
     def newcomer_ms(self):
         """How long one more connection waits for its greeting."""
         start = time.monotonic()
-        with socket.create_connection(self.address, 10) as s:
+        with self.connect() as s:
             self.hear(s)
         return (time.monotonic() - start) * 1e3
 

@@ -223,8 +223,33 @@ def relay_rows(table, relay):
               verdict=deferred["start_s"] < 2)
 
 
+TLS_LOADS = (("submit", "messages/s, submissions with AUTH, a connection for each", "Postfix", 3),
+             ("pop3", "POP3 sessions/s under TLS: login, STAT, QUIT", "Dovecot", 2))
+
+
+def tls_rows(table, tls):
+    for load, words, peer, factor in TLS_LOADS:
+        for kind, runs in tls[load].items():
+            own, other = runs["godwit"], runs.get(peer)
+            how = "full handshakes" if kind == "new" else "sessions resumed"
+            table.add(f"{words}, {how}", godwit=middle(own, "per_s"),
+                      **{peer: middle(other, "per_s")})
+            faster = ratio(own, other, "per_s")
+            if faster:
+                table.add(f"- as a multiple of {peer}", str(factor), godwit=faster,
+                          verdict=faster >= factor)
+            table.add("- CPU us for each", godwit=middle(own, "cpu_us"),
+                      **{peer: middle(other, "cpu_us")})
+    for what, found in tls.get("idle", {}).items():
+        own = found["godwit"]
+        table.add(f"KB for an idle TLS connection, {what} ({own['connections']:,})", "<= 40",
+                  godwit=own["kb_each"], Dovecot=found.get("Dovecot", {}).get("kb_each"),
+                  verdict=own["kb_each"] <= 40)
+        table.add("- handshake and greeting of one more, ms (median)", godwit=own["newcomer_ms"])
+
+
 ROWS = {"log": log_rows, "large": large_rows, "pop3": pop3_rows, "idle": idle_rows,
-        "counts": count_rows, "relay": relay_rows,
+        "counts": count_rows, "relay": relay_rows, "tls": tls_rows,
         "growth": growth_rows}
 
 
