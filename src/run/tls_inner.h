@@ -53,7 +53,7 @@ struct tls_engine {
     BIO_METHOD *method;
     struct bytes in; /* sealed octets that are still to be taken; borrowed by the owner's call */
     struct buffer out;
-    bool writing; /* in tls_engine_seal(): what comes out is the owner's own doing */
+    bool writing;      /* in tls_engine_seal(): what comes out is the owner's own doing */
     const char *alert; /* the fatal one, once there was one */
     bool alert_is_ours;
 };

@@ -206,8 +206,8 @@ static void log_tls_failure(struct conn *c, const struct error *why)
     LOG_EVENT(conn_log(c), LOG_NOTICE, conn_session(c), "tls-failed",
               { "service", text_of(role_name(c->role)) },
               { "peer", endpoint_print(&c->peer, words) },
-              { "version", text_of(begun ? facts.version : "none") },
-              { "alert", text_of(alert) }, { "why", error_text(why) });
+              { "version", text_of(begun ? facts.version : "none") }, { "alert", text_of(alert) },
+              { "why", error_text(why) });
 }
 
 /* --- Logins --- */

@@ -26,8 +26,9 @@ subjectAltName = DNS:{host}
 
 
 def make(folder, name="mx", host="mx.example.test", days=90, key=None):
-    """NAME.pem and NAME.key in the folder: self-signed, for this host, from a year ago until so
-    many days from now.  `key`: openssl's words for a new one.  Returns the certificate's path."""
+    """NAME.pem and NAME.key in the folder: self-signed, for this host, or "HOST,IP:ADDRESS", from a
+    year ago until so many days from now.  `key`: openssl's words for a new one.  Returns the
+    certificate's path."""
     openssl = need("openssl")
     base = os.path.join(folder, name)
     day = datetime.timedelta(days=1)
@@ -38,14 +39,49 @@ def make(folder, name="mx", host="mx.example.test", days=90, key=None):
     with open(base + ".ca", "w", encoding="ascii") as file:
         file.write(AUTHORITY.format(folder=folder, name=name, host=host))
     key = key or ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-    for words in (["req", "-new", *key, "-nodes", "-keyout", base + ".key", "-subj", f"/CN={host}",
-                   "-out", base + ".csr"],
+    for words in (["req", "-new", *key, "-nodes", "-keyout", base + ".key", "-subj",
+                   f"/CN={host.split(',')[0]}", "-out", base + ".csr"],
                   ["ca", "-batch", "-notext", "-config", base + ".ca", "-selfsign", "-keyfile",
                    base + ".key", "-in", base + ".csr", "-startdate", first, "-enddate", last,
                    "-out", base + ".new"]):
         subprocess.run([openssl, *words], check=True, capture_output=True, timeout=60)
     os.replace(base + ".new", base + ".pem")
     return base + ".pem"
+
+
+SIGNED = """[leaf]
+subjectAltName = DNS:{host}
+keyUsage = critical,digitalSignature
+extendedKeyUsage = serverAuth
+basicConstraints = critical,CA:FALSE
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
+crlDistributionPoints = URI:http://crl.example.test/ca.crl
+[authority]
+basicConstraints = critical,CA:TRUE
+keyUsage = critical,keyCertSign,cRLSign
+subjectKeyIdentifier = hash
+"""
+
+
+def make_signed(folder, name="mx", host="mx.example.test"):
+    """NAME.pem and NAME.key in the folder as an authority makes them, for 90 days.  Returns the
+    paths of the certificate and of the authority's."""
+    openssl = need("openssl")
+    base, authority = os.path.join(folder, name), os.path.join(folder, "authority")
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    with open(base + ".ext", "w", encoding="ascii") as file:
+        file.write("[req]\ndistinguished_name = dn\n[dn]\n" + SIGNED.format(host=host))
+    for words in (["req", "-x509", "-config", base + ".ext", "-extensions", "authority", *curve,
+                   "-days", "365", "-subj", "/CN=an authority", "-keyout", authority + ".key",
+                   "-out", authority + ".pem"],
+                  ["req", "-new", *curve, "-subj", f"/CN={host}", "-keyout", base + ".key", "-out",
+                   base + ".csr"],
+                  ["x509", "-req", "-in", base + ".csr", "-CA", authority + ".pem", "-CAkey",
+                   authority + ".key", "-CAcreateserial", "-days", "90", "-extfile", base + ".ext",
+                   "-extensions", "leaf", "-out", base + ".pem"]):
+        subprocess.run([openssl, *words], check=True, capture_output=True, timeout=60)
+    return base + ".pem", authority + ".pem"
 
 
 def trusting(certificate=None, **settings):

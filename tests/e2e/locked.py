@@ -1,5 +1,6 @@
-"""locked - a server with a certificate, and how clients get to it under TLS."""
+"""locked - servers with a certificate, and how clients get to them under TLS and log in."""
 
+import base64
 import os
 import re
 import subprocess
@@ -8,9 +9,11 @@ import harness
 from certificates import make, trusting
 from harness import Server, check, until
 
-BOB = "bob@example.test"
+ALICE, BOB = "alice@example.test", "bob@example.test"
 MESSAGE = b"Subject: locks\r\n\r\nfirst\r\n.dot\r\nlast\r\n"
 ROLES = ("smtp", "pop3", "pop3s")
+ALL = ("smtp", "submission", "submissions", "pop3", "pop3s")
+IMPLICIT = ("submissions", "pop3s")
 
 
 class Locked(Server):
@@ -46,6 +49,61 @@ class Locked(Server):
 
     def wait_log(self, pattern):
         until(lambda: re.search(pattern, self.log()), f"{pattern!r} in the log")
+
+
+def b64(words):
+    octets = words if isinstance(words, bytes) else words.encode()
+    return base64.b64encode(octets).decode()
+
+
+def plain(user, password, acting_for=""):
+    return b64(f"{acting_for}\0{user}\0{password}")
+
+
+class Doors(Locked):
+    """All five services, Bob and Alice."""
+
+    def __init__(self, **sections):
+        super().__init__(roles=ALL, **sections)
+        self.add_user(ALICE, "wonder")
+
+    def doorstep(self, role):
+        """A session whose next octets are a handshake."""
+        wire = self.connect(role)
+        if role in IMPLICIT:
+            return wire
+        self.greeted(wire, role)
+        if role == "pop3":
+            wire.say("STLS", "+OK")
+        else:
+            wire.say("EHLO client.test", "250")
+            wire.say("STARTTLS", "220")
+        return wire
+
+    @staticmethod
+    def greeted(wire, role):
+        if role.startswith("pop3"):
+            wire.expect(wire.line(), "+OK")
+        else:
+            wire.expect(wire.reply(), "220")
+
+    def open(self, role, tls=True, hello="EHLO client.test", session=None, **settings):
+        """A session that has been greeted, under TLS."""
+        if tls or role in IMPLICIT:
+            wire = self.doorstep(role)
+            wire.shake(self.trusting(**settings), session=session)
+        else:
+            wire = self.connect(role)
+        if not tls or role in IMPLICIT:
+            self.greeted(wire, role)
+        if hello and not role.startswith("pop3"):
+            wire.say(hello, "250")
+        return wire
+
+    def logged_in(self, role="submission", user=BOB, password="secret"):
+        wire = self.open(role)
+        wire.say(f"AUTH PLAIN {plain(user, password)}", "235 2.7.0")
+        return wire
 
 
 def run(program, *words, text=b"", env=None, code=0):

@@ -1,10 +1,8 @@
 """tls - TLS from outside: STARTTLS, STLS, implicit; what is refused; certificates, renewed too."""
 
 import os
-import poplib
 import re
 import shutil
-import smtplib
 import socket
 import ssl
 import subprocess
@@ -14,9 +12,8 @@ import time
 import harness
 from certificates import make, serial, trusting
 from harness import Failure, Server, Skip, World, case, check, content_of, equal, need, until
-from locked import BOB, MESSAGE, ROLES, Locked, run
+from locked import BOB, MESSAGE, ROLES, Locked
 
-SENDER = "someone@elsewhere.test"
 V1_1, V1_2, V1_3 = (ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
 
 
@@ -544,118 +541,6 @@ def many_at_once():
         for thread in threads:
             thread.join()
         equal(troubles, [], "troubles")
-
-
-# --- Clients of other make ---
-
-
-@case
-def smtplib_and_poplib():
-    with Locked() as server:
-        with smtplib.SMTP(server.address, server.ports["smtp"], "client.test",
-                          timeout=30) as client:
-            client._host = "mx.example.test"  # pylint: disable=protected-access
-            client.starttls(context=server.trusting())
-            client.sendmail(SENDER, [BOB], MESSAGE)
-        context = server.trusting(check_hostname=False)
-        plain = poplib.POP3(server.address, server.ports["pop3"], timeout=30)
-        plain.stls(context)
-        plain.user(BOB)
-        plain.pass_("secret")
-        equal(plain.stat()[0], 1, "STAT")
-        plain.quit()
-        implicit = poplib.POP3_SSL(server.address, server.ports["pop3s"], timeout=30,
-                                   context=context)
-        implicit.user(BOB)
-        implicit.pass_("secret")
-        equal(implicit.stat()[0], 1, "STAT")
-        implicit.quit()
-
-
-@case
-def swaks_sends():
-    program = need("swaks")
-    with Locked() as server:
-        said = run(program, "--server", server.address, "--port", str(server.ports["smtp"]),
-                   "--tls", "--from", SENDER, "--to", BOB)
-        check("TLS started" in said, said)
-        check(b"with ESMTPS" in server.only_message(BOB), "no ESMTPS")
-
-
-@case
-def curl_sends_and_reads():
-    program = need("curl")
-    with Locked() as server:
-        words = ["--silent", "--show-error", "--cacert", server.certificate]
-        resolve = [f"--resolve=mx.example.test:{port}:{server.address}"
-                   for port in server.ports.values()]
-        run(program, *words, *[w for r in resolve for w in r.split("=", 1)], "--ssl-reqd",
-            "--mail-from", SENDER, "--mail-rcpt", BOB, "--upload-file", "-",
-            f"smtp://mx.example.test:{server.ports['smtp']}/client.test", text=MESSAGE)
-        for url in (f"pop3://mx.example.test:{server.ports['pop3']}/1",
-                    f"pop3s://mx.example.test:{server.ports['pop3s']}/1"):
-            said = run(program, *words, *[w for r in resolve for w in r.split("=", 1)],
-                       "--ssl-reqd", "--user", f"{BOB}:secret", url)
-            check("Subject: locks" in said, said)
-
-
-@case
-def msmtp_sends_and_mpop_reads():
-    sender, reader = need("msmtp"), need("mpop")
-    with Locked() as server:
-        run(sender, "--file=/dev/null", f"--host={server.address}",
-            f"--port={server.ports['smtp']}", "--domain=client.test", "--auth=off", "--tls=on",
-            "--tls-starttls=on", f"--tls-trust-file={server.certificate}",
-            "--tls-host-override=mx.example.test", f"--from={SENDER}", BOB,
-            text=MESSAGE.replace(b"\r\n", b"\n"))
-        for port, starttls in ((server.ports["pop3"], "on"), (server.ports["pop3s"], "off")):
-            box = os.path.join(server.folder, f"box-{starttls}")
-            config = os.path.join(server.folder, "mpoprc")
-            with open(config, "w", encoding="utf-8") as file:
-                file.write(f"""account x
-host {server.address}
-port {port}
-user {BOB}
-password secret
-auth user
-tls on
-tls_starttls {starttls}
-tls_trust_file {server.certificate}
-tls_host_override mx.example.test
-keep on
-delivery mbox {box}
-uidls_file {server.folder}/uidls-{starttls}
-""")
-            os.chmod(config, 0o600)
-            run(reader, "-C", config, "x")
-            with open(box, "rb") as file:
-                check(b"Subject: locks" in file.read(), f"mpop, starttls {starttls}")
-
-
-@case
-def fetchmail_reads():
-    program = need("fetchmail")
-    with Locked() as server:
-        server.deliver(MESSAGE)
-        keeper = os.path.join(server.folder, "keep")
-        with open(keeper, "w", encoding="utf-8") as file:
-            file.write(f"#!/bin/sh\ncat >>{server.folder}/box\n")
-        os.chmod(keeper, 0o700)
-        for port, ssl_words in ((server.ports["pop3"], 'sslproto "TLS1.2+"'),
-                                (server.ports["pop3s"], "ssl")):
-            config = os.path.join(server.folder, "fetchmailrc")
-            with open(config, "w", encoding="utf-8") as file:
-                file.write(f"""poll {server.address} protocol POP3 service {port} auth password \
-no dns
-  user "{BOB}" there with password "secret" is "root" here
-  mda "{keeper}" fetchall keep no rewrite {ssl_words} sslcertfile "{server.certificate}"
-  sslcommonname "mx.example.test"
-""")
-            os.chmod(config, 0o600)
-            run(program, "-f", config, "--invisible", "--nosyslog",
-                env={"FETCHMAILHOME": server.folder, "HOME": server.folder})
-        with open(os.path.join(server.folder, "box"), "rb") as file:
-            equal(file.read().count(b"Subject: locks"), 2, "messages")
 
 
 if __name__ == "__main__":
