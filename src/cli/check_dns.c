@@ -408,7 +408,9 @@ static bool open_dns(struct dns_check *d, struct error *e)
     };
     struct dns_options options = { .resolvers = d->config->resolvers,
                                    .resolver_count = d->config->resolver_count,
-                                   .security = security[d->config->dnssec] };
+                                   .security = security[d->config->dnssec],
+                                   .anchors =
+                                       d->config->anchors.len ? d->config->anchors.at : NULL };
     return loop_new(&d->loop, e) && dns_new(&options, &d->dns, e);
 }
 

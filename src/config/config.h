@@ -100,6 +100,7 @@ struct config {
     const struct endpoint *resolvers;
     size_t resolver_count;
     enum dnssec dnssec;
+    struct text anchors; /* a file; empty: the root's own */
 
     uint64_t message_octets;
     uint32_t recipients, transactions, connections, connections_per_peer;

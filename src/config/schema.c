@@ -122,7 +122,8 @@ static const struct setting settings[] = {
         "none: never; may: when offered, and in the clear when the handshake fails; encrypt: "
         "always, "
         "whoever answers; verify: only with a valid certificate; dane: only with a TLSA record "
-        "(not built yet: mail waits)." },
+        "that "
+        "DNSSEC vouches for. What a domain publishes (TLSA) is obeyed under all but none." },
       value_choice,
       SETS(relay_tls),
       .choice = "none may encrypt verify dane" },
@@ -191,6 +192,12 @@ static const struct setting settings[] = {
       value_choice,
       SETS(dnssec),
       .choice = "auto off require" },
+    { { "dns", "anchors", "path", "\"\"",
+        "A file of trust anchors (DS or DNSKEY records) that DNSSEC begins with, for a root of "
+        "one's "
+        "own. Empty: those of the Internet's root." },
+      value_path,
+      SETS(anchors) },
 
     { { "limits", "message", "size", "\"50M\"", "The largest message. 0: none." },
       value_size,

@@ -3,8 +3,9 @@
  *   state       what holds                                       who moves it
  *   BEGIN       nothing was asked                                hosts_next()
  *   ASKING_MX   the MX query is open, or waits for its turn      its answer
- *   ASKING      the addresses of list.at[asked] are asked for    both answers; then the next host
- *               of this preference
+ *   ASKING      the addresses of list.at[asked] are asked for    both answers
+ *   ASKING_DANE its TLSA records are                             the answers; then ASKING the next
+ *               host of this preference
  *   GIVING      calls[given..count] may be handed out            hosts_next(); then ASKING the next
  *               preference
  *   OVER        nothing more                                     nobody
@@ -24,7 +25,7 @@
 
 enum { AGAIN_MS = 50 }; /* while the resolver has no room for a question */
 
-enum hosts_state { BEGIN, ASKING_MX, ASKING, GIVING, OVER };
+enum hosts_state { BEGIN, ASKING_MX, ASKING, ASKING_DANE, GIVING, OVER };
 
 /* One question and, when the resolver was full, the wait to ask it again. */
 struct question {
@@ -35,7 +36,7 @@ struct question {
     bool waits;
 };
 
-enum { ASK_MX, ASK_AAAA = 0, ASK_A, QUESTIONS };
+enum { ASK_MX, ASK_DANE = 0, ASK_AAAA = 0, ASK_A, QUESTIONS };
 
 struct hosts {
     const struct office *office;
@@ -51,9 +52,10 @@ struct hosts {
     struct dns_query mx; /* the answer that the list's names point into */
     struct route_mx implicit;
     struct route_hosts list;
-    bool is_implicit;          /* no MX: the domain itself is the host */
-    char asking[DNS_NAME_MAX]; /* its name, for as long as a question may have to be repeated */
-    size_t asked;              /* the host that is being asked about; behind it: not yet */
+    bool is_implicit;                   /* no MX: the domain itself is the host */
+    char asking[DANE_QUESTION_MAX];     /* for as long as a question may have to be repeated */
+    size_t asked;                       /* the host that is being asked about; behind it: not yet */
+    struct dane danes[ROUTE_HOSTS_MAX]; /* of the hosts in the list */
     struct hosts_call calls[HOSTS_CALLS_MAX];
     size_t given, count;
     bool gave_any;
@@ -94,6 +96,8 @@ void hosts_free(struct hosts **hosts)
         loop_timer_stop(loop_of(h), &q->again);
         dns_query_clear(&q->query);
     }
+    for (size_t i = 0; i < ROUTE_HOSTS_MAX; i++)
+        dane_clear(&h->danes[i]);
     dns_query_clear(&h->mx);
     free(h);
 }
@@ -218,6 +222,49 @@ static void take_mx(struct hosts *h)
     }
 }
 
+/* --- TLSA --- */
+
+/* RFC 7672 2.2.1: hosts that DNSSEC does not vouch for may be anybody's. */
+static bool wants_dane(const struct hosts *h)
+{
+    return h->route.tls != RELAY_TLS_NONE && (h->route.kind == ROUTE_HOST || h->mx.secure);
+}
+
+static void begin_dane(struct hosts *h, const struct dns_query *six, const struct dns_query *four)
+{
+    struct dane *dane = &h->danes[h->asked];
+    struct dane_host host = {
+        .name = h->asking,
+        .port = h->route.port,
+        .addresses = { six, four },
+        .names = { text_of(h->route.host), text_of(h->mx.canonical) },
+    };
+    if (wants_dane(h))
+        dane_begin(dane, &host);
+    else
+        dane->step = DANE_OVER;
+}
+
+static void take_dane(struct hosts *h)
+{
+    dane_take(&h->danes[h->asked], &h->questions[ASK_DANE].query);
+}
+
+/* Asks what there is to ask about this host, and then turns to the next. */
+static void ask_dane(struct hosts *h)
+{
+    enum dns_type type;
+    while (dane_asks(&h->danes[h->asked], h->asking, &type)) {
+        h->state = ASKING_DANE;
+        begin_question(h, ASK_DANE, type, h->asking);
+        if (is_asking(h))
+            return;
+        take_dane(h);
+    }
+    h->asked++;
+    next_host(h);
+}
+
 /* --- Addresses --- */
 
 static const struct dns_query *address_answer(const struct hosts *h, size_t which)
@@ -259,6 +306,7 @@ static void add_call(struct hosts *h, const struct dns_query *answer, size_t ind
         return;
     struct hosts_call *call = &h->calls[h->count++];
     call->endpoint = with_port(h, &answer->records[index]);
+    call->dane = &h->danes[h->asked];
     snprintf(call->name, sizeof call->name, "%.*s", TEXT_ARGS(*name));
 }
 
@@ -290,8 +338,8 @@ static void take_addresses(struct hosts *h)
         return;
     }
     add_calls(h);
-    h->asked++;
-    next_host(h);
+    begin_dane(h, six, four);
+    ask_dane(h);
 }
 
 /* --- From host to host --- */
@@ -344,6 +392,18 @@ static void next_host(struct hosts *h)
     ask_addresses(h);
 }
 
+static void take_answer(struct hosts *h)
+{
+    if (h->state == ASKING_MX) {
+        take_mx(h);
+    } else if (h->state == ASKING) {
+        take_addresses(h);
+    } else {
+        take_dane(h);
+        ask_dane(h);
+    }
+}
+
 static void answered(struct dns_query *query)
 {
     struct question *q = OWNER_OF(query, struct question, query);
@@ -351,10 +411,7 @@ static void answered(struct dns_query *query)
     q->open = false;
     if (is_asking(h))
         return;
-    if (h->state == ASKING_MX)
-        take_mx(h);
-    else
-        take_addresses(h);
+    take_answer(h);
     if (!is_asking(h))
         go_on(h);
 }
@@ -435,7 +492,7 @@ enum hosts_verdict hosts_next(struct hosts *h, struct hosts_call *out)
         h->gave_any = true;
         return HOSTS_CALL;
     }
-    if (h->state == ASKING_MX || h->state == ASKING)
+    if (h->state == ASKING_MX || h->state == ASKING || h->state == ASKING_DANE)
         return HOSTS_WAIT;
     return h->gave_any ? HOSTS_END : HOSTS_NONE;
 }

@@ -2,11 +2,13 @@
  *
  * Asks DNS as it goes: first for the MX hosts, then for the addresses of all hosts of one
  * preference, and for the next preference only when all of those were tried.  A host that is this
- * server ends the list (route.h).  On one loop.
+ * server ends the list (route.h).  Where DNSSEC vouches for hosts and addresses, each host's TLSA
+ * records are asked for too (dane.h).  On one loop.
  */
 #ifndef QUEUE_HOSTS_H
 #define QUEUE_HOSTS_H
 
+#include "queue/dane.h"
 #include "queue/office.h"
 #include "queue/route.h"
 
@@ -37,6 +39,7 @@ enum hosts_verdict {
 struct hosts_call {
     struct endpoint endpoint;
     char name[DNS_NAME_MAX]; /* the host's, or its address in words */
+    const struct dane *dane; /* NULL: nothing was asked; else it lives as long as the hosts */
 };
 
 /* Why there is nobody to call. */

@@ -18,6 +18,7 @@ void remote_call_clear(struct remote *r)
     if (r->connecting)
         connect_cancel(&r->connecting);
     hosts_free(&r->hosts);
+    r->call.dane = NULL;
 }
 
 /* --- Failures --- */
@@ -115,13 +116,26 @@ static void name_host(struct remote *r)
         snprintf(r->host, sizeof r->host, "%s[%s]", r->call.name, words);
 }
 
+/* What is known of this host forbids to call it now (RFC 7672 2.1.2, 6). */
+static void shun_host(struct remote *r)
+{
+    struct outcome o = {
+        .status = T("4.7.5"), /* RFC 3463 3.8: cryptographic failure */
+        .host = text_of(r->host),
+        .host_name = text_of(r->call.name),
+        .reason = text_of(r->rule.refusal),
+    };
+    LOG_EVENT(r->office->log, LOG_NOTICE, text_of(r->session), "not-called", { "host", o.host },
+              { "why", o.reason });
+    remote_keep_failure(r, &o);
+}
+
 static void call_host(struct remote *r)
 {
     struct error error;
     struct connect_options options = {
         .to = r->call.endpoint, .timeout_ms = CONNECT_MS, .done = connected, .owner = r
     };
-    name_host(r);
     r->connecting = connect_start(r->loop, &options, &error);
     if (r->connecting)
         return;
@@ -136,6 +150,19 @@ void remote_call_again(struct remote *r)
     call_host(r);
 }
 
+static enum hosts_verdict next_callable(struct remote *r)
+{
+    enum hosts_verdict verdict;
+    while ((verdict = hosts_next(r->hosts, &r->call)) == HOSTS_CALL) {
+        name_host(r);
+        remote_tls_decide(r);
+        if (!r->rule.refusal)
+            break;
+        shun_host(r);
+    }
+    return verdict;
+}
+
 void remote_call_next(struct remote *r)
 {
     r->state = REMOTE_CALLING;
@@ -143,7 +170,7 @@ void remote_call_next(struct remote *r)
         remote_give_up(r);
         return;
     }
-    switch (hosts_next(r->hosts, &r->call)) {
+    switch (next_callable(r)) {
     case HOSTS_CALL:
         call_host(r);
         return;

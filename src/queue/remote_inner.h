@@ -3,7 +3,7 @@
  *   remote.c         errands: from dispatch and back; which job is next
  *   remote_call.c    from a route to a connection: hosts, calls, their failures
  *   remote_talk.c    the pump between stream and machine, the content
- *   remote_tls.c     STARTTLS: what is wanted of it, the handshake
+ *   remote_tls.c     STARTTLS: who has a say in it, the handshake
  *   remote_auth.c    AUTH: whether the password may be said, the exchange
  *   remote_settle.c  from replies to rows, and the commits under way
  *
@@ -21,6 +21,7 @@
 #include "base/buffer.h"
 #include "queue/hosts.h"
 #include "queue/remote.h"
+#include "queue/tls_rule.h"
 #include "run/connect.h"
 #include "run/wire.h"
 
@@ -54,6 +55,7 @@ struct remote {
     struct hosts *hosts;
     struct connecting *connecting;
     struct hosts_call call;      /* the host that is called, or was */
+    struct tls_rule rule;        /* for it */
     char host[REMOTE_HOST_MAX];  /* for people: "mx.example.org[192.0.2.1]" */
     struct kept_outcome failure; /* of the last host that failed */
     bool only_permanent;         /* all that failed did so for good */
@@ -136,6 +138,8 @@ void remote_let_finish(struct remote *);
 void remote_hang_up(struct remote *);
 
 /* remote_tls.c */
+/* For the host in r->call, which was not called yet. */
+void remote_tls_decide(struct remote *);
 enum smtp_client_tls remote_tls_wish(const struct remote *);
 /* The handshake failed, and the host may be called again to speak in the clear. */
 bool remote_tls_may_do_without(const struct remote *);

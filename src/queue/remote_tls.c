@@ -1,13 +1,6 @@
-/* remote_tls.c - STARTTLS with a next hop: what the configuration wants of it (RFC 3207).
+/* remote_tls.c - STARTTLS with a next hop (RFC 3207): who has a say in it, and the handshake.
  *
- *   relay.tls   a host without STARTTLS   a handshake that fails   whose certificate
- *   none        in the clear              -                        -
- *   may         in the clear              called again, in clear   anybody's
- *   encrypt     the next host             the next host            anybody's
- *   verify      the next host             the next host            the host's, by a known authority
- *
- * `may` keeps out who only listens; `verify` also who stands in between, as far as DNS is honest.
- * `dane` takes no certificate but one that a TLSA record names; until that is built, it takes none.
+ * What is decided is in tls_rule.c; this file gathers what is weighed there and carries it out.
  */
 #include "queue/remote_inner.h"
 
@@ -15,19 +8,25 @@
 
 enum { HANDSHAKE_MS = 60 * 1000 };
 
+void remote_tls_decide(struct remote *r)
+{
+    struct tls_voices voices = {
+        .setting = r->errand.route.tls,
+        .dane = r->call.dane ? r->call.dane->finding : DANE_NOTHING,
+        .validated = dns_validates(office_dns(r->office)),
+    };
+    r->rule = tls_rule_for(&voices);
+}
+
 enum smtp_client_tls remote_tls_wish(const struct remote *r)
 {
-    enum relay_tls tls = r->errand.route.tls;
-    if (tls == RELAY_TLS_NONE || r->plain)
-        return SMTP_CLIENT_TLS_NEVER;
-    if (tls != RELAY_TLS_MAY)
-        return SMTP_CLIENT_TLS_MUST;
-    return r->office->tls ? SMTP_CLIENT_TLS_IF_OFFERED : SMTP_CLIENT_TLS_NEVER;
+    bool may = r->rule.wish == SMTP_CLIENT_TLS_IF_OFFERED;
+    return r->plain || (may && !r->office->tls) ? SMTP_CLIENT_TLS_NEVER : r->rule.wish;
 }
 
 bool remote_tls_may_do_without(const struct remote *r)
 {
-    return r->tls_failed && r->errand.route.tls == RELAY_TLS_MAY && !r->plain;
+    return r->tls_failed && r->rule.or_clear && !r->plain;
 }
 
 static void fail(struct remote *r, const struct error *why)
@@ -44,9 +43,12 @@ static void log_facts(struct remote *r)
     struct tls_facts facts;
     if (!tls_facts(r->stream, &facts))
         return;
+    const char *verified = !facts.verified                     ? "no"
+                           : r->rule.verify == TLS_VERIFY_DANE ? "dane"
+                                                               : "yes";
     LOG_EVENT(r->office->log, LOG_INFO, text_of(r->session), "tls", { "host", text_of(r->host) },
               { "version", text_of(facts.version) }, { "cipher", text_of(facts.cipher) },
-              { "verified", facts.verified ? T("yes") : T("no") });
+              { "by", text_of(r->rule.by) }, { "verified", text_of(verified) });
 }
 
 static void shaken(void *owner, const struct error *why)
@@ -70,25 +72,35 @@ static struct text name_of(const struct remote *r)
     return endpoint_parse_address(name, &address) ? T("") : name;
 }
 
+static struct tls_options options_of(struct remote *r)
+{
+    struct tls_options options = { .name = name_of(r),
+                                   .verify = r->rule.verify,
+                                   .timeout_ms = HANDSHAKE_MS,
+                                   .shaken = shaken,
+                                   .owner = r };
+    const struct dane *dane = r->call.dane;
+    if (r->rule.verify != TLS_VERIFY_DANE)
+        return options;
+    CHECK(dane && dane->used_count > 0);
+    options.name = dane->base; /* RFC 7672 8.1: the server name too */
+    options.associations = dane->used;
+    options.association_count = dane->used_count;
+    options.names = dane->names;
+    options.name_count = dane->name_count;
+    return options;
+}
+
 void remote_start_tls(struct remote *r)
 {
-    enum relay_tls tls = r->errand.route.tls;
     struct error error;
-    struct tls_options options = {
-        .name = name_of(r),
-        .verify = tls == RELAY_TLS_VERIFY ? TLS_VERIFY_NAME : TLS_VERIFY_NONE,
-        .timeout_ms = HANDSHAKE_MS,
-        .shaken = shaken,
-        .owner = r,
-    };
+    struct tls_options options = options_of(r);
     r->tls_wanted = false;
     buffer_clear(&r->pending); /* said in the clear: forgotten */
-    if (tls == RELAY_TLS_DANE)
-        error_set(&error, ERROR_TEMPORARY, "relay: tls = dane is not built yet: mail waits");
-    else if (!r->office->tls)
-        error_set(&error, ERROR_TEMPORARY, "TLS could not be set up here: see the log's beginning");
-    else
+    if (r->office->tls)
         r->shaking = tls_connect(r->stream, r->office->tls, &options, &error);
+    else
+        error_set(&error, ERROR_TEMPORARY, "TLS could not be set up here: see the log's beginning");
     if (!r->shaking)
         fail(r, &error);
 }

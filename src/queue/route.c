@@ -95,6 +95,7 @@ void route_for(const struct config *c, struct text domain, struct route *out)
     *out = (struct route){ .port = c->relay_port, .tls = c->relay_tls };
     if (config_domain(c, domain)) {
         out->kind = ROUTE_LOCAL;
+        out->tls = RELAY_TLS_NONE; /* nothing leaves this machine */
         set_host(out, domain);
     } else if (own) {
         take_hop(c, own->host, &own->login, out);

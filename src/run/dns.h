@@ -37,6 +37,7 @@ bool dns_validates(const struct dns *);
 
 enum dns_type {
     DNS_A = 1,
+    DNS_CNAME = 5, /* the alias itself: where it leads is not followed */
     DNS_PTR = 12,
     DNS_MX = 15,
     DNS_TXT = 16,
@@ -64,7 +65,7 @@ enum {
 struct dns_record {
     uint16_t preference;     /* MX; SRV: priority */
     uint16_t weight, port;   /* SRV */
-    char name[DNS_NAME_MAX]; /* MX, SRV, PTR */
+    char name[DNS_NAME_MAX]; /* CNAME, MX, SRV, PTR */
     struct endpoint address; /* A, AAAA; port 0 */
     struct bytes data;       /* TXT (strings joined), TLSA (all of it); lives as long as records */
 };

@@ -137,6 +137,7 @@ static bool parse(enum dns_type type, struct reader *r, uint8_t *room, struct dn
         return parse_mx(r, out);
     case DNS_SRV:
         return parse_srv(r, out);
+    case DNS_CNAME:
     case DNS_PTR:
         return take_name(r, out->name);
     case DNS_TXT:

@@ -35,6 +35,8 @@ const char *dns_type_name(enum dns_type type)
     switch (type) {
     case DNS_A:
         return "A";
+    case DNS_CNAME:
+        return "CNAME";
     case DNS_PTR:
         return "PTR";
     case DNS_MX:

@@ -17,7 +17,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -279,27 +278,6 @@ bool tls_accept(struct stream *stream, const struct tls_context *context,
         e);
 }
 
-/* RFC 6066 3: a literal address is no server name. */
-static bool name_peer(SSL *ssl, const struct tls_options *options)
-{
-    char name[TLS_NAME_MAX + 1];
-    struct endpoint literal;
-    if (options->name.len > TLS_NAME_MAX)
-        return false;
-    if (options->name.len == 0)
-        return options->verify == TLS_VERIFY_NONE;
-    memcpy(name, options->name.at, options->name.len);
-    name[options->name.len] = 0;
-    if (options->verify == TLS_VERIFY_NAME) {
-        SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-        SSL_set_verify(ssl, SSL_VERIFY_PEER, NULL);
-        if (SSL_set1_host(ssl, name) != 1)
-            return false;
-    }
-    return endpoint_parse_address(options->name, &literal) ||
-           SSL_set_tlsext_host_name(ssl, name) == 1;
-}
-
 bool tls_connect(struct stream *stream, const struct tls_context *context,
                  const struct tls_options *options, struct error *e)
 {
@@ -307,7 +285,7 @@ bool tls_connect(struct stream *stream, const struct tls_context *context,
     if (!t)
         return false;
     SSL_set_connect_state(t->engine.ssl);
-    if (!take_over(t, name_peer(t->engine.ssl, options), e))
+    if (!take_over(t, tls_peer_demand(t->engine.ssl, options), e))
         return false;
     loop_defer(t->loop, &t->later);
     return true;

@@ -53,7 +53,18 @@ void tls_context_free(struct tls_context **);
 enum tls_verify {
     TLS_VERIFY_NONE, /* any certificate: encryption, but nobody is known */
     TLS_VERIFY_NAME, /* a chain to a trusted root, and for this name */
+    TLS_VERIFY_DANE, /* what one of the associations names (RFC 7671); trusted roots have no say */
 };
+
+/* What a TLSA record says (RFC 6698 2.1): a certificate, or its key, or a digest of either. */
+enum { TLS_USAGE_TA = 2, TLS_USAGE_EE = 3 };
+struct tls_association {
+    uint8_t usage, selector, matching;
+    struct bytes data;
+};
+/* Whether SMTP has a use for it (RFC 7672 3.1): DANE-TA(2) or DANE-EE(3), a selector and a matching
+ * type that there are, and data of the right form.  Any octets will do. */
+bool tls_association_is_usable(const struct tls_association *);
 
 struct tls_options {
     /* Server: what the tickets are for; those of another service are not taken. */
@@ -61,6 +72,12 @@ struct tls_options {
     /* Client: the server name, sent (SNI) and, if so wished, verified; borrowed for the call. */
     struct text name;
     enum tls_verify verify;
+    /* TLS_VERIFY_DANE, borrowed for the call: at least one, all usable; and the names besides
+     * `name` that a certificate may have which is vouched for by DANE-TA(2). */
+    const struct tls_association *associations;
+    size_t association_count;
+    const struct text *names;
+    size_t name_count;
 
     uint64_t timeout_ms; /* for the handshake */
     /* NULL: done.  Otherwise why not, for people, and the stream is FAILED. */
@@ -91,7 +108,7 @@ struct tls_facts {
     bool alert_is_ours;
     /* The peer's certificate. */
     bool has_certificate;
-    bool verified;                     /* TLS_VERIFY_NAME held */
+    bool verified;                     /* TLS_VERIFY_NAME or TLS_VERIFY_DANE held */
     char subject[TLS_SUBJECT_MAX + 1]; /* cut when longer */
     uint8_t print[TLS_PRINT];          /* SHA-256 of the certificate */
     int64_t expires_s;                 /* Unix time */

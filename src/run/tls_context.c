@@ -173,7 +173,7 @@ bool tls_client_context_new(struct tls_context **out, struct error *e)
 {
     if (!new_context(TLS_client_method(), out, e))
         return false;
-    if (SSL_CTX_set_default_verify_paths((*out)->ssl) == 1)
+    if (SSL_CTX_dane_enable((*out)->ssl) == 1 && SSL_CTX_set_default_verify_paths((*out)->ssl) == 1)
         return true;
     tls_context_free(out);
     return tls_explain(NULL, ERROR_TEMPORARY, "the trusted certificates of the system", e);

@@ -3,6 +3,7 @@
  *   tls_context.c      contexts: rules, certificates by name, verification
  *   tls_tickets.c      the service: keys of tickets, and their rotation
  *   tls_certificate.c  PEM files
+ *   tls_peer.c         whom a client wants at the other end
  *   tls_engine.c       one connection: sealed octets in and out, no stream
  *   tls_words.c        why something failed, for people
  *   stream_tls.c       an engine and a stream together, over time
@@ -44,6 +45,12 @@ void tls_unload(struct tls_loaded *);
 /* The subject, for people. */
 void tls_subject(const X509 *, char out[TLS_SUBJECT_MAX + 1]);
 int64_t tls_unix_time(const ASN1_TIME *);
+
+/* --- tls_peer.c --- */
+
+/* What a client asks for, and whom it takes.  False: memory is short, or nobody could ever be
+ * taken. */
+bool tls_peer_demand(SSL *, const struct tls_options *);
 
 /* --- tls_engine.c --- */
 

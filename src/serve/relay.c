@@ -24,6 +24,7 @@ struct relay {
     struct endpoint *asked;
     size_t asked_count;
     enum dnssec dnssec;
+    char *anchors;
 };
 
 static enum dns_security security_of(enum dnssec dnssec)
@@ -39,11 +40,16 @@ static enum dns_security security_of(enum dnssec dnssec)
 static bool keep_asked(struct relay *r, const struct config *c)
 {
     struct endpoint *copy = calloc(c->resolver_count + 1, sizeof *copy);
-    if (!copy)
+    char *anchors = copy ? strndup(c->anchors.at, c->anchors.len) : NULL;
+    if (!anchors) {
+        free(copy);
         return false;
+    }
     if (c->resolver_count)
         memcpy(copy, c->resolvers, c->resolver_count * sizeof *copy);
     free(r->asked);
+    free(r->anchors);
+    r->anchors = anchors;
     r->asked = copy;
     r->asked_count = c->resolver_count;
     r->dnssec = c->dnssec;
@@ -52,7 +58,8 @@ static bool keep_asked(struct relay *r, const struct config *c)
 
 static bool is_same(const struct relay *r, const struct config *c)
 {
-    if (r->asked_count != c->resolver_count || r->dnssec != c->dnssec)
+    if (r->asked_count != c->resolver_count || r->dnssec != c->dnssec ||
+        !text_equal(text_of(r->anchors), c->anchors))
         return false;
     for (size_t i = 0; i < r->asked_count; i++)
         if (!endpoint_equal_address(&r->asked[i], &c->resolvers[i]) ||
@@ -68,6 +75,7 @@ static bool set_resolver(struct relay *r, struct error *error)
         .resolvers = c->resolvers,
         .resolver_count = c->resolver_count,
         .security = security_of(c->dnssec),
+        .anchors = c->anchors.len ? c->anchors.at : NULL,
     };
     struct dns *dns;
     if (r->resolver_count == RESOLVERS_MAX)
@@ -137,5 +145,6 @@ void relay_free(struct relay **relay)
         dns_free(&r->resolvers[i]);
     tls_context_free(&r->tls);
     free(r->asked);
+    free(r->anchors);
     free(r);
 }

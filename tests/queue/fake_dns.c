@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { TLSA_OCTETS = 3 + 32 };
+
 struct question {
     struct post post;
     struct dns *dns;
@@ -19,7 +21,32 @@ struct question {
 
 static const char *type_name(enum dns_type type)
 {
-    return type == DNS_MX ? "MX" : type == DNS_A ? "A" : type == DNS_AAAA ? "AAAA" : "?";
+    static const struct {
+        enum dns_type type;
+        const char *name;
+    } names[] = { { DNS_MX, "MX" },
+                  { DNS_A, "A" },
+                  { DNS_AAAA, "AAAA" },
+                  { DNS_TLSA, "TLSA" },
+                  { DNS_CNAME, "CNAME" } };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (names[i].type == type)
+            return names[i].name;
+    return "?";
+}
+
+/* Its numbers, and a digest of 32 octets that are all the same. */
+static void add_tlsa(struct dns_record *r, uint8_t *room, struct text words)
+{
+    memset(room, 0xab, TLSA_OCTETS);
+    for (size_t i = 0; i < 3; i++) {
+        struct text word = T("0");
+        uint64_t number = 0;
+        text_word(&words, &word);
+        CHECK(text_to_u64(word, &number));
+        room[i] = (uint8_t)number;
+    }
+    r->data = (struct bytes){ room, TLSA_OCTETS };
 }
 
 static void add_record(struct dns_query *q, struct text words)
@@ -28,6 +55,15 @@ static void add_record(struct dns_query *q, struct text words)
     uint64_t number = 0;
     struct dns_record *r = &q->records[q->record_count++];
     q->verdict = DNS_FOUND;
+    if (q->type == DNS_TLSA) {
+        uint8_t *room = (uint8_t *)&q->records[DNS_RECORDS_MAX];
+        add_tlsa(r, room + (q->record_count - 1) * TLSA_OCTETS, words);
+        return;
+    }
+    if (q->type == DNS_CNAME) {
+        snprintf(r->name, sizeof r->name, "%.*s", TEXT_ARGS(words));
+        return;
+    }
     if (q->type != DNS_MX) {
         CHECK(endpoint_parse_address(words, &r->address));
         return;
@@ -50,8 +86,19 @@ static void take_line(struct dns_query *q, const char *asked, struct text line)
     if (text_equal(type, T("TROUBLE")) &&
         (line.len == 0 || text_equal(line, text_of(type_name(q->type)))))
         q->verdict = DNS_TROUBLE;
+    else if (text_equal(type, T("INSECURE")))
+        q->secure = false;
+    else if (text_equal(type, T("CNAME")) && q->type != DNS_CNAME)
+        snprintf(q->canonical, sizeof q->canonical, "%.*s", TEXT_ARGS(line));
     else if (text_equal(type, text_of(type_name(q->type))) && q->record_count < DNS_RECORDS_MAX)
         add_record(q, line);
+}
+
+static void take_zone(struct question *question, const char *name)
+{
+    struct dns_query *q = question->asker;
+    for (const char *const *line = question->dns->zone; q->records && *line; line++)
+        take_line(q, name, text_of(*line));
 }
 
 static void answer(struct question *question)
@@ -59,9 +106,11 @@ static void answer(struct question *question)
     struct dns_query *q = question->asker;
     q->verdict = DNS_NO_NAME;
     q->record_count = 0;
-    q->records = calloc(DNS_RECORDS_MAX, sizeof *q->records);
-    for (const char *const *line = question->dns->zone; q->records && *line; line++)
-        take_line(q, question->name, text_of(*line));
+    q->records = calloc(DNS_RECORDS_MAX, sizeof *q->records + TLSA_OCTETS);
+    q->secure = question->dns->secure;
+    take_zone(question, question->name);
+    if (q->canonical[0] && q->verdict != DNS_FOUND)
+        take_zone(question, q->canonical);
     if (!q->records || q->verdict == DNS_TROUBLE) {
         q->verdict = DNS_TROUBLE;
         q->record_count = 0;
@@ -87,6 +136,8 @@ bool dns_ask(struct dns *dns, struct dns_query *q)
 {
     struct question *question = dns->refusals == 0 ? calloc(1, sizeof *question) : NULL;
     q->verdict = DNS_TROUBLE;
+    q->secure = false;
+    q->canonical[0] = 0;
     q->records = NULL;
     q->record_count = 0;
     if (!question) {
@@ -124,4 +175,9 @@ void dns_query_clear(struct dns_query *q)
     free(q->records);
     q->records = NULL;
     q->record_count = 0;
+}
+
+bool dns_validates(const struct dns *dns)
+{
+    return dns->secure;
 }

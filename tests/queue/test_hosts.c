@@ -218,6 +218,88 @@ static void test_configured(void **state)
     }
 }
 
+static const char *const signed_zone[] = {
+    "b.test MX 10 mx1.b.test",
+    "b.test MX 10 mx2.b.test",
+    "b.test MX 20 alias.b.test",
+    "b.test MX 30 odd.b.test",
+    "b.test MX 40 sick.b.test",
+    "b.test MX 50 elsewhere.test",
+    "mx1.b.test A 192.0.2.1",
+    "mx1.b.test AAAA 2001:db8::1",
+    "_25._tcp.mx1.b.test TLSA 3 1 1",
+    "mx2.b.test A 192.0.2.2",
+    "alias.b.test CNAME real.b.test",
+    "real.b.test A 192.0.2.3",
+    "_25._tcp.real.b.test TLSA 2 0 1",
+    "odd.b.test A 192.0.2.4",
+    "_25._tcp.odd.b.test TLSA 1 1 1",
+    "sick.b.test A 192.0.2.5",
+    "_25._tcp.sick.b.test TROUBLE",
+    "elsewhere.test A 192.0.2.6",
+    "elsewhere.test INSECURE",
+    "_25._tcp.elsewhere.test TLSA 3 1 1",
+    "plain.test MX 10 mx1.b.test",
+    "plain.test INSECURE",
+    "implicit.test A 192.0.2.7",
+    "_25._tcp.implicit.test TLSA 3 1 1",
+    NULL,
+};
+
+/* "name: finding base" of each. */
+static void list_findings(struct place *p, struct buffer *out)
+{
+    static const char *const words[] = { "nothing", "unusable", "usable", "trouble" };
+    struct hosts_call call;
+    buffer_init(out, 1 << 16);
+    while (next(p, &call) == HOSTS_CALL) {
+        assert_non_null(call.dane);
+        buffer_printf(out, "%s: %s %.*s; ", call.name, words[call.dane->finding],
+                      TEXT_ARGS(call.dane->base));
+    }
+}
+
+static void test_dane(void **state)
+{
+    static const struct {
+        const char *config, *domain, *want;
+        bool unsigned_zone;
+    } cases[] = {
+        { "", "b.test",
+          "mx1.b.test: usable mx1.b.test; mx1.b.test: usable mx1.b.test; mx2.b.test: nothing ; "
+          "alias.b.test: usable real.b.test; odd.b.test: unusable odd.b.test; "
+          "sick.b.test: trouble ; elsewhere.test: nothing ; ",
+          false },
+        { "", "b.test",
+          "mx1.b.test: nothing ; mx1.b.test: nothing ; mx2.b.test: nothing ; "
+          "alias.b.test: nothing ; odd.b.test: nothing ; sick.b.test: nothing ; "
+          "elsewhere.test: nothing ; ",
+          true },
+        { "relay { tls = none }", "implicit.test", "implicit.test: nothing ; ", false },
+        { "", "implicit.test", "implicit.test: usable implicit.test; ", false },
+        /* the hosts are vouched for, the list of them is not */
+        { "", "plain.test", "mx1.b.test: nothing ; mx1.b.test: nothing ; ", false },
+        /* a configured host needs no list */
+        { "relay { smarthost = \"alias.b.test\" }", "plain.test",
+          "alias.b.test: usable real.b.test; ", false },
+    };
+    struct place p;
+    struct buffer got;
+    char config[300];
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        snprintf(config, sizeof config, "%s%s\n", plain, cases[i].config);
+        open_place(&p, config, signed_zone);
+        p.dns.secure = !cases[i].unsigned_zone;
+        begin(&p, cases[i].domain);
+        list_findings(&p, &got);
+        if (!text_equal(buffer_as_text(&got), text_of(cases[i].want)))
+            fail_msg("%zu: %.*s", i, TEXT_ARGS(buffer_as_text(&got)));
+        buffer_clear(&got);
+        close_place(&p);
+    }
+}
+
 /* The best of them, and no more calls than there may be. */
 static void test_many_hosts(void **state)
 {
@@ -323,6 +405,7 @@ int main(void)
         cmocka_unit_test(test_orders),     cmocka_unit_test(test_configured),
         cmocka_unit_test(test_many_hosts), cmocka_unit_test(test_equals),
         cmocka_unit_test(test_no_room),    cmocka_unit_test(test_freed),
+        cmocka_unit_test(test_dane),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

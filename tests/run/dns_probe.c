@@ -64,6 +64,7 @@ static void print_record(enum dns_type type, const struct dns_record *r)
     case DNS_SRV:
         printf("%u %u %u %s", r->preference, r->weight, r->port, r->name);
         break;
+    case DNS_CNAME:
     case DNS_PTR:
         printf("%s", r->name);
         break;

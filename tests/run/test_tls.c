@@ -263,6 +263,47 @@ static void test_a_client_that_verifies(void **state)
     close_ends(&server, &client);
 }
 
+/* DANE-EE(3) of the whole certificate: then its name does not count. */
+static void shake_with_dane(struct end *server, struct end *client, const uint8_t *digest)
+{
+    struct error e;
+    struct tls_association a = { TLS_USAGE_EE, 0, 1, { digest, TLS_PRINT } };
+    struct tls_options options = options_of(client, "other.example.test");
+    options.verify = TLS_VERIFY_DANE;
+    options.associations = &a;
+    options.association_count = 1;
+    assert_true(tls_association_is_usable(&a));
+    open_ends(server, client);
+    accept_tls(server);
+    assert_true(tls_connect(client->stream, client_context, &options, &e));
+    while (!client->shaken)
+        loop_run(loop);
+}
+
+static void test_a_client_that_asks_dns(void **state)
+{
+    (void)state;
+    struct end server = { 0 }, client = { 0 };
+    struct tls_facts facts;
+    shake_hands(&server, &client, "mx.example.test");
+    assert_true(tls_facts(client.stream, &facts));
+    close_ends(&server, &client);
+
+    server = client = (struct end){ 0 };
+    shake_with_dane(&server, &client, facts.print);
+    assert_false(client.failed);
+    assert_true(tls_facts(client.stream, &facts));
+    assert_true(facts.verified);
+    close_ends(&server, &client);
+
+    server = client = (struct end){ 0 };
+    facts.print[0] ^= 1;
+    shake_with_dane(&server, &client, facts.print);
+    assert_true(client.failed);
+    assert_non_null(strstr(client.why, "TLSA"));
+    close_ends(&server, &client);
+}
+
 static void test_close_notify_is_an_end(void **state)
 {
     (void)state;
@@ -542,6 +583,7 @@ int main(void)
         cmocka_unit_test(test_certificates_by_name),
         cmocka_unit_test(test_a_name_without_certificate),
         cmocka_unit_test(test_a_client_that_verifies),
+        cmocka_unit_test(test_a_client_that_asks_dns),
         cmocka_unit_test(test_close_notify_is_an_end),
         cmocka_unit_test(test_an_end_without_close_notify_too),
         cmocka_unit_test(test_what_is_no_tls),

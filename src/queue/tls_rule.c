@@ -1,0 +1,47 @@
+/* tls_rule.c - what TLS with a host has to be like.
+ *
+ * The setting of the route is the least that is done; what the host's domain publishes may only add
+ * to it.
+ */
+#include "queue/tls_rule.h"
+
+static struct tls_rule refused(const char *why)
+{
+    return (struct tls_rule){ .wish = SMTP_CLIENT_TLS_MUST, .by = "dane", .refusal = why };
+}
+
+static struct tls_rule must(enum tls_verify verify, const char *by)
+{
+    return (struct tls_rule){ .wish = SMTP_CLIENT_TLS_MUST, .verify = verify, .by = by };
+}
+
+/* RFC 7672 6: where DANE is wanted by whoever runs this server, nothing else will do. */
+static struct tls_rule no_dane(const struct tls_voices *v)
+{
+    if (!v->validated)
+        return refused("tls = dane, but no answer of DNS can be believed here: the resolvers do "
+                       "not pass signatures on, or dnssec is off");
+    if (v->dane == DANE_UNUSABLE)
+        return refused("tls = dane, but none of the host's TLSA records can be used");
+    return refused("tls = dane, but the host has no TLSA record that DNSSEC vouches for");
+}
+
+struct tls_rule tls_rule_for(const struct tls_voices *v)
+{
+    if (v->setting == RELAY_TLS_NONE)
+        return (struct tls_rule){ .wish = SMTP_CLIENT_TLS_NEVER, .by = "setting" };
+    if (v->dane == DANE_TROUBLE)
+        return refused("the host's TLSA records cannot be looked up");
+    if (v->dane == DANE_USABLE)
+        return must(TLS_VERIFY_DANE, "dane");
+    if (v->setting == RELAY_TLS_DANE)
+        return no_dane(v);
+    if (v->setting == RELAY_TLS_VERIFY)
+        return must(TLS_VERIFY_NAME, "setting");
+    if (v->setting == RELAY_TLS_ENCRYPT)
+        return must(TLS_VERIFY_NONE, "setting");
+    if (v->dane == DANE_UNUSABLE)
+        return must(TLS_VERIFY_NONE, "dane");
+    return (
+        struct tls_rule){ .wish = SMTP_CLIENT_TLS_IF_OFFERED, .or_clear = true, .by = "setting" };
+}

@@ -1,0 +1,238 @@
+"""dane - TLSA records of the next hop (RFC 7672), in a zone that is signed for the test: what each
+kind of record and of answer lets through, and what waits."""
+
+import hashlib
+import os
+import subprocess
+
+import certificates
+from dns_server import SERVFAIL, say
+from dns_signer import Signer, anchor
+from harness import case, check, main, need, until
+from relay_world import Net
+from scripted_peer import OFFERS
+
+TO, MX = "carol@b.example", "mx.b.example"
+
+
+def openssl(*words, given=None):
+    return subprocess.run([need("openssl"), *words], input=given, check=True, capture_output=True,
+                          timeout=60).stdout
+
+
+def certificate_octets(pem):
+    return openssl("x509", "-in", pem, "-outform", "DER")
+
+
+def key_octets(pem):
+    public = openssl("x509", "-in", pem, "-noout", "-pubkey")
+    return openssl("pkey", "-pubin", "-outform", "DER", given=public)
+
+
+def tlsa(usage, selector, matching, pem):
+    """The words of a record for this certificate."""
+    octets = key_octets(pem) if selector == 1 else certificate_octets(pem)
+    if matching:
+        octets = (hashlib.sha256, hashlib.sha512)[matching - 1](octets).digest()
+    return f"{usage} {selector} {matching} {octets.hex()}"
+
+
+WRONG = f"3 1 1 {'00' * 32}"
+
+
+def chain(folder, host):
+    """An authority and a certificate of its for the host, in one file; returns that file and the
+    authority's."""
+    base = os.path.join(folder, "chain")
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    openssl("req", "-x509", *key, "-keyout", base + ".ca.key", "-out", base + ".ca.pem", "-days",
+            "30", "-subj", "/CN=authority", "-addext", "basicConstraints=critical,CA:TRUE")
+    openssl("req", "-new", *key, "-keyout", base + ".key", "-out", base + ".csr", "-subj",
+            f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}")
+    leaf = openssl("x509", "-req", "-in", base + ".csr", "-CA", base + ".ca.pem", "-CAkey",
+                   base + ".ca.key", "-CAcreateserial", "-days", "30", "-copy_extensions",
+                   "copyall")
+    with open(base + ".ca.pem", "rb") as authority, open(base + ".pem", "wb") as both:
+        both.write(leaf + authority.read())
+    return base + ".pem", base + ".ca.pem"
+
+
+class World(Net):
+    """The root zone is signed, and b.example is in it."""
+
+    def __init__(self, **signer):
+        super().__init__()
+        self.dns.signer = Signer(**signer)
+
+    def records(self, *records, host=MX):
+        self.dns.add(*(f"_{self.port}._tcp.{host} TLSA {record}" for record in records))
+
+    def hop(self, make=None, **words):
+        """A server of b.example; `make` gives its certificate's file."""
+        server = self.server(MX, ("b.example",), users=(TO,))
+        words.setdefault("host", MX)
+        pem = make(server.folder) if make else certificates.make(server.folder, **words)
+        server.sections["tls"] = f'certificate = "{pem}"  key = "{pem[:-4]}.key"'
+        server.write_config()
+        server.restart()
+        return server, pem
+
+    def sender(self, tls="may"):
+        """A server that believes what the zone's key has signed."""
+        server = self.server(relay=self.relay().replace("tls = none", f"tls = {tls}"))
+        with open(os.path.join(server.folder, "anchor"), "w", encoding="ascii") as file:
+            file.write(anchor())
+        server.sections["dns"] = (f'resolvers = {{"{self.dns.resolver}"}}  dnssec = require  '
+                                  'anchors = "anchor"')
+        server.write_config()
+        server.restart()
+        return server
+
+
+def delivered(world, hop, verified, tls="may"):
+    """It arrives through TLS, and the sender's log says who was verified."""
+    server = world.sender(tls)
+    server.send(TO)
+    mail, = hop.wait_mail(TO)
+    check(" with ESMTPS " in str(mail), "the Received field says ESMTPS")
+    until(lambda: f"verified={verified}" in server.log(), f"verified={verified} in the log")
+
+
+def waits(world, words, tls="may"):
+    """It does not arrive, and the queue says why."""
+    server = world.sender(tls)
+    server.send(TO)
+    until(lambda: words in server.run("queue", "show", "all"), f"'{words}' in the queue")
+    check(server.waiting() == [TO], "it waits")
+    return server
+
+
+@case
+def a_certificate_that_a_record_names():
+    for words in ((3, 1, 1), (3, 0, 1), (3, 1, 2), (3, 0, 0), (3, 1, 0)):
+        with World() as world:
+            hop, pem = world.hop()
+            world.records(WRONG, tlsa(*words, pem))
+            delivered(world, hop, "dane")
+
+
+@case
+def of_an_end_neither_names_nor_dates_count():
+    with World() as world:
+        hop, pem = world.hop(host="another.example", days=-1)
+        world.records(tlsa(3, 1, 1, pem))
+        delivered(world, hop, "dane", "dane")
+
+
+@case
+def another_key_waits_also_under_may():
+    with World() as world:
+        hop, _ = world.hop()
+        world.records(WRONG)
+        waits(world, "TLSA")
+        check(not hop.messages(TO), "nothing was delivered")
+
+
+@case
+def an_authority_vouches_for_the_host_or_the_domain():
+    for host in (MX, "b.example"):
+        with World() as world:
+            kept = {}
+
+            def make(folder, host=host, kept=kept):
+                pem, kept["authority"] = chain(folder, host)
+                return pem
+            hop, _ = world.hop(make)
+            world.records(tlsa(2, 0, 1, kept["authority"]))
+            delivered(world, hop, "dane", "verify")
+
+
+@case
+def an_authority_vouches_for_nobody_else():
+    with World() as world:
+        kept = {}
+
+        def make(folder):
+            pem, kept["authority"] = chain(folder, "another.example")
+            return pem
+        world.hop(make)
+        world.records(tlsa(2, 0, 1, kept["authority"]))
+        waits(world, "ostname mismatch")
+
+
+@case
+def records_that_smtp_has_no_use_for_mean_encryption():
+    with World() as world:
+        hop, pem = world.hop()
+        world.records(tlsa(1, 1, 1, pem), "3 1 1 00")
+        delivered(world, hop, "no")
+    with World() as world:
+        host = world.domain("b.example")
+        world.records(f"1 1 1 {'00' * 32}")
+        waits(world, "TLS is required")
+        check(not host.count("MAIL"), "nothing was said of the message")
+
+
+@case
+def an_offer_that_was_taken_away_is_not_believed():
+    with World() as world:
+        host = world.domain("b.example")
+        world.records(WRONG)
+        waits(world, "TLS is required")
+        check(not host.count("MAIL"), "nothing was said of the message")
+
+
+@case
+def a_failed_handshake_is_not_followed_by_clear_words():
+    with World() as world:
+        host = world.domain("b.example", offers=(*OFFERS, "STARTTLS"), STARTTLS="454 4.7.0 no")
+        world.records(WRONG)
+        waits(world, "refused to start it")
+        check(not host.count("MAIL"), "nothing was said of the message")
+
+
+@case
+def dane_wants_records():
+    with World() as world:
+        host = world.domain("b.example", offers=(*OFFERS, "STARTTLS"))
+        waits(world, "no TLSA record", "dane")
+        check(not host.sessions, "it was not called at all")
+
+
+@case
+def records_that_cannot_be_looked_up():
+    for signer, how in (({}, say(SERVFAIL)), ({"broken": ()}, None)):
+        with World(**signer) as world:
+            world.domain("b.example", offers=(*OFFERS, "STARTTLS"))
+            name = f"_{world.port}._tcp.{MX}"
+            world.records(WRONG)
+            if how:
+                world.dns.behave(name, how)
+            else:
+                world.dns.signer.broken.add(name)
+            waits(world, "cannot be looked up")
+
+
+@case
+def what_is_not_signed_does_not_count():
+    with World(insecure=("example",)) as world:
+        world.dns.add("example NS ns.example")
+        hop, _ = world.hop()
+        world.records(WRONG)
+        delivered(world, hop, "no")
+
+
+@case
+def records_of_the_name_behind_an_alias():
+    with World() as world:
+        hop, pem = world.hop()
+        world.dns.table["b.example"].clear()
+        world.mx("b.example", (10, "alias.example"))
+        world.dns.add(f"alias.example CNAME {MX}")
+        world.records(tlsa(3, 1, 1, pem))
+        world.records(WRONG, host="alias.example")
+        delivered(world, hop, "dane", "dane")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+/* test_tls_rule.c - what TLS with a host has to be like: the whole table. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka wants those four first */
+#include <cmocka.h>
+
+#include "queue/tls_rule.h"
+
+enum { NEVER = SMTP_CLIENT_TLS_NEVER, OFFERED = SMTP_CLIENT_TLS_IF_OFFERED };
+enum { MUST = SMTP_CLIENT_TLS_MUST, SHUNNED = 99 };
+
+static const struct {
+    enum relay_tls setting;
+    enum dane_finding dane;
+    int wish;
+    enum tls_verify verify;
+} rows[] = {
+    { RELAY_TLS_NONE, DANE_NOTHING, NEVER, TLS_VERIFY_NONE },
+    { RELAY_TLS_NONE, DANE_USABLE, NEVER, TLS_VERIFY_NONE },
+    { RELAY_TLS_NONE, DANE_TROUBLE, NEVER, TLS_VERIFY_NONE },
+    { RELAY_TLS_MAY, DANE_NOTHING, OFFERED, TLS_VERIFY_NONE },
+    { RELAY_TLS_MAY, DANE_UNUSABLE, MUST, TLS_VERIFY_NONE },
+    { RELAY_TLS_MAY, DANE_USABLE, MUST, TLS_VERIFY_DANE },
+    { RELAY_TLS_MAY, DANE_TROUBLE, SHUNNED, TLS_VERIFY_NONE },
+    { RELAY_TLS_ENCRYPT, DANE_NOTHING, MUST, TLS_VERIFY_NONE },
+    { RELAY_TLS_ENCRYPT, DANE_UNUSABLE, MUST, TLS_VERIFY_NONE },
+    { RELAY_TLS_ENCRYPT, DANE_USABLE, MUST, TLS_VERIFY_DANE },
+    { RELAY_TLS_ENCRYPT, DANE_TROUBLE, SHUNNED, TLS_VERIFY_NONE },
+    { RELAY_TLS_VERIFY, DANE_NOTHING, MUST, TLS_VERIFY_NAME },
+    { RELAY_TLS_VERIFY, DANE_UNUSABLE, MUST, TLS_VERIFY_NAME },
+    { RELAY_TLS_VERIFY, DANE_USABLE, MUST, TLS_VERIFY_DANE },
+    { RELAY_TLS_VERIFY, DANE_TROUBLE, SHUNNED, TLS_VERIFY_NONE },
+    { RELAY_TLS_DANE, DANE_NOTHING, SHUNNED, TLS_VERIFY_NONE },
+    { RELAY_TLS_DANE, DANE_UNUSABLE, SHUNNED, TLS_VERIFY_NONE },
+    { RELAY_TLS_DANE, DANE_USABLE, MUST, TLS_VERIFY_DANE },
+    { RELAY_TLS_DANE, DANE_TROUBLE, SHUNNED, TLS_VERIFY_NONE },
+};
+
+static void test_rows(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct tls_rule rule =
+            tls_rule_for(&(struct tls_voices){ .setting = rows[i].setting, .dane = rows[i].dane });
+        bool good = rows[i].wish == SHUNNED ? rule.refusal != NULL
+                                            : !rule.refusal && (int)rule.wish == rows[i].wish &&
+                                                  rule.verify == rows[i].verify;
+        if (!good)
+            fail_msg("row %zu", i);
+        assert_int_equal(rule.or_clear, rows[i].wish == OFFERED);
+        assert_non_null(rule.by);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_rows) };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
