@@ -18,6 +18,15 @@ struct penance {
     uint64_t until_ms; /* then */
 };
 
+/* What a session has done wrong since it began, whatever it was forgiven: for those who remember
+ * peers for longer than a session. */
+struct mistakes {
+    uint32_t errors; /* failed logins of SMTP among them */
+    uint32_t logins;
+    uint32_t early;                        /* 1: the client talked before it was greeted */
+    bool too_many_errors, too_many_logins; /* the session was ended for that */
+};
+
 /* How long the reply to the mistake of this number, from 1, is held back. */
 uint64_t penance_ms(uint32_t mistake);
 /* Holds the last `octets` of the output back, unless that mistake is free.  Nothing may be held

@@ -88,15 +88,19 @@ void pop3_say(struct pop3_server *s, const struct pop3_reply *r)
     if (r->fault == POP3_FAULT_CLIENT && count_up(&s->errors, s->config->errors_max)) {
         words = "too many errors";
         s->phase = POP3_IN_CLOSE;
+        s->too_many_errors = true;
     }
-    if (r->fault == POP3_FAULT_LOGIN && count_up(&s->failed_logins, s->config->logins_max))
+    if (r->fault == POP3_FAULT_LOGIN && count_up(&s->failed_logins, s->config->logins_max)) {
         s->phase = POP3_IN_CLOSE;
+        s->too_many_logins = true;
+    }
     char line[POP3_REPLY_OCTETS_MAX + 1];
     int n = snprintf(line, sizeof line, "%s %s\r\n", r->ok ? "+OK" : "-ERR", words);
     CHECK(n > 0 && (size_t)n < sizeof line);
     if (buffer_append(&s->output, line, (size_t)n) && r->fault != POP3_FAULT_NONE && s->stranger &&
         !(s->have & POP3_HAVE_LOGIN))
-        penance_begin(&s->penance, s->errors + s->failed_logins, (size_t)n, s->now_ms);
+        penance_begin(&s->penance, s->mistakes_before + s->errors + s->failed_logins, (size_t)n,
+                      s->now_ms);
 }
 
 static void say(struct pop3_server *s, struct pop3_outcome o)
@@ -122,6 +126,7 @@ struct pop3_server *pop3_server_new(const struct pop3_server_config *config,
         return NULL;
     s->config = config;
     s->stranger = peer->stranger;
+    s->mistakes_before = peer->mistakes;
     s->have =
         (peer->tls ? POP3_HAVE_TLS : 0) | (peer->tls || peer->cleartext ? POP3_MAY_LOG_IN : 0);
     buffer_init(&s->output, POP3_OUTPUT_OCTETS_MAX);
@@ -490,4 +495,12 @@ void pop3_server_answer(struct pop3_server *s, uint32_t request, struct pop3_ans
     s->now_ms = now_ms;
     set_deadline(s, now_ms);
     answers[s->request_kind].run(s, &a);
+}
+
+struct mistakes pop3_server_mistakes(const struct pop3_server *s)
+{
+    return (struct mistakes){ .errors = s->errors,
+                              .logins = s->failed_logins,
+                              .too_many_errors = s->too_many_errors,
+                              .too_many_logins = s->too_many_logins };
 }

@@ -7,6 +7,7 @@
 #define PROTO_POP3_SERVER_H
 
 #include "base/buffer.h"
+#include "proto/penance.h"
 
 enum pop3_step_kind {
     /* Waits */
@@ -88,6 +89,7 @@ struct pop3_server_peer {
     bool tls;
     bool cleartext; /* USER, PASS and AUTH are allowed without TLS */
     bool stranger;  /* pays with time for its mistakes and failed logins, until it has logged in */
+    uint32_t mistakes; /* that count as made before for what it pays (penance.h) */
 };
 
 struct pop3_server;
@@ -109,6 +111,8 @@ struct bytes pop3_server_output(const struct pop3_server *);
 void pop3_server_drained(struct pop3_server *, size_t count);
 uint64_t pop3_server_deadline_ms(const struct pop3_server *);
 bool pop3_server_is_logged_in(const struct pop3_server *);
+/* What it has done wrong so far. */
+struct mistakes pop3_server_mistakes(const struct pop3_server *);
 /* Whether the first line that the next step takes answers an AUTH challenge: for the log, which
  * shows no secrets. */
 bool pop3_server_line_is_secret(const struct pop3_server *);

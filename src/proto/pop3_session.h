@@ -124,7 +124,9 @@ struct pop3_server {
     uint32_t request_open; /* 0: none */
     uint32_t request_last;
     uint32_t errors, failed_logins;
-    uint64_t now_ms; /* of the call in progress */
+    bool too_many_errors, too_many_logins;
+    uint32_t mistakes_before; /* see struct pop3_server_peer */
+    uint64_t now_ms;          /* of the call in progress */
     uint64_t deadline_ms;
     struct penance penance;
     const char *farewell; /* NULL: the server is not going down */

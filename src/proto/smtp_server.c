@@ -12,6 +12,13 @@
 
 /* ---- creation ---- */
 
+static bool greet(struct smtp_server *s)
+{
+    s->phase = PHASE_COMMANDS;
+    smtp_set_deadline(s);
+    return smtp_try_say(s, REPLY(220, NULL, "ESMTP godwit"), REPLY_ASCII);
+}
+
 struct smtp_server *smtp_server_new(const struct smtp_server_config *config,
                                     const struct smtp_server_peer *peer, uint64_t now_ms)
 {
@@ -25,9 +32,12 @@ struct smtp_server *smtp_server_new(const struct smtp_server_config *config,
     buffer_init(&s->output, SMTP_OUTPUT_MAX);
     buffer_init(&s->words, SMTP_WORDS_MAX);
     buffer_init(&s->held, REPLY_LINE_MAX);
-    smtp_set_deadline(s);
-    if (!smtp_try_say(s, REPLY(220, NULL, "ESMTP godwit"), REPLY_ASCII))
+    if (peer->stranger && config->greeting_ms > 0) {
+        s->phase = PHASE_GREETING;
+        s->deadline_ms = smtp_deadline_after(s, config->greeting_ms);
+    } else if (!greet(s)) {
         smtp_server_free(&s);
+    }
     return s;
 }
 
@@ -72,9 +82,11 @@ void smtp_count_error(struct smtp_server *s, unsigned code, size_t octets)
     if (code < 500)
         return;
     s->errors++;
+    s->mistakes.errors++;
     s->failed_logins += code == 535;
+    s->mistakes.logins += code == 535;
     if (s->peer.stranger && !s->authenticated)
-        penance_begin(&s->penance, s->errors, octets, s->now_ms);
+        penance_begin(&s->penance, s->peer.mistakes + s->errors, octets, s->now_ms);
 }
 
 static bool has_room(struct smtp_server *s)
@@ -196,6 +208,8 @@ static void time_out(struct smtp_server *s)
 {
     if (s->phase == PHASE_HANDSHAKE)
         smtp_close(s); /* nobody could read it */
+    else if (s->phase == PHASE_GREETING && greet(s))
+        return;
     else
         close_with(s, REPLY(421, "4.4.2", "timed out, closing the connection"));
 }
@@ -287,9 +301,11 @@ static bool need_line(struct smtp_server *s, struct bytes *in, struct smtp_step 
 static bool takes_leave(struct smtp_server *s)
 {
     uint32_t errors_max = s->config->errors_max, logins_max = s->config->logins_max;
-    if (errors_max && s->errors >= errors_max)
+    s->mistakes.too_many_errors = errors_max && s->errors >= errors_max;
+    s->mistakes.too_many_logins = logins_max && s->failed_logins >= logins_max;
+    if (s->mistakes.too_many_errors)
         close_with(s, REPLY(421, "4.7.0", "too many errors"));
-    else if (logins_max && s->failed_logins >= logins_max)
+    else if (s->mistakes.too_many_logins)
         close_with(s, REPLY(421, "4.7.0", "too many failed logins"));
     else if (s->farewell.code && !(s->tx && s->tx->message_open))
         close_with(s, s->farewell);
@@ -317,6 +333,24 @@ static bool advance_line(struct smtp_server *s, struct bytes *in, struct smtp_st
         smtp_say(s, out.reply);
     buffer_clear(&s->words);
     smtp_set_deadline(s);
+    return false;
+}
+
+/* RFC 5321 3.1, 4.3.1: a client waits for the greeting.  Programs that send to whoever listens do
+ * not. */
+static bool await_greeting(struct smtp_server *s, struct bytes *in, struct smtp_step *step_out)
+{
+    if (s->farewell.code) {
+        close_with(s, s->farewell);
+    } else if (s->input_ended) {
+        smtp_close(s);
+    } else if (in->len > 0) {
+        s->mistakes.early = 1;
+        close_with(s, REPLY(554, "5.5.1", "rule greeting_delay: you talked before the greeting"));
+    } else {
+        *step_out = smtp_wait(SMTP_NEED_INPUT);
+        return true;
+    }
     return false;
 }
 
@@ -370,10 +404,11 @@ struct smtp_step smtp_server_step(struct smtp_server *s, struct bytes *in, uint6
 {
     typedef bool advance(struct smtp_server *, struct bytes *, struct smtp_step *);
     static advance *const advances[PHASES] = {
-        [PHASE_COMMANDS] = advance_line,     [PHASE_RESPONSE] = advance_line,
-        [PHASE_DATA] = advance_body,         [PHASE_CHUNK] = advance_body,
-        [PHASE_WASTE] = advance_body,        [PHASE_STARTTLS] = start_tls,
-        [PHASE_HANDSHAKE] = await_handshake, [PHASE_CLOSING] = hang_up,
+        [PHASE_GREETING] = await_greeting, [PHASE_COMMANDS] = advance_line,
+        [PHASE_RESPONSE] = advance_line,   [PHASE_DATA] = advance_body,
+        [PHASE_CHUNK] = advance_body,      [PHASE_WASTE] = advance_body,
+        [PHASE_STARTTLS] = start_tls,      [PHASE_HANDSHAKE] = await_handshake,
+        [PHASE_CLOSING] = hang_up,
     };
     if (s->request_open)
         return smtp_wait(SMTP_NEED_ANSWER);
@@ -431,4 +466,9 @@ const struct address *smtp_server_sender(const struct smtp_server *s)
 uint32_t smtp_server_recipient_count(const struct smtp_server *s)
 {
     return s->tx ? s->tx->recipients : 0;
+}
+
+struct mistakes smtp_server_mistakes(const struct smtp_server *s)
+{
+    return s->mistakes;
 }

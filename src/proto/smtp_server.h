@@ -19,6 +19,7 @@
 #include "mail/address.h"
 #include "mail/notify.h"
 #include "proto/dot.h"
+#include "proto/penance.h"
 
 enum smtp_step_kind {
     /* Waits.  Write out smtp_server_output(), then bring what is named. */
@@ -112,6 +113,8 @@ struct smtp_server_config {
     uint32_t hops_max;           /* Received fields in a message; 0: none */
     uint64_t command_ms;         /* from one command to the next; 0: none.  Octets win no time */
     uint64_t message_ms;         /* from DATA, or the first BDAT, to the end; 0: none */
+    uint64_t greeting_ms;        /* strangers wait so long for the greeting; whoever talks before it
+                                    is refused with 554 (RFC 5321 3.1) */
     bool submission;             /* AUTH before MAIL: 530 5.7.0 */
     bool offer_tls;
     struct text mechanisms; /* "PLAIN LOGIN"; empty: AUTH is not offered */
@@ -119,16 +122,17 @@ struct smtp_server_config {
 
 /* Of this one connection. */
 struct smtp_server_peer {
-    bool trusted;    /* a network that may relay: bare line ends are mended */
-    bool tls;        /* the connection began with TLS */
-    bool may_verify; /* VRFY and EXPN ask; otherwise 252 and 502 */
-    bool stranger;   /* pays with time for its mistakes, until it has logged in */
+    bool trusted;      /* a network that may relay: bare line ends are mended */
+    bool tls;          /* the connection began with TLS */
+    bool may_verify;   /* VRFY and EXPN ask; otherwise 252 and 502 */
+    bool stranger;     /* pays with time for its mistakes, until it has logged in */
+    uint32_t mistakes; /* that count as made before for what it pays (penance.h) */
 };
 
 struct smtp_server; /* opaque */
 
-/* NULL when memory is short.  The greeting is queued at once.  The config must outlive the session
- * or be replaced in time by smtp_server_reconfigure(). */
+/* NULL when memory is short.  The greeting is queued at once, unless strangers wait for it.  The
+ * config must outlive the session or be replaced in time by smtp_server_reconfigure(). */
 struct smtp_server *smtp_server_new(const struct smtp_server_config *,
                                     const struct smtp_server_peer *, uint64_t now_ms);
 /* Frees and clears.  An open request need not be answered any more. */
@@ -173,5 +177,7 @@ bool smtp_server_is_authenticated(const struct smtp_server *);
 const struct smtp_mail *smtp_server_mail(const struct smtp_server *);
 const struct address *smtp_server_sender(const struct smtp_server *);
 uint32_t smtp_server_recipient_count(const struct smtp_server *);
+/* What it has done wrong so far. */
+struct mistakes smtp_server_mistakes(const struct smtp_server *);
 
 #endif

@@ -10,6 +10,7 @@
  * A phase says what the next octets of input are, and therefore which function takes them:
  *
  *   phase            next octets                      left for
+ *   PHASE_GREETING   a mistake: nothing may come      COMMANDS
  *   PHASE_COMMANDS   a command line                   any
  *   PHASE_RESPONSE   a line of an AUTH exchange       COMMANDS
  *   PHASE_DATA       content up to CRLF.CRLF          COMMANDS
@@ -47,6 +48,7 @@ enum {
 
 enum smtp_phase {
     PHASE_COMMANDS,
+    PHASE_GREETING,
     PHASE_RESPONSE,
     PHASE_DATA,
     PHASE_CHUNK,
@@ -104,6 +106,7 @@ struct smtp_server {
     uint64_t chunk_left;   /* CHUNK, WASTE: octets that are still to come */
     struct reply farewell; /* asked for by smtp_server_shut_down() */
     struct penance penance;
+    struct mistakes mistakes;
     struct buffer output;
     struct buffer words; /* what the open request borrows, or the reply in the making */
     struct buffer held;  /* WASTE: the reply that follows */

@@ -139,6 +139,10 @@ static bool set_number(struct script *s, const char *word)
         s->config.line_octets_max = (uint32_t)value;
     else if (strcmp(key, "hops") == 0)
         s->config.hops_max = (uint32_t)value;
+    else if (strcmp(key, "greeting") == 0)
+        s->config.greeting_ms = value * 1000;
+    else if (strcmp(key, "mistakes") == 0)
+        s->peer.mistakes = (uint32_t)value;
     else
         return false;
     return true;
