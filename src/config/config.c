@@ -213,12 +213,22 @@ const struct config_login *config_login(const struct config *c, size_t index)
     return NULL;
 }
 
-bool config_trusts(const struct config *c, const struct endpoint *peer)
+static bool is_in(const struct network *networks, size_t count, const struct endpoint *peer)
 {
-    for (size_t i = 0; i < c->trusted_count; i++)
-        if (network_contains(&c->trusted[i], peer))
+    for (size_t i = 0; i < count; i++)
+        if (network_contains(&networks[i], peer))
             return true;
     return false;
+}
+
+bool config_trusts(const struct config *c, const struct endpoint *peer)
+{
+    return is_in(c->trusted, c->trusted_count, peer);
+}
+
+bool config_allows(const struct config *c, const struct endpoint *peer)
+{
+    return is_in(c->ban_allow, c->ban_allow_count, peer);
 }
 
 static bool same_listeners(const struct config *a, const struct config *b)

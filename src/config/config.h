@@ -21,6 +21,7 @@ enum relay_tls {
     RELAY_TLS_DANE
 };
 enum dnssec { DNSSEC_AUTO, DNSSEC_OFF, DNSSEC_REQUIRE };
+enum rule_action { RULE_OFF, RULE_WARN, RULE_DEFER, RULE_REJECT };
 enum protocol_log { PROTOCOL_LOG_OFF, PROTOCOL_LOG_COMMANDS, PROTOCOL_LOG_ALL };
 
 struct config_listener {
@@ -65,6 +66,14 @@ struct config_route {
     struct text domain;
     struct text host; /* "host[:port]" as written */
     struct config_login login;
+};
+
+enum { CONFIG_BLOCKLISTS_MAX = 8 };
+
+/* A list of senders in the DNS (RFC 5782). */
+struct config_blocklist {
+    struct text zone;
+    enum rule_action action;
 };
 
 struct config {
@@ -112,6 +121,14 @@ struct config {
     bool ban; /* abuse.ban: see ban_ms */
     uint64_t ban_ms;
     uint32_t errors, logins;
+    const struct network *ban_allow;
+    size_t ban_allow_count;
+    uint32_t hourly_connections, hourly_errors, hourly_logins, hourly_unknown, hourly_network;
+    uint64_t greeting_delay_ms, greylist_ms, greylist_life_ms;
+    enum rule_action helo_name, helo_ours, reverse_dns;
+    const struct config_blocklist *blocklists;
+    size_t blocklist_count;
+
     uint64_t record_keep_ms, record_octets;
     bool record_bodies;
     struct text log_file;
@@ -144,6 +161,8 @@ const struct config_domain *config_domain(const struct config *, struct text nam
 /* The logins that there are, one after the other; NULL past the last. */
 const struct config_login *config_login(const struct config *, size_t index);
 bool config_trusts(const struct config *, const struct endpoint *peer);
+/* In abuse.allow. */
+bool config_allows(const struct config *, const struct endpoint *peer);
 const char *role_name(enum role);
 
 /* Names of the keys that differ and need a restart (data, user, listen), for reload; returns how

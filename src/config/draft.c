@@ -86,8 +86,9 @@ void draft_notice(struct draft *d, const char *format, ...)
 
 static struct buffer *lists(struct draft *d, size_t index)
 {
-    struct buffer *const all[] = { &d->listeners, &d->domains, &d->certificates, &d->routes,
-                                   &d->trusted,   &d->retry,   &d->resolvers,    &d->titles };
+    struct buffer *const all[] = { &d->listeners, &d->domains,   &d->certificates, &d->routes,
+                                   &d->trusted,   &d->retry,     &d->resolvers,    &d->titles,
+                                   &d->allowed,   &d->blocklists };
     return index < sizeof all / sizeof *all ? all[index] : NULL;
 }
 
@@ -145,6 +146,8 @@ static void empty_list(struct draft *d, const struct setting *s)
 {
     if (s->read == value_trusted)
         buffer_clear(&d->trusted);
+    else if (s->read == value_allow)
+        buffer_clear(&d->allowed);
     else if (s->read == value_retry)
         buffer_clear(&d->retry);
     else if (s->read == value_resolver)
@@ -294,4 +297,29 @@ bool draft_end_route(struct draft *d, void *target)
     if (item->host.len == 0)
         return draft_problem(d, "route \"%.*s\": it needs a host", TEXT_ARGS(item->domain));
     return draft_check_login(d, &item->login);
+}
+
+bool draft_begin_blocklist(struct draft *d, struct text title, void **target_out)
+{
+    struct text zone;
+    if (!domain_title(d, "blocklist", title, &zone))
+        return false;
+    if (zone.len > BLOCKLIST_ZONE_MAX)
+        return draft_problem(d, "blocklist \"%.*s\": the name is too long to be asked",
+                             TEXT_ARGS(zone));
+    if (d->blocklists.len / sizeof(struct config_blocklist) == CONFIG_BLOCKLISTS_MAX)
+        return draft_problem(d, "there may be %d blocklists at most", CONFIG_BLOCKLISTS_MAX);
+    struct config_blocklist *item = new_item(d, &d->blocklists, sizeof *item);
+    *target_out = item;
+    if (!item || !draft_defaults(d, "blocklist", item))
+        return false;
+    item->zone = zone;
+    return true;
+}
+
+bool draft_end_blocklist(struct draft *d, void *target)
+{
+    (void)d;
+    (void)target;
+    return true;
 }

@@ -14,6 +14,7 @@
 enum {
     CONFIG_FILE_MAX = 1 << 20,    /* octets of a file */
     CONFIG_MEMORY_MAX = 64 << 20, /* octets that a configuration may take */
+    BLOCKLIST_ZONE_MAX = 189,     /* an IPv6 address takes 64 octets in front of it */
 };
 
 struct draft_domain {
@@ -46,6 +47,8 @@ struct draft {
     struct buffer certificates; /* struct config_certificate */
     struct buffer routes;       /* struct config_route */
     struct buffer trusted;      /* struct network */
+    struct buffer allowed;      /* struct network */
+    struct buffer blocklists;   /* struct config_blocklist */
     struct buffer retry;        /* uint64_t */
     struct buffer resolvers;    /* struct endpoint */
     struct buffer titles;       /* struct draft_title */
@@ -109,5 +112,7 @@ bool draft_begin_host(struct draft *, struct text title, void **target_out);
 bool draft_end_host(struct draft *, void *target);
 bool draft_begin_route(struct draft *, struct text title, void **target_out);
 bool draft_end_route(struct draft *, void *target);
+bool draft_begin_blocklist(struct draft *, struct text title, void **target_out);
+bool draft_end_blocklist(struct draft *, void *target);
 
 #endif

@@ -193,6 +193,10 @@ static bool keep_lists(struct draft *d)
     struct config *c = d->config;
     c->trusted = keep(d, &d->trusted);
     c->trusted_count = d->trusted.len / sizeof *c->trusted;
+    c->ban_allow = keep(d, &d->allowed);
+    c->ban_allow_count = d->allowed.len / sizeof *c->ban_allow;
+    c->blocklists = keep(d, &d->blocklists);
+    c->blocklist_count = d->blocklists.len / sizeof *c->blocklists;
     c->routes = keep(d, &d->routes);
     c->route_count = d->routes.len / sizeof *c->routes;
     c->retry_ms = keep(d, &d->retry);

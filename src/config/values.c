@@ -244,17 +244,29 @@ bool value_listener(struct draft *d, const struct setting *s, struct text value,
     return buffer_append(&d->listeners, &item, sizeof item) || draft_no_memory(d);
 }
 
-bool value_trusted(struct draft *d, const struct setting *s, struct text value, void *target)
+static bool add_network(struct draft *d, struct text value, struct buffer *list)
 {
-    (void)s;
-    (void)target;
     struct network network;
     if (!network_parse(value, &network))
         return draft_problem(d,
                              "\"%s\" is no network; write 192.0.2.0/24, 192.0.2.1 or "
                              "[2001:db8::]/32, no bits set behind the prefix",
                              shown(value).words);
-    return buffer_append(&d->trusted, &network, sizeof network) || draft_no_memory(d);
+    return buffer_append(list, &network, sizeof network) || draft_no_memory(d);
+}
+
+bool value_trusted(struct draft *d, const struct setting *s, struct text value, void *target)
+{
+    (void)s;
+    (void)target;
+    return add_network(d, value, &d->trusted);
+}
+
+bool value_allow(struct draft *d, const struct setting *s, struct text value, void *target)
+{
+    (void)s;
+    (void)target;
+    return add_network(d, value, &d->allowed);
 }
 
 bool value_retry(struct draft *d, const struct setting *s, struct text value, void *target)

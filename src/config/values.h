@@ -21,6 +21,7 @@ value_reader value_ban;      /* "off" or a duration */
 /* Elements of lists: each is appended to the draft's own list. */
 value_reader value_listener;
 value_reader value_trusted;
+value_reader value_allow;
 value_reader value_retry;
 value_reader value_resolver;
 
