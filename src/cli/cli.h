@@ -52,6 +52,7 @@ cli_command cli_alias_add, cli_alias_del, cli_alias_list, cli_alias_import;
 cli_command cli_mailbox_list, cli_mailbox_show;
 cli_command cli_queue_list, cli_queue_show;
 cli_command cli_queue_retry, cli_queue_hold, cli_queue_release, cli_queue_drop;
+cli_command cli_ban_list, cli_ban_why, cli_ban_lift;
 cli_command cli_check, cli_lab, cli_reload, cli_serve, cli_version;
 
 /* Finds the command, reads its options, runs it. */

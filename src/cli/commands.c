@@ -64,6 +64,12 @@ static const struct command commands[] = {
       "forget these recipients; nobody is told" },
     { "queue", NULL, cli_queue_list, CLI_FILE | CLI_JSON, 0, ANY, "[SELECTOR...]",
       "the same as queue list; SELECTOR: ID, domain:, from:, to:, older:, all" },
+    { "ban", "list", cli_ban_list, CLI_FILE | CLI_JSON, 0, 0, "",
+      "the addresses that are shut out, until when and for what" },
+    { "ban", "why", cli_ban_why, CLI_FILE, 1, 1, "ADDRESS",
+      "why an address is shut out or turned away" },
+    { "ban", "lift", cli_ban_lift, CLI_FILE, 1, 1, "ADDRESS",
+      "let an address in again, and forget what it did" },
     { "version", NULL, cli_version, 0, 0, 0, "", "versions of godwit and its libraries" },
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "run/tls.h"
+#include "serve/guard.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -92,6 +93,15 @@ static bool keep(struct conn *c, struct bytes rest)
     return buffer_append(&c->pending, rest.at, rest.len);
 }
 
+/* Cheap, since most sessions do nothing wrong. */
+static void watch(struct conn *c)
+{
+    struct mistakes now = c->type->mistakes(c);
+    if (now.errors != c->mistakes.errors || now.logins != c->mistakes.logins || now.early ||
+        now.too_many_errors || now.too_many_logins)
+        guard_watch(c, &now);
+}
+
 /* Lets the machine run and carries its output, until it waits for something that is not here. */
 static enum conn_wait advance(struct conn *c, struct bytes *in)
 {
@@ -101,6 +111,7 @@ static enum conn_wait advance(struct conn *c, struct bytes *in)
     while ((!c->sending || c->resting) && !c->broken && !c->yields) {
         c->again = false;
         wait = c->type->run(c, in, loop_now_ms(c->home->loop));
+        watch(c);
         c->resting = wait == CONN_NEED_TIME;
         if (wait == CONN_DROP)
             break;
@@ -232,6 +243,7 @@ void conn_logged_in(struct conn *c)
     struct shared *shared = c->home->server->shared;
     if (c->exempt)
         return;
+    guard_logged_in(c);
     shared_release(shared, &c->peer, false);
     shared_admit(shared, &c->peer, true, 0, 0);
     c->exempt = true;
@@ -387,6 +399,12 @@ void conn_accepted(void *owner, struct stream *stream)
     const struct config *config = port->home->settings->config;
     struct endpoint peer = stream_peer(stream);
     bool exempt = is_exempt(config, &peer);
+    char words[GUARD_WORDS_MAX];
+    if (!exempt && !guard_admits(port->home, &peer, words)) {
+        log_refusal(port, &peer, words);
+        turn_away(port, stream, words);
+        return;
+    }
     enum admission verdict = shared_admit(server->shared, &peer, exempt, config->connections,
                                           config->connections_per_peer);
     if (verdict != ADMITTED) {

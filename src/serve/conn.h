@@ -12,6 +12,7 @@
 #ifndef SERVE_CONN_H
 #define SERVE_CONN_H
 
+#include "proto/penance.h"
 #include "run/wire.h"
 #include "serve/server.h"
 
@@ -37,7 +38,10 @@ struct conn_type {
     /* The handshake that the machine has ordered is done. */
     void (*tls_started)(struct conn *);
     void (*input_ended)(struct conn *);
-    void (*shut_down)(struct conn *);
+    /* Between commands it says so, as a temporary refusal, and closes; both are static. */
+    void (*shut_down)(struct conn *, const char *status, const char *words);
+    /* What the client has done wrong so far. */
+    struct mistakes (*mistakes)(const struct conn *);
     void (*reconfigure)(struct conn *, const struct settings *);
     /* The session is over: frees the machine, lets go of operations, frees the conn's own memory.
      */
@@ -56,13 +60,15 @@ struct conn {
     struct buffer pending;
     struct wire wire;
     char session[LOG_SESSION_TEXT + 1];
-    bool exempt;  /* loopback, trusted or logged in: see shared_admit() */
-    bool tls;     /* the handshake is done */
-    bool shaking; /* ... or under way */
-    bool running; /* in the pump now */
-    bool again;   /* something happened meanwhile */
-    bool sending; /* the stream still holds output */
-    bool resting; /* the machine waits for its deadline, and not for the peer */
+    struct mistakes mistakes; /* that were counted: see guard.h */
+    bool exempt;              /* loopback, trusted or logged in: see shared_admit() */
+    bool sent_away;           /* for having done too much */
+    bool tls;                 /* the handshake is done */
+    bool shaking;             /* ... or under way */
+    bool running;             /* in the pump now */
+    bool again;               /* something happened meanwhile */
+    bool sending;             /* the stream still holds output */
+    bool resting;             /* the machine waits for its deadline, and not for the peer */
     bool paused;
     bool broken; /* the stream's end has come with an error */
     bool quit;   /* the peer has said that it sends nothing more */

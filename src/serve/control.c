@@ -176,7 +176,7 @@ static const struct {
     void (*run)(struct caller *, const json_t *request, struct bytes behind);
 } requests[] = {
     { "reload", ask_reload },       { "directory", ask_directory }, { "purge", ask_purge },
-    { "queue", control_ask_queue }, { "hops", control_ask_hops },
+    { "queue", control_ask_queue }, { "hops", control_ask_hops },   { "ban", control_ask_ban },
 };
 
 static void run_request(struct caller *c, struct text line, struct bytes behind)

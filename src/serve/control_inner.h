@@ -26,5 +26,7 @@ void control_fail(struct caller *, const struct error *);
  * request lives for the call. */
 void control_ask_queue(struct caller *, const json_t *request, struct bytes behind);
 void control_ask_hops(struct caller *, const json_t *request, struct bytes behind);
+/* control_ban.c: likewise. */
+void control_ask_ban(struct caller *, const json_t *request, struct bytes behind);
 
 #endif

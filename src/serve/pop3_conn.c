@@ -2,6 +2,7 @@
 #include "serve/auth.h"
 #include "serve/conn.h"
 #include "serve/exchange.h"
+#include "serve/guard.h"
 #include "serve/pop3_drop.h"
 
 #include <stdlib.h>
@@ -357,9 +358,15 @@ static void pop3_input_ended(struct conn *c)
     pop3_server_input_ended(pop3_of(c)->machine);
 }
 
-static void pop3_shut_down(struct conn *c)
+static void pop3_shut_down(struct conn *c, const char *status, const char *words)
 {
-    pop3_server_shut_down(pop3_of(c)->machine, "the server is shutting down");
+    (void)status;
+    pop3_server_shut_down(pop3_of(c)->machine, words);
+}
+
+static struct mistakes pop3_mistakes(const struct conn *c)
+{
+    return pop3_server_mistakes(OWNER_OF(c, const struct pop3_conn, conn)->machine);
 }
 
 static void pop3_reconfigure(struct conn *c, const struct settings *settings)
@@ -387,6 +394,7 @@ static const struct conn_type pop3_type = {
     .tls_started = pop3_tls_started,
     .input_ended = pop3_input_ended,
     .shut_down = pop3_shut_down,
+    .mistakes = pop3_mistakes,
     .reconfigure = pop3_reconfigure,
     .gone = pop3_gone,
 };
@@ -401,6 +409,8 @@ struct conn *pop3_conn_new(struct served_port *port, const struct endpoint *peer
     struct pop3_server_peer known = { .tls = role_begins_with_tls(port->role),
                                       .cleartext = settings_allow_cleartext(settings, peer),
                                       .stranger = !p->conn.exempt };
+    if (known.stranger)
+        known.mistakes = guard_mistakes(port->home, peer);
     p->machine = pop3_server_new(&settings->pop3[conn_offer(&p->conn)], &known,
                                  loop_now_ms(port->home->loop));
     if (!p->machine) {

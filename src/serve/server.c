@@ -7,11 +7,13 @@
 #include "serve/server.h"
 
 #include "base/check.h"
+#include "run/clock.h"
 #include "run/entropy.h"
 #include "run/sasl.h"
 #include "serve/auth.h"
 #include "serve/conn.h"
 #include "serve/control.h"
+#include "serve/guard.h"
 #include "serve/ports.h"
 #include "serve/relay.h"
 
@@ -75,7 +77,7 @@ static void shut_sessions_down(struct server_loop *l)
     for (struct list *at = l->conns.next, *next; at != &l->conns; at = next) {
         struct conn *c = OWNER_OF(at, struct conn, link);
         next = at->next;
-        c->type->shut_down(c);
+        c->type->shut_down(c, "4.3.2", "the server is shutting down");
         conn_resume(c);
     }
 }
@@ -243,6 +245,26 @@ static bool open_store(struct server *server, const struct config *config, struc
            lane_new("chores", 1, 64, &server->chores, error);
 }
 
+static void cache_notice(void *owner, const char *words)
+{
+    server_note(owner, LOG_WARNING, "cache", words);
+}
+
+static bool open_cache(struct server *server, const struct config *config, struct error *error)
+{
+    struct cache_options options = {
+        .path = config->data.at,
+        .create = true,
+        .notice = cache_notice,
+        .owner = server,
+    };
+    struct cache *cache;
+    if (!cache_open(&options, &cache, error))
+        return false;
+    guard_load(server->shared, cache, clock_wall_ms());
+    return cache_lane_new(&cache, &server->cache, error);
+}
+
 static bool open_control(struct server *server, const struct config *config, struct error *error)
 {
     char path[4096];
@@ -279,9 +301,9 @@ bool server_open(struct server *server, struct bound_ports *ports, struct error 
 {
     const struct config *config = server->settings->config;
     return open_log(server, config, error) && open_store(server, config, error) &&
-           relay_new(server, &server->relay, error) && open_control(server, config, error) &&
-           ports_start(ports, server, error) && log_start(server->log, error) &&
-           make_threads(server, error);
+           open_cache(server, config, error) && relay_new(server, &server->relay, error) &&
+           open_control(server, config, error) && ports_start(ports, server, error) &&
+           log_start(server->log, error) && make_threads(server, error);
 }
 
 void server_turn(struct server *server)
@@ -307,6 +329,7 @@ void server_free(struct server **server_ref)
     control_stop(&server->control);
     relay_free(&server->relay);
     auth_free(&server->auth);
+    cache_lane_free(&server->cache);
     people_free(&server->people);
     lane_free(&server->chores);
     store_close(&server->store);

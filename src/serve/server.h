@@ -4,7 +4,7 @@
  * several.
  *
  *   who            owns                                   may be touched by
- *   server         store, people, auth, shared, log       set before the loops start, then constant
+ *   server         store, people, auth, cache, shared...  set before the loops start, then constant
  *   server_loop    its sessions, listeners, cache         its own thread
  *   settings       immutable                              a loop reads the one it was last given
  */
@@ -19,6 +19,7 @@
 #include "store/store.h"
 
 struct auth;
+struct cache_lane;
 struct bound_ports;
 struct control;
 struct relay;
@@ -52,8 +53,9 @@ struct server_loop {
     struct address_cache *cache;
     struct sasl_service *sasl;
     struct list conns;
-    uint64_t next_session; /* counts from a random start: names the sessions in the log */
-    size_t operations;     /* see server_loop_hold() */
+    uint64_t next_session;   /* counts from a random start: names the sessions in the log */
+    size_t operations;       /* see server_loop_hold() */
+    size_t screen_questions; /* that are open in DNS: screen.c */
     bool stopping;
     struct served_port ports[SERVER_LISTENERS_MAX];
     size_t port_count;
@@ -73,6 +75,7 @@ struct server {
     struct store *store;
     struct people *people;
     struct auth *auth;
+    struct cache_lane *cache; /* what may be lost: bans, greylist, policies */
     struct log *log;
     struct lane *chores; /* reading configuration and certificates again */
     struct control *control;

@@ -23,6 +23,7 @@ static struct smtp_server_config smtp_of(const struct config *c, bool submission
         .hops_max = c->hops,
         .command_ms = c->smtp_command_ms,
         .message_ms = c->smtp_message_ms,
+        .greeting_ms = submission ? 0 : c->greeting_delay_ms,
         .submission = submission,
         .offer_tls = c->certificate_count > 0,
     };

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "run/entropy.h"
 #include "run/secret.h"
+#include "serve/bans.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -48,6 +49,7 @@ struct shared {
     pthread_mutex_t opened_lock;
     struct opened opened[OPENED_SLOTS];
 
+    struct bans *bans;
     atomic_uint_fast64_t generation;
     uint64_t hash_key;
 };
@@ -63,6 +65,10 @@ bool shared_new(struct shared **out, struct error *error)
     entropy_fill(s->secret, sizeof s->secret);
     s->hash_key = entropy_u64();
     atomic_init(&s->generation, 1);
+    if (!bans_new(s->hash_key, &s->bans, error)) {
+        shared_free(&s);
+        return false;
+    }
     *out = s;
     return true;
 }
@@ -81,6 +87,7 @@ void shared_free(struct shared **shared)
     pthread_mutex_destroy(&s->peers_lock);
     pthread_mutex_destroy(&s->logins_lock);
     pthread_mutex_destroy(&s->opened_lock);
+    bans_free(&s->bans);
     secret_wipe(s->secret, sizeof s->secret);
     free(s);
     *shared = NULL;
@@ -231,6 +238,11 @@ uint64_t shared_generation(const struct shared *s)
 void shared_directory_changed(struct shared *s)
 {
     atomic_fetch_add(&s->generation, 1);
+}
+
+struct bans *shared_bans(struct shared *s)
+{
+    return s->bans;
 }
 
 uint64_t shared_hash_key(const struct shared *s)

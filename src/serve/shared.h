@@ -6,6 +6,7 @@
  *   connections   how many in all, and for each peer          admitted at accept, released at close
  *   logins        passwords that were right, recognisable     written and read by auth
  *   login times   when a mailbox was last opened              LOGIN-DELAY
+ *   bans          what peers have done, who is banned       see bans.h
  *   directory     its generation, a number that only grows    every address cache compares it
  */
 #ifndef SERVE_SHARED_H
@@ -47,6 +48,10 @@ bool shared_login_too_soon(struct shared *, mailbox_id, uint64_t now_ms, uint64_
 /* --- The directory's generation --- */
 uint64_t shared_generation(const struct shared *);
 void shared_directory_changed(struct shared *);
+
+/* What peers have done within an hour, who is banned, who has logged in; locked on its own. */
+struct bans;
+struct bans *shared_bans(struct shared *);
 
 /* A secret of this process for hashing what peers choose. */
 uint64_t shared_hash_key(const struct shared *);

@@ -9,7 +9,9 @@
 #include "base/check.h"
 #include "serve/delivery.h"
 #include "serve/exchange.h"
+#include "serve/guard.h"
 #include "serve/policy.h"
+#include "serve/screen.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +23,7 @@ struct smtp_conn {
     struct smtp_server *machine;
     struct policy_peer peer;
     struct exchange *exchange; /* AUTH */
+    struct screen *screen;     /* of a stranger, when rules are on; from the first MAIL */
     uint32_t auth_request;
     struct delivery *delivery; /* from the first accepted recipient to the end of the transaction */
     struct lookup *lookup;     /* the question under way */
@@ -166,10 +169,13 @@ static void check_owner(struct smtp_conn *s, const struct smtp_step *step)
         ask_people(s, LOOKUP_ADDRESS, step->address, step->request, owner_found);
 }
 
+static void begin_screen(struct smtp_conn *);
+
 static void check_sender(struct smtp_conn *s, const struct smtp_step *step)
 {
     const struct resolved *known;
     struct smtp_answer refusal;
+    begin_screen(s);
     if (!policy_store_takes_mail(store_health(s->conn.home->server->store), &refusal)) {
         log_refused(s, step->address, "sender", &refusal);
         answer(s, step->request, refusal);
@@ -201,6 +207,8 @@ static void add_recipient(struct smtp_conn *s, const struct address *address,
                           const struct resolved *resolved, uint32_t request)
 {
     struct recipient_named named = { address, resolved, s->rcpt };
+    if (s->screen && !screen_admits(s->screen, SCREEN_GREYLIST, address, request))
+        return;
     if (!s->delivery)
         s->delivery = delivery_new(s->conn.home, &delivery_events, s);
     enum recipients_add added =
@@ -217,30 +225,56 @@ static void add_recipient(struct smtp_conn *s, const struct address *address,
     }
 }
 
+static void find_recipient(struct smtp_conn *s, const struct address *address, uint32_t request)
+{
+    struct smtp_answer refusal;
+    const struct resolved *known = address_cache_find(s->conn.home->cache, address);
+    if (known) {
+        add_recipient(s, address, known, request);
+        return;
+    }
+    switch (policy_route(s->conn.settings->config, &s->peer, address, &refusal)) {
+    case POLICY_LOCAL:
+        ask_people(s, LOOKUP_ADDRESS, address, request, recipient_found);
+        break;
+    case POLICY_REMOTE:
+        add_recipient(s, address, NULL, request);
+        break;
+    case POLICY_DENIED:
+        log_refused(s, address, "recipient", &refusal);
+        answer(s, request, refusal);
+        break;
+    }
+}
+
 static void check_recipient(struct smtp_conn *s, const struct smtp_step *step)
 {
     struct address address = *step->address;
-    struct smtp_answer refusal;
-    const struct resolved *known;
     s->rcpt = step->rcpt;
     complete(s, &address);
-    known = address_cache_find(s->conn.home->cache, &address);
-    if (known) {
-        add_recipient(s, &address, known, step->request);
-        return;
-    }
-    switch (policy_route(s->conn.settings->config, &s->peer, &address, &refusal)) {
-    case POLICY_LOCAL:
-        ask_people(s, LOOKUP_ADDRESS, &address, step->request, recipient_found);
-        break;
-    case POLICY_REMOTE:
-        add_recipient(s, &address, NULL, step->request);
-        break;
-    case POLICY_DENIED:
-        log_refused(s, &address, "recipient", &refusal);
-        answer(s, step->request, refusal);
-        break;
-    }
+    if (!s->screen || screen_admits(s->screen, SCREEN_RULES, &address, step->request))
+        find_recipient(s, &address, step->request);
+}
+
+static void passed_screen(struct conn *c, const struct address *address, uint32_t request)
+{
+    find_recipient(smtp_of(c), address, request);
+    conn_resume(c);
+}
+
+static void stopped_at_screen(struct conn *c, const struct address *address, uint32_t request,
+                              const struct smtp_answer *refusal)
+{
+    log_refused(smtp_of(c), address, "recipient", refusal);
+    answer(smtp_of(c), request, *refusal);
+    conn_resume(c);
+}
+
+static void begin_screen(struct smtp_conn *s)
+{
+    struct screen_host host = { &s->conn, s->machine, passed_screen, stopped_at_screen };
+    if (!s->screen && screen_is_wanted(&s->conn))
+        s->screen = screen_new(&host);
 }
 
 static void recipient_found(struct smtp_conn *s, const struct lookup *l)
@@ -251,6 +285,8 @@ static void recipient_found(struct smtp_conn *s, const struct lookup *l)
         return;
     }
     struct smtp_answer a = policy_recipient(l->resolved.verdict);
+    if (l->resolved.verdict == RESOLVE_UNKNOWN)
+        guard_count(&s->conn, OFFENCE_UNKNOWN, 1);
     if (l->resolved.verdict == RESOLVE_TROUBLE)
         server_note(s->conn.home->server, LOG_WARNING, "directory", l->resolved.error.words);
     log_refused(s, &l->address, "recipient", &a);
@@ -596,9 +632,14 @@ static void smtp_input_ended(struct conn *c)
     smtp_server_input_ended(smtp_of(c)->machine);
 }
 
-static void smtp_shut_down(struct conn *c)
+static void smtp_shut_down(struct conn *c, const char *status, const char *words)
 {
-    smtp_server_shut_down(smtp_of(c)->machine, "4.3.2", "the server is shutting down");
+    smtp_server_shut_down(smtp_of(c)->machine, status, words);
+}
+
+static struct mistakes smtp_mistakes(const struct conn *c)
+{
+    return smtp_server_mistakes(OWNER_OF(c, const struct smtp_conn, conn)->machine);
 }
 
 static const struct smtp_server_config *machine_config(const struct conn *c,
@@ -619,6 +660,7 @@ static void smtp_gone(struct conn *c)
     if (s->lookup)
         s->lookup->owner = NULL;
     exchange_free(&s->exchange);
+    screen_free(&s->screen);
     end_delivery(s);
     smtp_server_free(&s->machine);
     free(s);
@@ -633,6 +675,7 @@ static const struct conn_type smtp_type = {
     .tls_started = smtp_tls_started,
     .input_ended = smtp_input_ended,
     .shut_down = smtp_shut_down,
+    .mistakes = smtp_mistakes,
     .reconfigure = smtp_reconfigure,
     .gone = smtp_gone,
 };
@@ -649,6 +692,8 @@ struct conn *smtp_conn_new(struct served_port *port, const struct endpoint *peer
                                       .tls = role_begins_with_tls(port->role),
                                       .may_verify = s->peer.trusted,
                                       .stranger = !s->conn.exempt };
+    if (known.stranger)
+        known.mistakes = guard_mistakes(port->home, peer);
     s->machine =
         smtp_server_new(machine_config(&s->conn, settings), &known, loop_now_ms(port->home->loop));
     if (!s->machine) {

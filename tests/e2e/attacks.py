@@ -5,10 +5,10 @@ report.
 """
 
 import re
-import socket
 import time
 
-from harness import Server, Skip, add_case, case, check, content_of, equal, main, until
+from harness import Server, add_case, case, check, content_of, equal, main, until
+from strangers import stranger_server
 from wire import Broken
 
 BOB = "bob@example.test"
@@ -443,25 +443,6 @@ def wrong_passwords_end_a_session():
         equal(server.messages(BOB), [], "messages")
 
 
-def stranger_server(**sections):
-    """A server on an address of this machine that is not loopback, for peers like it."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))    # sends nothing
-        except OSError:
-            raise Skip("no address but loopback") from None
-        address = probe.getsockname()[0]
-    server = Server(**sections)
-    server.address = address
-    for role in server.ports:
-        with socket.socket() as free:
-            free.bind((address, 0))
-            server.ports[role] = free.getsockname()[1]
-    server.write_config()
-    server.add_user(BOB)
-    return server
-
-
 def times_of(tries):
     """How long each of them takes."""
     times = []
@@ -480,7 +461,7 @@ def check_grows(times):
 
 @case
 def a_stranger_pays_for_mistakes_with_time():
-    with stranger_server(abuse="errors = 5") as server:
+    with stranger_server([BOB], abuse="errors = 5") as server:
         wire = server.smtp()
         check_grows(times_of([lambda: wire.say("XYZZY", "500")] * 5))
         wire.expect(wire.reply(), "421 4.7.0 ")
@@ -489,7 +470,7 @@ def a_stranger_pays_for_mistakes_with_time():
 
 @case
 def a_stranger_pays_for_wrong_passwords_with_time():
-    with stranger_server(abuse="logins = 5", auth='cleartext = "always"') as server:
+    with stranger_server([BOB], abuse="logins = 5", auth='cleartext = "always"') as server:
         wire = server.connect("pop3")
         wire.expect(wire.line(), "+OK")
 
