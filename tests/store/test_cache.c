@@ -81,8 +81,7 @@ static void assert_finds(struct fixture *f, enum cache_kind kind, const char *ke
     assert_true(cache_find(f->cache, &e, now_ms, &value, &found, &f->error));
     if (!found)
         buffer_text(&value, T("-"));
-    buffer_byte(&value, 0);
-    assert_string_equal((const char *)value.at, wanted);
+    assert_true(text_equal(buffer_as_text(&value), text_of(wanted)));
     buffer_clear(&value);
 }
 
