@@ -24,13 +24,15 @@ struct sasl_service {
     Gsasl *library;
 };
 
-enum mechanism { PLAIN, LOGIN, SCRAM, SCRAM_PLUS, MECHANISMS };
+enum mechanism { PLAIN, LOGIN, SCRAM, SCRAM_PLUS, SCRAM_SHA1, SCRAM_SHA1_PLUS, MECHANISMS };
 
 static const struct text names[MECHANISMS] = {
     [PLAIN] = TEXT("PLAIN"),
     [LOGIN] = TEXT("LOGIN"),
     [SCRAM] = TEXT("SCRAM-SHA-256"),
     [SCRAM_PLUS] = TEXT("SCRAM-SHA-256-PLUS"),
+    [SCRAM_SHA1] = TEXT("SCRAM-SHA-1"),
+    [SCRAM_SHA1_PLUS] = TEXT("SCRAM-SHA-1-PLUS"),
 };
 
 /* What the next message of the client is. */
@@ -78,11 +80,31 @@ static int give_binding(struct sasl *s, Gsasl_session *session, Gsasl_property w
     return len ? give_text(session, what, (struct bytes){ octets, len }) : GSASL_NO_CALLBACK;
 }
 
-static int give_iterations(const struct verifier *v, Gsasl_session *session)
+static int give_iterations(uint32_t iterations, Gsasl_session *session)
 {
     char digits[16];
-    snprintf(digits, sizeof digits, "%u", v->iterations);
+    snprintf(digits, sizeof digits, "%u", iterations);
     return gsasl_property_set(session, GSASL_SCRAM_ITER, digits);
+}
+
+static bool by_sha1(const struct sasl *s)
+{
+    return s->mechanism == SCRAM_SHA1 || s->mechanism == SCRAM_SHA1_PLUS;
+}
+
+/* Whose password was set when SHA-1 was not wanted has keys for it that nothing fits. */
+static uint32_t iterations_of(const struct sasl *s)
+{
+    const struct verifier *v = s->given;
+    return by_sha1(s) && v->sha1_iterations ? v->sha1_iterations : v->iterations;
+}
+
+static struct bytes key_of(const struct sasl *s, bool stored)
+{
+    const struct verifier *v = s->given;
+    if (by_sha1(s))
+        return (struct bytes){ stored ? v->sha1_stored_key : v->sha1_server_key, SECRET_SHA1_KEY };
+    return (struct bytes){ stored ? v->stored_key : v->server_key, SECRET_KEY };
 }
 
 static int give_of_verifier(struct sasl *s, Gsasl_session *session, Gsasl_property what)
@@ -91,12 +113,10 @@ static int give_of_verifier(struct sasl *s, Gsasl_session *session, Gsasl_proper
     if (!v)
         return GSASL_NO_CALLBACK;
     if (what == GSASL_SCRAM_ITER)
-        return give_iterations(v, session);
+        return give_iterations(iterations_of(s), session);
     if (what == GSASL_SCRAM_SALT)
         return give_text(session, what, (struct bytes){ v->salt, sizeof v->salt });
-    if (what == GSASL_SCRAM_STOREDKEY)
-        return give_text(session, what, (struct bytes){ v->stored_key, sizeof v->stored_key });
-    return give_text(session, what, (struct bytes){ v->server_key, sizeof v->server_key });
+    return give_text(session, what, key_of(s, what == GSASL_SCRAM_STOREDKEY));
 }
 
 static int on_question(Gsasl *library, Gsasl_session *session, Gsasl_property what)

@@ -1,4 +1,5 @@
-/* sasl.h - one SASL exchange, the server's side: PLAIN, LOGIN, SCRAM-SHA-256 and its -PLUS.
+/* sasl.h - one SASL exchange, the server's side: PLAIN, LOGIN, SCRAM-SHA-256 and SCRAM-SHA-1
+ * with their -PLUS.
  *
  * An exchange is fed what the client says, decoded, and says what must happen next.  It asks nobody
  * itself: passwords are checked and verifiers found by its owner, who may take his time.
@@ -21,8 +22,11 @@ bool sasl_service_new(struct sasl_service **out, struct error *);
 void sasl_service_free(struct sasl_service **);
 
 /* The mechanisms, as EHLO and CAPA list them, the strongest first. */
-#define SASL_MECHANISMS       "SCRAM-SHA-256 PLAIN LOGIN"
-#define SASL_BOUND_MECHANISMS "SCRAM-SHA-256-PLUS " SASL_MECHANISMS
+#define SASL_MECHANISMS            "SCRAM-SHA-256 PLAIN LOGIN"
+#define SASL_BOUND_MECHANISMS      "SCRAM-SHA-256-PLUS " SASL_MECHANISMS
+/* ... where SHA-1 is wanted */
+#define SASL_SHA1_MECHANISMS       "SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN"
+#define SASL_SHA1_BOUND_MECHANISMS "SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS " SASL_SHA1_MECHANISMS
 
 struct sasl;
 

@@ -206,6 +206,10 @@ static void test_scram(void **state)
         { "SCRAM-SHA-256-PLUS", "wrong", binding, true, false },
         { "SCRAM-SHA-256-PLUS", "secret", "somebody in the middle", true, false },
         { "SCRAM-SHA-256", "secret", NULL, true, true },
+        { "SCRAM-SHA-1", "secret", NULL, false, true },
+        { "SCRAM-SHA-1", "wrong", NULL, false, false },
+        { "SCRAM-SHA-1-PLUS", "secret", binding, true, true },
+        { "SCRAM-SHA-1-PLUS", "secret", "somebody in the middle", true, false },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct client c = { .name = "bob@example.test",
@@ -254,6 +258,26 @@ static void test_silence_proves_nothing(void **state)
         assert_int_equal(sasl_step(s, T(""), false), SASL_MALFORMED);
         sasl_free(&s);
     }
+}
+
+/* The password was set when SHA-1 was not wanted. */
+static void test_no_sha1_fits_nothing(void **state)
+{
+    (void)state;
+    struct verifier old = right;
+    struct client c = { .name = "bob@example.test", .password = "secret" };
+    struct sasl *s = begin("SCRAM-SHA-1", false);
+    old.sha1_iterations = 0;
+    memset(old.sha1_stored_key, 0, sizeof old.sha1_stored_key);
+    memset(old.sha1_server_key, 0, sizeof old.sha1_server_key);
+    open_client(&c, "SCRAM-SHA-1");
+    assert_true(client_says(&c, T("")));
+    assert_int_equal(sasl_step(s, said(&c), true), SASL_VERIFIER);
+    assert_int_equal(sasl_give(s, &old), SASL_CHALLENGE);
+    assert_true(client_says(&c, sasl_challenge(s)));
+    assert_int_equal(sasl_step(s, said(&c), false), SASL_WRONG);
+    close_client(&c);
+    sasl_free(&s);
 }
 
 static void test_nobody_fits_nothing(void **state)
@@ -339,7 +363,8 @@ static int set_up(void **state)
     (void)state;
     static const uint8_t salt[SECRET_SALT] = "sixteen octets.";
     struct error e;
-    return sasl_service_new(&service, &e) && secret_verifier(T("secret"), 4096, salt, &right, &e)
+    return sasl_service_new(&service, &e) && secret_verifier(T("secret"), 4096, salt, &right, &e) &&
+                   secret_verifier_add_sha1(T("secret"), &right, &e)
                ? 0
                : -1;
 }
@@ -360,6 +385,7 @@ int main(void)
         cmocka_unit_test(test_scram),
         cmocka_unit_test(test_a_downgrade_is_noticed),
         cmocka_unit_test(test_silence_proves_nothing),
+        cmocka_unit_test(test_no_sha1_fits_nothing),
         cmocka_unit_test(test_nobody_fits_nothing),
         cmocka_unit_test(test_a_proof_is_good_once),
         cmocka_unit_test(test_the_end_must_be_empty),

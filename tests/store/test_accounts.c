@@ -150,6 +150,66 @@ static void test_verifiers(void **state)
     assert_int_equal(f->error.kind, ERROR_REFUSED);
 }
 
+/* SCRAM-SHA-1 is kept beside it, or not; a new password never leaves the old one's. */
+static void test_sha1(void **state)
+{
+    struct fixture *f = *state;
+    struct verifier got, both = verifier_of(9), one = verifier_of(7);
+    mailbox_id mailbox;
+    bool found;
+    both.sha1_iterations = 5000;
+    memset(both.sha1_stored_key, 3, sizeof both.sha1_stored_key);
+    memset(both.sha1_server_key, 4, sizeof both.sha1_server_key);
+    assert_true(add(f, "adam@a.test", 5));
+    for (int i = 0; i < 4; i++) {
+        const struct verifier *wanted = i % 2 ? &one : &both;
+        assert_true(account_set_verifier(f->directory, T("adam@a.test"), wanted, &f->error));
+        assert_true(
+            account_verifier(f->directory, T("adam@a.test"), &got, &mailbox, &found, &f->error));
+        assert_memory_equal(&got, wanted, sizeof got);
+    }
+}
+
+/* The format as version 1 had it: opened, its users there, and from then on version 2. */
+static void test_an_old_directory(void **state)
+{
+    struct fixture *f = *state;
+    static const char old[] =
+        "DROP TABLE account;"
+        "CREATE TABLE account(id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE,"
+        " domain TEXT NOT NULL, address TEXT NOT NULL, mailbox INTEGER NOT NULL UNIQUE,"
+        " created_ms INTEGER NOT NULL, iterations INTEGER NOT NULL, salt BLOB NOT NULL,"
+        " stored_key BLOB NOT NULL, server_key BLOB NOT NULL) STRICT;"
+        "CREATE INDEX account_domain ON account(domain, id);"
+        "INSERT INTO account VALUES(1, 'adam@a.test', 'a.test', 'Adam@a.test', 5, 1000, 4096,"
+        " x'0102030405060708090a0b0c0d0e0f10', zeroblob(32), zeroblob(32));"
+        "PRAGMA user_version=1;";
+    char path[SCRATCH_PATH + 32];
+    sqlite3 *db;
+    directory_close(&f->directory);
+    snprintf(path, sizeof path, "%s/directory.db", f->data);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, old, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    for (int i = 0; i < 2; i++) {
+        struct verifier got, other = verifier_of(9);
+        mailbox_id mailbox;
+        bool found;
+        assert_true(directory_open(f->data, false, &f->directory, &f->error));
+        assert_true(
+            account_verifier(f->directory, T("adam@a.test"), &got, &mailbox, &found, &f->error));
+        assert_true(found);
+        assert_int_equal(mailbox, 5);
+        assert_int_equal(got.iterations, i == 0 ? 4096 : other.iterations);
+        assert_int_equal(got.salt[0], i == 0 ? 1 : 9);
+        assert_int_equal(got.sha1_iterations, i == 0 ? 0 : 5000);
+        other.sha1_iterations = 5000;
+        assert_true(account_set_verifier(f->directory, T("adam@a.test"), &other, &f->error));
+        if (i == 0)
+            directory_close(&f->directory);
+    }
+}
+
 static void test_aliases(void **state)
 {
     struct fixture *f = *state;
@@ -260,6 +320,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_users, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_removing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_verifiers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_sha1, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_an_old_directory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_aliases, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_name_may_be_both, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_generation, set_up, tear_down),

@@ -45,14 +45,16 @@ static const char *const statement_sql[STATEMENTS] = {
     [COMMIT_CHANGE] = "COMMIT",
     [ROLLBACK_CHANGE] = "ROLLBACK",
     [ADD_ACCOUNT] = "INSERT INTO account(key, domain, address, mailbox, created_ms, iterations,"
-                    " salt, stored_key, server_key) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                    " salt, stored_key, server_key, sha1_iterations, sha1_stored_key,"
+                    " sha1_server_key) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     [SET_VERIFIER] = "UPDATE account SET iterations = ?2, salt = ?3, stored_key = ?4,"
-                     " server_key = ?5 WHERE key = ?1",
+                     " server_key = ?5, sha1_iterations = ?6, sha1_stored_key = ?7,"
+                     " sha1_server_key = ?8 WHERE key = ?1",
     [REMOVE_ACCOUNT] = "DELETE FROM account WHERE key = ?1",
     [FIND_ACCOUNT] = "SELECT address, mailbox, created_ms FROM account WHERE key = ?1",
     [FIND_MAILBOX] = "SELECT address FROM account WHERE mailbox = ?1",
-    [FIND_VERIFIER] = "SELECT iterations, salt, stored_key, server_key, mailbox FROM account"
-                      " WHERE key = ?1",
+    [FIND_VERIFIER] = "SELECT iterations, salt, stored_key, server_key, mailbox, sha1_iterations,"
+                      " sha1_stored_key, sha1_server_key FROM account WHERE key = ?1",
     [FIRST_ACCOUNT] = "SELECT address, mailbox, created_ms FROM account WHERE domain = ?1"
                       " ORDER BY id LIMIT 1",
     [EACH_ACCOUNT] = "SELECT address, mailbox, created_ms FROM account"
@@ -71,17 +73,23 @@ static const char *const statement_sql[STATEMENTS] = {
 /* AUTOINCREMENT: an id is never given twice, so the order of ids is the order of adding. */
 static const struct database_format directory_format = {
     .application = 0x67776469, /* "gwdi" */
-    .version = 1,
+    .version = 2,
     .schema = "CREATE TABLE meta(one INTEGER PRIMARY KEY CHECK(one = 1), store_uuid BLOB NOT NULL)"
               " STRICT;"
               "CREATE TABLE account(id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE,"
               " domain TEXT NOT NULL, address TEXT NOT NULL, mailbox INTEGER NOT NULL UNIQUE,"
               " created_ms INTEGER NOT NULL, iterations INTEGER NOT NULL, salt BLOB NOT NULL,"
-              " stored_key BLOB NOT NULL, server_key BLOB NOT NULL) STRICT;"
+              " stored_key BLOB NOT NULL, server_key BLOB NOT NULL,"
+              " sha1_iterations INTEGER NOT NULL DEFAULT 0, sha1_stored_key BLOB,"
+              " sha1_server_key BLOB) STRICT;"
               "CREATE INDEX account_domain ON account(domain, id);"
               "CREATE TABLE alias(id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL,"
               " domain TEXT NOT NULL, address TEXT NOT NULL, target TEXT NOT NULL COLLATE NOCASE,"
               " UNIQUE(key, target)) STRICT;",
+    /* Version 1 kept nothing for SHA-1. */
+    .upgrade = "ALTER TABLE account ADD COLUMN sha1_iterations INTEGER NOT NULL DEFAULT 0;"
+               "ALTER TABLE account ADD COLUMN sha1_stored_key BLOB;"
+               "ALTER TABLE account ADD COLUMN sha1_server_key BLOB;",
 };
 
 struct directory {
@@ -193,6 +201,14 @@ static void bind_verifier(sqlite3_stmt *s, int place, const struct verifier *v)
     bind_blob(s, place + 1, v->salt, sizeof v->salt);
     bind_blob(s, place + 2, v->stored_key, sizeof v->stored_key);
     bind_blob(s, place + 3, v->server_key, sizeof v->server_key);
+    bind_number(s, place + 4, v->sha1_iterations);
+    if (v->sha1_iterations == 0) {
+        sqlite3_bind_null(s, place + 5);
+        sqlite3_bind_null(s, place + 6);
+        return;
+    }
+    bind_blob(s, place + 5, v->sha1_stored_key, sizeof v->sha1_stored_key);
+    bind_blob(s, place + 6, v->sha1_server_key, sizeof v->sha1_server_key);
 }
 
 /* Whether a kept statement with this number or key finds a row. */
@@ -326,6 +342,20 @@ bool account_each(struct directory *d, struct text domain,
     return false;
 }
 
+/* The part for SHA-1, which may be missing. */
+static bool read_sha1(sqlite3_stmt *s, struct verifier *out)
+{
+    struct text stored = column_text(s, 6), server = column_text(s, 7);
+    out->sha1_iterations = (uint32_t)column_number(s, 5);
+    if (out->sha1_iterations == 0)
+        return true;
+    if (stored.len != sizeof out->sha1_stored_key || server.len != sizeof out->sha1_server_key)
+        return false;
+    memcpy(out->sha1_stored_key, stored.at, stored.len);
+    memcpy(out->sha1_server_key, server.at, server.len);
+    return true;
+}
+
 /* False when the row does not have a verifier's shape. */
 static bool read_verifier(sqlite3_stmt *s, struct verifier *out)
 {
@@ -333,11 +363,12 @@ static bool read_verifier(sqlite3_stmt *s, struct verifier *out)
     if (salt.len != sizeof out->salt || stored.len != sizeof out->stored_key ||
         server.len != sizeof out->server_key)
         return false;
+    memset(out, 0, sizeof *out);
     out->iterations = (uint32_t)column_number(s, 0);
     memcpy(out->salt, salt.at, salt.len);
     memcpy(out->stored_key, stored.at, stored.len);
     memcpy(out->server_key, server.at, server.len);
-    return true;
+    return read_sha1(s, out);
 }
 
 bool account_verifier(struct directory *d, struct text key, struct verifier *out,

@@ -79,23 +79,31 @@ bool database_prepare(struct database *d, const char *const *sql, size_t count, 
     return true;
 }
 
-/* Two processes may meet at an empty file: the transaction lets one of them make the tables, and
- * the other then finds them. */
-static bool make_tables(struct database *d, const struct database_format *format,
-                        struct error *error)
+/* Brings a file from a version to that of the format.  Two processes may meet at it: the
+ * transaction lets one of them do it, and the other then finds it done. */
+static bool bring_up(struct database *d, const struct database_format *format, uint32_t from,
+                     struct error *error)
 {
+    const char *script = from == 0 ? format->schema : format->upgrade;
     char marks[96];
     snprintf(marks, sizeof marks, "PRAGMA application_id=%u; PRAGMA user_version=%u; COMMIT",
              format->application, format->version);
     int64_t version = 0;
     bool ok = database_script(d, "BEGIN IMMEDIATE", error) &&
               database_number(d, "PRAGMA user_version", &version, error);
-    if (ok && version != 0)
+    if (ok && version != from)
         return database_script(d, "COMMIT", error);
-    ok = ok && database_script(d, format->schema, error) && database_script(d, marks, error);
+    ok = ok && database_script(d, script, error) && database_script(d, marks, error);
     if (!ok && !sqlite3_get_autocommit(d->handle))
         database_script(d, "ROLLBACK", NULL);
     return ok;
+}
+
+static bool read_marks(struct database *d, int64_t *application, int64_t *version,
+                       struct error *error)
+{
+    return database_number(d, "PRAGMA application_id", application, error) &&
+           database_number(d, "PRAGMA user_version", version, error);
 }
 
 bool database_check_format(struct database *d, const struct database_format *format,
@@ -104,10 +112,14 @@ bool database_check_format(struct database *d, const struct database_format *for
     int64_t tables = 0, application = 0, version = 0;
     if (!database_number(d, "SELECT count(*) FROM sqlite_schema", &tables, error))
         return false;
-    if (tables == 0 && format->schema && !make_tables(d, format, error))
+    if (tables == 0 && format->schema && !bring_up(d, format, 0, error))
         return false;
-    if (!database_number(d, "PRAGMA application_id", &application, error) ||
-        !database_number(d, "PRAGMA user_version", &version, error))
+    if (!read_marks(d, &application, &version, error))
+        return false;
+    if ((uint32_t)application == format->application && version == format->version - 1 &&
+        format->upgrade &&
+        !(bring_up(d, format, format->version - 1, error) &&
+          read_marks(d, &application, &version, error)))
         return false;
     if ((uint32_t)application != format->application)
         return error_set(error, ERROR_DAMAGED, "%s is not what its name says", d->name);

@@ -34,12 +34,15 @@ struct database_format {
     uint32_t application;
     uint32_t version;
     const char *schema; /* NULL: an empty file is not accepted */
+    /* How a file of the version before becomes one of this; NULL: it is not accepted. */
+    const char *upgrade;
 };
 
 /* Opens the file.  Nothing is left open after a failure. */
 bool database_open(struct database *, const struct database_options *, struct error *);
 void database_close(struct database *);
-/* ERROR_DAMAGED when the file is something else, or was written by a version that is not ours. */
+/* Makes or upgrades what the format says.  ERROR_DAMAGED when the file is something else, or was
+ * written by a version that is not ours. */
 bool database_check_format(struct database *, const struct database_format *, struct error *);
 
 /* Runs statements that give no rows. */
