@@ -13,6 +13,7 @@
 
 enum role { ROLE_SMTP, ROLE_SUBMISSION, ROLE_SUBMISSIONS, ROLE_POP3, ROLE_POP3S, ROLE_COUNT };
 enum cleartext { CLEARTEXT_NEVER, CLEARTEXT_LOOPBACK, CLEARTEXT_ALWAYS };
+enum submission_from { SUBMISSION_FROM_ANY, SUBMISSION_FROM_CHECK };
 enum relay_tls {
     RELAY_TLS_NONE,
     RELAY_TLS_MAY,
@@ -106,6 +107,10 @@ struct config {
     uint64_t warn_ms, expire_ms;
 
     enum cleartext cleartext;
+    uint32_t iterations; /* of the verifier of a new password */
+    bool scram_sha1;
+    enum submission_from submission_from;
+    uint32_t messages_hourly, recipients_hourly; /* of one user; 0: no limit */
     const struct endpoint *resolvers;
     size_t resolver_count;
     enum dnssec dnssec;

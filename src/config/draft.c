@@ -99,9 +99,9 @@ bool draft_init(struct draft *d)
         buffer_init(lists(d, i), CONFIG_MEMORY_MAX);
     return draft_defaults(d, "", d->config) && draft_defaults(d, "tls", &d->standard_certificate) &&
            draft_defaults(d, "relay", d->config) && draft_defaults(d, "auth", d->config) &&
-           draft_defaults(d, "dns", d->config) && draft_defaults(d, "limits", d->config) &&
-           draft_defaults(d, "abuse", d->config) && draft_defaults(d, "record", d->config) &&
-           draft_defaults(d, "log", d->config);
+           draft_defaults(d, "submission", d->config) && draft_defaults(d, "dns", d->config) &&
+           draft_defaults(d, "limits", d->config) && draft_defaults(d, "abuse", d->config) &&
+           draft_defaults(d, "record", d->config) && draft_defaults(d, "log", d->config);
 }
 
 void draft_clear(struct draft *d)

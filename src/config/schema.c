@@ -179,6 +179,44 @@ static const struct setting settings[] = {
       value_choice,
       SETS(cleartext),
       .choice = "never loopback always" },
+    { { "auth", "iterations", "number", "100000",
+        "How often a password is hashed when it is set, and so how much work each guess costs "
+        "whoever steals the directory; a login costs the server as much, once. For passwords that "
+        "are set from now on. The work of a login for a name that does not exist." },
+      value_count,
+      SETS(iterations),
+      4096,
+      5000000 },
+    { { "auth", "scram_sha_1", "switch", "false",
+        "Whether SCRAM-SHA-1 is offered too, for clients that know nothing better. It works for "
+        "passwords that are set from now on." },
+      value_switch,
+      SETS(scram_sha1) },
+
+    { { "submission", "from", "choice", "\"check\"",
+        "Whom the header's From may name in a message of somebody who has logged in. check: "
+        "himself "
+        "and the aliases that lead to him, as in MAIL FROM; otherwise the message is refused (550 "
+        "5.7.1). any: anybody." },
+      value_choice,
+      SETS(submission_from),
+      .choice = "any check" },
+    { { "submission", "messages", "number", "0",
+        "Messages that a user may send within an hour; one more is put off (450 4.7.1). 0: no "
+        "limit." },
+      value_count,
+      SETS(messages_hourly),
+      1,
+      UINT32_MAX,
+      .zero = true },
+    { { "submission", "recipients", "number", "0",
+        "Recipients to whom a user may send within an hour; one more is put off (450 4.7.1). 0: no "
+        "limit." },
+      value_count,
+      SETS(recipients_hourly),
+      1,
+      UINT32_MAX,
+      .zero = true },
 
     { { "dns", "resolvers", "list of IP[:port]", "{}",
         "The DNS servers to ask. Empty: those of the system." },
@@ -447,6 +485,11 @@ static const struct section sections[] = {
     { "relay", "", { NULL, NULL }, "Mail for others." },
     { "route", "relay", { draft_begin_route, draft_end_route }, "A domain with a way of its own." },
     { "auth", "", { NULL, NULL }, "Logging in." },
+    { "submission",
+      "",
+      { NULL, NULL },
+      "Mail of those who have logged in. What its header lacks is added (Date, Message-ID, From), "
+      "and Bcc is taken away." },
     { "dns", "", { NULL, NULL }, "Name lookups." },
     { "limits", "", { NULL, NULL }, "How much is too much." },
     { "abuse", "", { NULL, NULL }, "Against those who try." },

@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-/* What RFC 7677 4 asks for at least: a lab's passwords stand in its files in the clear anyway. */
+/* What RFC 7677 4 asks for at least, as lab/settings.c writes it too: a lab's passwords stand in
+ * its files in the clear anyway. */
 enum { VERIFIER_ITERATIONS = 4096 };
 
 static void new_password(char out[LAB_PASSWORD + 1])

@@ -67,6 +67,7 @@ static void write_sections(const struct lab_plan *plan, struct buffer *out)
                   "}\n"
                   "tls { certificate = \"certificate.pem\"  key = \"key.pem\" }\n"
                   "dns { resolvers = {\"%s\"}  dnssec = \"off\" }\n"
+                  "auth { iterations = 4096 }\n"
                   "limits { connections = 500 }\n"
                   "log { file = \"log\"  protocol = \"commands\" }\n",
                   plan->ports.roles[ROLE_SMTP], endpoint_print(&plan->dns, dns).at);

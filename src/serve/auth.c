@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HASH_THREADS = 2, HASH_QUEUE_MAX = 256, PASSWORD_MAX = 16 * 1024, ITERATIONS = 100000 };
+enum { HASH_THREADS = 2, HASH_QUEUE_MAX = 256, PASSWORD_MAX = 16 * 1024 };
 
 struct auth {
     struct people *people;
@@ -86,13 +86,26 @@ bool auth_is_known(struct auth *a, const struct login_ask *ask, struct login_kno
 /* --- The slow computation --- */
 
 /* A user who does not exist has a salt too, always the same one, so that the work is the same. */
-static void imagine_verifier(const struct auth *a, struct text name, struct verifier *out)
+static void imagine_verifier(const struct login *l, struct verifier *out)
 {
+    const struct auth *a = l->auth;
     uint8_t mac[SECRET_KEY];
     memset(out, 0, sizeof *out);
-    out->iterations = ITERATIONS;
-    if (secret_mac(a->secret, sizeof a->secret, name, mac))
+    out->iterations = l->iterations;
+    if (secret_mac(a->secret, sizeof a->secret, address_text(&l->address), mac))
         memcpy(out->salt, mac, sizeof out->salt);
+}
+
+/* A password that was set when less work was asked for costs as much as a name that nobody has. */
+static bool make_up(const struct login *l, const struct verifier *kept)
+{
+    struct verifier unused;
+    if (kept->iterations >= l->iterations)
+        return true;
+    bool done = secret_verifier(buffer_as_text(&l->password), l->iterations - kept->iterations,
+                                kept->salt, &unused, NULL);
+    secret_wipe(&unused, sizeof unused);
+    return done;
 }
 
 static void compute_run(struct job *job)
@@ -101,7 +114,8 @@ static void compute_run(struct job *job)
     const struct verifier *kept = &l->lookup->verifier;
     l->verdict = AUTH_TEMPORARY;
     if (!secret_verifier(buffer_as_text(&l->password), kept->iterations, kept->salt, &l->computed,
-                         NULL))
+                         NULL) ||
+        !make_up(l, kept))
         return;
     bool equal = secret_equal(l->computed.stored_key, kept->stored_key, SECRET_KEY);
     l->verdict = equal && l->lookup->found ? AUTH_RIGHT : AUTH_WRONG;
@@ -129,7 +143,7 @@ static void verifier_found(struct lookup *lookup)
         return;
     }
     if (!lookup->found || !l->readable)
-        imagine_verifier(l->auth, address_text(&l->address), &lookup->verifier);
+        imagine_verifier(l, &lookup->verifier);
     lookup->found &= l->readable;
     if (l->only_finds) {
         l->verdict = AUTH_WRONG;
@@ -166,6 +180,7 @@ static struct login *login_new(struct auth *a, const struct login_ask *ask)
     l->done = ask->done;
     l->owner = ask->owner;
     buffer_init(&l->password, PASSWORD_MAX);
+    l->iterations = ask->settings->config->iterations;
     l->readable = read_name(ask->settings->config, ask->name, &l->address);
     return l;
 }

@@ -48,6 +48,7 @@ struct login {
     struct buffer password;
     struct lookup *lookup;
     struct verifier computed;
+    uint32_t iterations; /* the least that the answer costs */
     struct job job;
 };
 

@@ -5,6 +5,7 @@
 #include "serve/delivery.h"
 
 #include "base/check.h"
+#include "mail/date.h"
 #include "queue/dispatch.h"
 #include "run/clock.h"
 #include "serve/tell.h"
@@ -17,6 +18,14 @@ enum {
     FIELDS_OCTETS_MAX = 4096, /* more than the longest names and addresses make */
 };
 
+/* What mends a body on its way, and the values that it borrows. */
+struct submission {
+    struct amend amend;
+    struct text author; /* in the delivery's memory */
+    char date[DATE_TEXT_MAX];
+    char message_id[MESSAGE_ID_TEXT + ADDRESS_DOMAIN_MAX + sizeof "<@>"];
+};
+
 struct delivery {
     struct server_loop *home;
     const struct delivery_events *events;
@@ -25,8 +34,9 @@ struct delivery {
     bool failed; /* a part of the body could not be kept */
     struct arena memory;
     struct recipients recipients;
-    struct delivered delivered; /* whom the content names as having had it */
-    struct text forwarder;      /* Delivered-To of the content; recipients_forwarder() */
+    struct delivered delivered;    /* whom the content names as having had it */
+    struct text forwarder;         /* Delivered-To of the content; recipients_forwarder() */
+    struct submission *submission; /* NULL: the body is kept as it comes */
     struct queue_envelope envelope;
     const struct queue_row *looped; /* the rows of those who had it before */
     struct recipient_news *news;    /* what the sender may want to hear once it is stored */
@@ -62,6 +72,7 @@ static void delivery_free(struct delivery *d)
         spool_close(&d->spool);
     arena_reset(&d->memory);
     delivered_clear(&d->delivered);
+    free(d->submission);
     free(d);
 }
 
@@ -97,6 +108,24 @@ static bool note(struct delivery *d, enum spool_state state, bool *wait_out)
     return state != SPOOL_FAILED;
 }
 
+bool delivery_amend(struct delivery *d, struct text author)
+{
+    d->submission = calloc(1, sizeof *d->submission);
+    return d->submission && arena_text(&d->memory, author, &d->submission->author);
+}
+
+/* The id and the time are those of Received. */
+static void begin_amending(struct submission *s, const struct trace_received *trace)
+{
+    int len = snprintf(s->message_id, sizeof s->message_id, "<%.*s@%.*s>", TEXT_ARGS(trace->id),
+                       TEXT_ARGS(trace->hostname));
+    amend_init(&s->amend, &(struct amend_values){
+                              .date = date_rfc5322(trace->wall_ms, trace->zone_seconds, s->date),
+                              .from = s->author,
+                              .message_id = { s->message_id, (size_t)len },
+                          });
+}
+
 bool delivery_open(struct delivery *d, struct trace_received *trace,
                    const struct address *recipient, uint32_t recipient_count)
 {
@@ -111,6 +140,8 @@ bool delivery_open(struct delivery *d, struct trace_received *trace,
     trace->id = delivery_id(d);
     trace->wall_ms = d->commit.arrived_ms;
     trace->zone_seconds = clock_zone_seconds(trace->wall_ms);
+    if (d->submission)
+        begin_amending(d->submission, trace);
     if (recipient_count == 1)
         trace->only_recipient = address_text(recipient);
     d->spool = spool_open(store, d->message, d->commit.home, spool_is_ready, d);
@@ -122,12 +153,41 @@ bool delivery_open(struct delivery *d, struct trace_received *trace,
            note(d, spool_append(d->spool, buffer_bytes(&fields)), &wait);
 }
 
+/* What the decoder has counted is not what is kept, so the spool counts. */
+static void append_amended(struct delivery *d, struct bytes in, bool *wait_out)
+{
+    struct bytes out;
+    while (amend_next(&d->submission->amend, &in, &out)) {
+        delivered_read(&d->delivered, out);
+        if (!d->failed)
+            note(d, spool_append(d->spool, out), wait_out);
+    }
+}
+
 void delivery_body(struct delivery *d, struct bytes bytes, bool *wait_out)
 {
     *wait_out = false;
+    if (d->submission) {
+        append_amended(d, bytes, wait_out);
+        return;
+    }
     delivered_read(&d->delivered, bytes);
     if (!d->failed)
         note(d, spool_append_counted(d->spool, bytes), wait_out);
+}
+
+void delivery_body_end(struct delivery *d)
+{
+    bool wait; /* no more will come */
+    if (!d->submission)
+        return;
+    amend_end(&d->submission->amend);
+    append_amended(d, (struct bytes){ 0 }, &wait);
+}
+
+struct amend_author delivery_author(const struct delivery *d)
+{
+    return amend_author(&d->submission->amend);
 }
 
 bool delivery_is_whole(const struct delivery *d)
@@ -306,6 +366,13 @@ static bool make_unit(struct delivery *d, const struct address *sender,
             tell_gather(&d->tell, d->news, d->news_count, d->looped, &d->memory));
 }
 
+static void add_facts(struct delivery *d, const struct content_facts *body)
+{
+    struct content_facts facts = *body;
+    facts.bare_cr_or_lf = false; /* mended by the decoder, or it would have been refused */
+    spool_add_facts(d->spool, &facts);
+}
+
 enum delivery_end delivery_commit(struct delivery *d, const struct address *sender,
                                   const struct smtp_mail *mail, const struct content_facts *body)
 {
@@ -319,9 +386,8 @@ enum delivery_end delivery_commit(struct delivery *d, const struct address *send
         return DELIVERY_LOOPS; /* too many to tell of one by one */
     if (!make_unit(d, sender, mail))
         return DELIVERY_NO_MEMORY;
-    struct content_facts facts = *body;
-    facts.bare_cr_or_lf = false; /* mended by the decoder, or it would have been refused */
-    spool_add_facts(d->spool, &facts);
+    if (!d->submission)
+        add_facts(d, body);
     c->message = d->message;
     c->spool = d->spool;
     c->done = commit_done;

@@ -6,6 +6,7 @@
 #ifndef SERVE_DELIVERY_H
 #define SERVE_DELIVERY_H
 
+#include "mail/amend.h"
 #include "mail/trace.h"
 #include "serve/recipients.h"
 #include "serve/server.h"
@@ -27,6 +28,9 @@ void delivery_release(struct delivery **);
 /* Adds one accepted RCPT. */
 enum recipients_add delivery_add(struct delivery *, const struct recipient_named *);
 
+/* Before it is opened: the message is a submission by this author, so that its header will be
+ * mended on the way (mail/amend.h).  False: memory is short. */
+bool delivery_amend(struct delivery *, struct text author);
 /* Takes a message id and begins the body with the trace fields; `only_recipient`, `id` and the
  * times of it are filled in here.  False: memory is short. */
 bool delivery_open(struct delivery *, struct trace_received *, const struct address *recipient,
@@ -36,6 +40,10 @@ bool delivery_open(struct delivery *, struct trace_received *, const struct addr
 void delivery_body(struct delivery *, struct bytes, bool *wait_out);
 /* Whether all of the body so far could be kept. */
 bool delivery_is_whole(const struct delivery *);
+/* The body is complete. */
+void delivery_body_end(struct delivery *);
+/* Behind that, of a submission: whom its header names; valid until the delivery ends. */
+struct amend_author delivery_author(const struct delivery *);
 enum delivery_end {
     DELIVERY_COMMITTING, /* `committed` will come */
     DELIVERY_LOOPS,      /* everybody it is for has had it before (RFC 5321 6.3); not sent */

@@ -1,6 +1,10 @@
 /* policy.c - who may send: each rule a row, each row an answer. */
 #include "serve/policy.h"
 
+#include <inttypes.h>
+
+enum { SHOWN = 120 }; /* octets of an address in a reply */
+
 /* An answer is a constant row; words are shown to the peer as they stand. */
 #define ROW(verdict, code, status, words)                                                          \
     {                                                                                              \
@@ -77,18 +81,27 @@ bool policy_owns(const struct policy_peer *peer, const struct resolved *sender)
 }
 
 struct smtp_answer policy_not_owner(const struct policy_peer *peer, const struct address *sender,
-                                    const struct resolved *resolved, struct buffer *words)
+                                    const struct resolved *resolved, struct policy_words *room)
 {
     static const struct smtp_answer trouble =
         ROW(SMTP_DEFER, 451, "4.3.0", "cannot look up the sender, try again");
-    enum { SHOWN = 120 };
+    struct buffer words = buffer_over(room->at, sizeof room->at);
     if (resolved && resolved->verdict == RESOLVE_TROUBLE)
         return trouble;
-    buffer_printf(words,
+    buffer_printf(&words,
                   "%.*s may not send as %.*s: only as itself or as an alias that leads to it",
                   TEXT_ARGS(text_first(address_text(&peer->login), SHOWN)),
                   TEXT_ARGS(text_first(address_text(sender), SHOWN)));
-    return (struct smtp_answer){ SMTP_REJECT, 553, "5.7.1", buffer_as_text(words) };
+    return (struct smtp_answer){ SMTP_REJECT, 553, "5.7.1", buffer_as_text(&words) };
+}
+
+struct smtp_answer policy_sent_enough(const struct policy_peer *peer, const char *key, uint32_t max,
+                                      struct policy_words *room)
+{
+    struct buffer words = buffer_over(room->at, sizeof room->at);
+    buffer_printf(&words, "submission.%s: %.*s may send %" PRIu32 " %s within an hour, try later",
+                  key, TEXT_ARGS(text_first(address_text(&peer->login), SHOWN)), max, key);
+    return (struct smtp_answer){ SMTP_DEFER, 450, "4.7.1", buffer_as_text(&words) };
 }
 
 enum policy_route policy_route(const struct config *config, const struct policy_peer *peer,

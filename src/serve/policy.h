@@ -28,10 +28,16 @@ bool policy_is_self(const struct config *, const struct policy_peer *,
                     const struct address *sender);
 /* ... and as an alias that leads to him. */
 bool policy_owns(const struct policy_peer *, const struct resolved *sender);
-/* The refusal names login, address and rule: its words go to the buffer.  Of trouble with looking
- * up, that. */
+/* Room for the words of an answer that borrows them. */
+struct policy_words {
+    char at[400];
+};
+/* The refusal names login, address and rule.  Of trouble with looking up, that. */
 struct smtp_answer policy_not_owner(const struct policy_peer *, const struct address *sender,
-                                    const struct resolved *, struct buffer *words);
+                                    const struct resolved *, struct policy_words *);
+/* A user has sent as much within an hour as `submission.KEY` allows. */
+struct smtp_answer policy_sent_enough(const struct policy_peer *, const char *key, uint32_t max,
+                                      struct policy_words *);
 /* At RCPT, before anybody is asked.  Who is known may send anywhere; a stranger to our domains
  * only, and to what their aliases lead to. */
 enum policy_route {

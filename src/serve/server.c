@@ -291,7 +291,8 @@ bool server_new(struct config *config, unsigned loops, struct server **out, stru
     }
     struct settings_source source = { .service = server->tls };
     if (settings_new(config, &source, &server->settings, error) &&
-        shared_new(&server->shared, error) && make_loops(server, loops, error))
+        shared_new(&server->shared, error) && quota_new(&server->quota, error) &&
+        make_loops(server, loops, error))
         return true;
     server_free(out);
     return false;
@@ -340,6 +341,7 @@ void server_free(struct server **server_ref)
         sasl_service_free(&server->loops[i].sasl);
     }
     free(server->loops);
+    quota_free(&server->quota);
     shared_free(&server->shared);
     log_free(&server->log);
     settings_free(&server->settings);

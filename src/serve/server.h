@@ -14,6 +14,7 @@
 #include "run/log.h"
 #include "run/stream.h"
 #include "serve/people.h"
+#include "serve/quota.h"
 #include "serve/settings.h"
 #include "serve/shared.h"
 #include "store/store.h"
@@ -72,6 +73,7 @@ struct server {
     struct tls_service *tls;   /* outlives all settings and streams */
     struct settings *settings; /* the newest; loop 0 replaces it */
     struct shared *shared;
+    struct quota *quota;
     struct store *store;
     struct people *people;
     struct auth *auth;

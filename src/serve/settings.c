@@ -43,11 +43,13 @@ static struct pop3_server_config pop3_of(const struct config *config)
     };
 }
 
-static struct text mechanisms_of(enum offer offer)
+static struct text mechanisms_of(const struct config *config, enum offer offer)
 {
-    return offer == OFFER_NOTHING ? T("")
-           : offer == OFFER_BOUND ? T(SASL_BOUND_MECHANISMS)
-                                  : T(SASL_MECHANISMS);
+    if (offer == OFFER_NOTHING)
+        return T("");
+    if (config->scram_sha1)
+        return offer == OFFER_BOUND ? T(SASL_SHA1_BOUND_MECHANISMS) : T(SASL_SHA1_MECHANISMS);
+    return offer == OFFER_BOUND ? T(SASL_BOUND_MECHANISMS) : T(SASL_MECHANISMS);
 }
 
 bool settings_new(struct config *config, const struct settings_source *source,
@@ -64,7 +66,7 @@ bool settings_new(struct config *config, const struct settings_source *source,
         s->submission[offer] = smtp_of(config, true);
         s->pop3[offer] = pop3_of(config);
         s->smtp[offer].mechanisms = s->submission[offer].mechanisms = s->pop3[offer].mechanisms =
-            mechanisms_of(offer);
+            mechanisms_of(config, offer);
     }
     if (!credentials_read(config, &source->files, &s->credentials, error) ||
         !credentials_context(s->credentials, config, source->service, &s->tls, error)) {

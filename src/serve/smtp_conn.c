@@ -7,6 +7,7 @@
 #include "serve/conn.h"
 
 #include "base/check.h"
+#include "serve/author.h"
 #include "serve/delivery.h"
 #include "serve/exchange.h"
 #include "serve/guard.h"
@@ -31,8 +32,10 @@ struct smtp_conn {
     struct address only;                                      /* the first accepted recipient */
     const struct smtp_rcpt *rcpt; /* the parameters of the open CHECK_RECIPIENT */
     uint32_t commit_request;
-    enum body_phase body_phase; /* what the input is now, for the protocol log */
-    bool body_waits;            /* the spool wants no more for the moment */
+    const struct content_facts *commit_facts; /* of its body */
+    struct author_check *author;              /* of its header, for who has logged in */
+    enum body_phase body_phase;               /* what the input is now, for the protocol log */
+    bool body_waits;                          /* the spool wants no more for the moment */
 };
 
 static struct smtp_conn *smtp_of(struct conn *c)
@@ -55,6 +58,7 @@ static void accept_request(struct smtp_conn *s, uint32_t request)
 
 static void end_delivery(struct smtp_conn *s)
 {
+    author_check_free(&s->author);
     delivery_release(&s->delivery);
     s->body_phase = NO_BODY;
     s->body_waits = false;
@@ -134,21 +138,34 @@ static void sender_found(struct smtp_conn *s, const struct lookup *l)
     judge_sender(s, &l->address, &l->resolved, l->request);
 }
 
+/* The sender is the login's own: what is left to ask is whether he has sent enough. */
+static void accept_owner(struct smtp_conn *s, const struct address *address, uint32_t request)
+{
+    struct server_loop *home = s->conn.home;
+    uint32_t max = s->conn.settings->config->messages_hourly;
+    if (quota_take(home->server->quota, s->peer.mailbox, QUOTA_MESSAGES, max,
+                   loop_now_ms(home->loop))) {
+        accept_request(s, request);
+        return;
+    }
+    struct policy_words words;
+    struct smtp_answer a = policy_sent_enough(&s->peer, "messages", max, &words);
+    log_refused(s, address, "sender", &a);
+    answer(s, request, a);
+}
+
 /* `resolved` is NULL for who is not ours. */
 static void judge_owner(struct smtp_conn *s, const struct address *address,
                         const struct resolved *resolved, uint32_t request)
 {
-    enum { WORDS_MAX = 400 };
-    struct buffer words;
+    struct policy_words words;
     if (resolved && policy_owns(&s->peer, resolved)) {
-        accept_request(s, request);
+        accept_owner(s, address, request);
         return;
     }
-    buffer_init(&words, WORDS_MAX);
     struct smtp_answer a = policy_not_owner(&s->peer, address, resolved, &words);
     log_refused(s, address, "sender", &a);
     answer(s, request, a);
-    buffer_clear(&words);
 }
 
 static void owner_found(struct smtp_conn *s, const struct lookup *l)
@@ -162,7 +179,7 @@ static void check_owner(struct smtp_conn *s, const struct smtp_step *step)
     const struct config *config = s->conn.settings->config;
     const struct resolved *known = address_cache_find(s->conn.home->cache, step->address);
     if (policy_is_self(config, &s->peer, step->address))
-        accept_request(s, step->request);
+        accept_owner(s, step->address, step->request);
     else if (known || !config_domain(config, address_domain(step->address)))
         judge_owner(s, step->address, known, step->request);
     else
@@ -247,9 +264,26 @@ static void find_recipient(struct smtp_conn *s, const struct address *address, u
     }
 }
 
+/* Whether somebody who has logged in may send to one more; if not, it is answered. */
+static bool may_send_on(struct smtp_conn *s, const struct smtp_step *step)
+{
+    struct server_loop *home = s->conn.home;
+    uint32_t max = s->conn.settings->config->recipients_hourly;
+    struct policy_words words;
+    if (!s->peer.authenticated || quota_take(home->server->quota, s->peer.mailbox, QUOTA_RECIPIENTS,
+                                             max, loop_now_ms(home->loop)))
+        return true;
+    struct smtp_answer a = policy_sent_enough(&s->peer, "recipients", max, &words);
+    log_refused(s, step->address, "recipient", &a);
+    answer(s, step->request, a);
+    return false;
+}
+
 static void check_recipient(struct smtp_conn *s, const struct smtp_step *step)
 {
     struct address address = *step->address;
+    if (!may_send_on(s, step))
+        return;
     s->rcpt = step->rcpt;
     complete(s, &address);
     if (!s->screen || screen_admits(s->screen, SCREEN_RULES, &address, step->request))
@@ -364,6 +398,13 @@ static void name_expanded(struct smtp_conn *s, const struct lookup *l)
 
 /* --- The body --- */
 
+/* Who sends as <> is the author of what he sends. */
+static bool mend_header(struct smtp_conn *s)
+{
+    const struct address *sender = smtp_server_sender(s->machine);
+    return delivery_amend(s->delivery, address_text(sender->len ? sender : &s->peer.login));
+}
+
 static void open_message(struct smtp_conn *s, const struct smtp_step *step)
 {
     const struct smtp_mail *mail = smtp_server_mail(s->machine);
@@ -376,7 +417,7 @@ static void open_message(struct smtp_conn *s, const struct smtp_step *step)
         .tls = s->conn.tls,
         .authenticated = smtp_server_is_authenticated(s->machine),
     };
-    if (!s->delivery ||
+    if (!s->delivery || (s->peer.authenticated && !mend_header(s)) ||
         !delivery_open(s->delivery, &trace, &s->only, smtp_server_recipient_count(s->machine))) {
         answer(s, step->request, out_of_memory);
         return;
@@ -398,7 +439,14 @@ static void body_ready(void *owner)
     conn_resume(&s->conn);
 }
 
-static void commit_message(struct smtp_conn *s, const struct smtp_step *step)
+static void refuse_message(struct smtp_conn *s, const struct smtp_answer *a)
+{
+    log_refused(s, smtp_server_sender(s->machine), "message", a);
+    answer(s, s->commit_request, *a);
+    end_delivery(s);
+}
+
+static void commit_message(struct smtp_conn *s)
 {
     static const struct smtp_answer refusals[] = {
         [DELIVERY_LOOPS] = { SMTP_REJECT, 554, "5.4.6",
@@ -406,18 +454,58 @@ static void commit_message(struct smtp_conn *s, const struct smtp_step *step)
         [DELIVERY_NO_MEMORY] = { SMTP_DEFER, 452, "4.3.1",
                                  TEXT("no room for this message, try again later") },
     };
-    const struct address *sender = smtp_server_sender(s->machine);
     enum delivery_end end = DELIVERY_NO_MEMORY;
-    s->body_phase = NO_BODY;
     if (delivery_is_whole(s->delivery))
-        end = delivery_commit(s->delivery, sender, smtp_server_mail(s->machine), step->facts);
-    if (end == DELIVERY_COMMITTING) {
-        s->commit_request = step->request;
-        return;
+        end = delivery_commit(s->delivery, smtp_server_sender(s->machine),
+                              smtp_server_mail(s->machine), s->commit_facts);
+    if (end != DELIVERY_COMMITTING)
+        refuse_message(s, &refusals[end]);
+}
+
+static void judge_author(struct smtp_conn *s, enum author_verdict verdict)
+{
+    if (verdict == AUTHOR_FINE) {
+        commit_message(s);
+    } else if (verdict == AUTHOR_REFUSED) {
+        struct smtp_answer a = author_answer(s->author);
+        refuse_message(s, &a);
     }
-    log_refused(s, sender, "message", &refusals[end]);
-    end_delivery(s);
-    answer(s, step->request, refusals[end]);
+}
+
+static void author_checked(void *owner, enum author_verdict verdict)
+{
+    struct smtp_conn *s = owner;
+    judge_author(s, verdict);
+    conn_resume(&s->conn);
+}
+
+static void check_author(struct smtp_conn *s)
+{
+    enum author_verdict verdict;
+    struct author_ask ask = {
+        .home = s->conn.home,
+        .peer = &s->peer,
+        .author = delivery_author(s->delivery),
+        .done = author_checked,
+        .owner = s,
+    };
+    s->author = author_check_new(&ask, &verdict);
+    if (s->author)
+        judge_author(s, verdict);
+    else
+        refuse_message(s, &out_of_memory);
+}
+
+static void end_message(struct smtp_conn *s, const struct smtp_step *step)
+{
+    s->body_phase = NO_BODY;
+    s->commit_request = step->request;
+    s->commit_facts = step->facts;
+    delivery_body_end(s->delivery);
+    if (s->peer.authenticated && s->conn.settings->config->submission_from == SUBMISSION_FROM_CHECK)
+        check_author(s);
+    else
+        commit_message(s);
 }
 
 static void log_accepted(struct smtp_conn *s, const struct delivery *d)
@@ -532,7 +620,7 @@ static request_function *const requests[] = {
     [SMTP_EXPAND] = expand,
     [SMTP_AUTH_STEP] = take_auth_step,
     [SMTP_OPEN_MESSAGE] = open_message,
-    [SMTP_COMMIT_MESSAGE] = commit_message,
+    [SMTP_COMMIT_MESSAGE] = end_message,
     [SMTP_APPEND_BODY] = append_body,
 };
 

@@ -69,7 +69,9 @@ static const char everything[] =
     "    warn      = \"4h\"\n"
     "    expire    = \"5d\"\n"
     "}\n"
-    "auth   { cleartext = \"loopback\" }            # never | loopback | always\n"
+    "auth   { cleartext = \"loopback\"             # never | loopback | always\n"
+    "         iterations = 100000  scram_sha_1 = false }\n"
+    "submission { from = \"check\"  messages = 0  recipients = 0 }\n"
     "dns    { resolvers = {}  dnssec = \"auto\" }   # \"127.0.0.1:5353\"; empty: the system's.\n"
     "limits { message = \"50M\"  recipients = 1000  transactions = 0  connections = 10000  "
     "connections_per_peer = 100\n"
@@ -106,6 +108,11 @@ static void assert_defaults(const struct config *c)
     assert_int_equal(c->warn_ms, 4 * 3600000);
     assert_int_equal(c->expire_ms, 5 * 86400000);
     assert_int_equal(c->cleartext, CLEARTEXT_LOOPBACK);
+    assert_int_equal(c->iterations, 100000);
+    assert_false(c->scram_sha1);
+    assert_int_equal(c->submission_from, SUBMISSION_FROM_CHECK);
+    assert_int_equal(c->messages_hourly, 0);
+    assert_int_equal(c->recipients_hourly, 0);
     assert_int_equal(c->resolver_count, 0);
     assert_int_equal(c->dnssec, DNSSEC_AUTO);
     assert_int_equal(c->message_octets, 50 << 20);
@@ -336,6 +343,9 @@ static const struct {
     { DOMAIN "relay { tls = mya }", "\"mya\" is none of: none may encrypt verify dane; nearest: "
                                     "may" },
     { DOMAIN "auth { cleartext = loopbck }", "nearest: loopback" },
+    { DOMAIN "auth { iterations = 4095 }", "from 4096 to 5000000" },
+    { DOMAIN "submission { from = chekc }", "nearest: check" },
+    { DOMAIN "submission { messages = -1 }", "it is negative" },
     { DOMAIN "dns { dnssec = on }", "nearest: off" },
     { DOMAIN "log { format = xml }", "\"xml\" is none of: text json" },
     { DOMAIN "log { protocol = comands }", "nearest: commands" },

@@ -9,36 +9,8 @@ import time
 import harness
 from harness import case, check, content_of, equal
 from locked import ALICE, BOB, MESSAGE, Doors, b64, plain
+from logins import login, scram
 from scram import Scram
-
-
-def login(wire, user, password, wanted):
-    """AUTH LOGIN, a line at a time."""
-    wire.say("AUTH LOGIN", "334 VXNlcm5hbWU6")
-    wire.say(b64(user), "334 UGFzc3dvcmQ6")
-    return wire.say(b64(password), wanted)
-
-
-def scram(wire, client, mechanism="SCRAM-SHA-256", initial=True):
-    """The exchange in either protocol; returns the last line."""
-    prompt = "334 " if hasattr(wire, "reply") else "+ "
-
-    def ask(line):
-        wire.send(line.encode() + b"\r\n")
-        return wire.line()
-    first = b64(client.first())
-    if initial:
-        said = ask(f"AUTH {mechanism} {first}")
-    else:
-        equal(ask(f"AUTH {mechanism}").rstrip(), prompt.rstrip(), "the empty challenge")
-        said = ask(first)
-    if not said.startswith(prompt):
-        return said
-    said = ask(b64(client.last(base64.b64decode(said[len(prompt):]))))
-    if not said.startswith(prompt):
-        return said
-    equal(base64.b64decode(said[len(prompt):]), client.proof_wanted, "the server's proof")
-    return ask("")
 
 
 # --- Offers ---

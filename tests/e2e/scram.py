@@ -1,4 +1,4 @@
-"""scram - the client's side of SCRAM-SHA-256 (RFC 5802, RFC 7677), written from the RFCs alone."""
+"""scram - the client's side of SCRAM (RFC 5802, RFC 7677), written from the RFCs alone."""
 
 import base64
 import hashlib
@@ -6,15 +6,14 @@ import hmac
 import os
 
 
-def mac(key, words):
-    return hmac.digest(key, words, "sha256")
-
-
 class Scram:
     """One exchange.  `binding`: None, or a pair of its name and octets, for -PLUS."""
 
+    digest = "sha256"
+
     def __init__(self, user, password, binding=None, flag=b"n", acting_for=b""):
         self.password = password.encode()
+        self.iterations = None      # what the server asked for
         if binding:
             flag = b"p=" + binding[0]
         self.gs2 = flag + b"," + (b"a=" + acting_for if acting_for else b"") + b","
@@ -27,16 +26,25 @@ class Scram:
     def first(self):
         return self.gs2 + self.bare
 
+    def mac(self, key, words):
+        return hmac.digest(key, words, self.digest)
+
     def last(self, server_first):
         fields = dict(field.split(b"=", 1) for field in server_first.split(b","))
         if not fields[b"r"].startswith(self.nonce):
             raise ValueError("the server's nonce does not begin with ours")
-        salted = hashlib.pbkdf2_hmac("sha256", self.password, base64.b64decode(fields[b"s"]),
-                                     int(fields[b"i"]))
-        client_key = mac(salted, b"Client Key")
+        self.iterations = int(fields[b"i"])
+        salted = hashlib.pbkdf2_hmac(self.digest, self.password, base64.b64decode(fields[b"s"]),
+                                     self.iterations)
+        client_key = self.mac(salted, b"Client Key")
         without_proof = b"c=" + base64.b64encode(self.bound) + b",r=" + fields[b"r"]
         everything = self.bare + b"," + server_first + b"," + without_proof
-        signature = mac(hashlib.sha256(client_key).digest(), everything)
+        signature = self.mac(hashlib.new(self.digest, client_key).digest(), everything)
         proof = bytes(a ^ b for a, b in zip(client_key, signature))
-        self.proof_wanted = b"v=" + base64.b64encode(mac(mac(salted, b"Server Key"), everything))
+        self.proof_wanted = b"v=" + base64.b64encode(
+            self.mac(self.mac(salted, b"Server Key"), everything))
         return without_proof + b",p=" + base64.b64encode(proof)
+
+
+class ScramSha1(Scram):
+    digest = "sha1"
