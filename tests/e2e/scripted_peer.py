@@ -7,7 +7,8 @@
         peer.wrongs    what the client may not do but did
 
 A script says what happens at a step: greeting, EHLO, HELO, MAIL, RCPT, DATA, end (of the content),
-BDAT (a chunk that is not the last), RSET, NOOP, QUIT, STARTTLS.  What happens is a text, "250 ok"
+BDAT (a chunk that is not the last), RSET, NOOP, QUIT, STARTTLS,
+AUTH.  What happens is a text, "250 ok"
 (lines of a reply are separated by newlines), octets to be sent as they are, a Reply, a list of such
 things (one after the other, the last one for good), a function of the session and the command's
 argument that gives one, or None: what a good server would say.
@@ -281,6 +282,10 @@ class Session:
 
     def on_noop(self, argument):
         self.give(self.act("NOOP", argument, "250 2.0.0 ok"))
+
+    def on_auth(self, argument):
+        self.must_end_group("AUTH")
+        self.give(self.act("AUTH", argument, "535 5.7.8 no"))
 
     def on_starttls(self, argument):
         self.give(self.act("STARTTLS", argument, "454 4.7.0 not now"))
