@@ -14,7 +14,7 @@ import subprocess
 
 import harness
 from certificates import make, trusting
-from harness import Skip, add_case, case, check, content_of, equal, need, until
+from harness import Skip, add_case, case, check, content_of, equal, need
 from locked import ALICE, BOB, Doors, b64
 
 MESSAGE = (b"From: bob@example.test\r\nTo: alice@example.test\r\nSubject: locks\r\n"
@@ -311,17 +311,6 @@ def distrusts(client, wrong):
 for each in (*SENDERS, *READERS):
     for one in CERTIFICATES:
         distrusts(each, one)
-
-
-@case
-def a_client_that_distrusts_us_is_in_the_log():
-    with reached() as server:
-        stranger = make(server.folder, "stranger")
-        told = by_msmtp(Place(server, "submissions", stranger), "PLAIN", RIGHT)
-        check(not told.well, "msmtp took it")
-        until(lambda: "tls-failed service=submissions" in server.log() or
-              "broken" in server.log() or "disconnect service=submissions" in server.log(),
-              "its end in the log")
 
 
 # --- Clients on bare sockets, as users wrote them ---
