@@ -19,9 +19,8 @@ static void write_listeners(const struct lab_plan *plan, const struct lab_host *
         char words[ENDPOINT_TEXT_MAX];
         struct endpoint at =
             role == ROLE_SMTP ? plan_entrance(plan, host) : plan_endpoint(plan, host, role);
-        if (plan_has_role(role))
-            buffer_printf(out, "listen %s { address = \"%s\" }\n", role_name(role),
-                          endpoint_print(&at, words).at);
+        buffer_printf(out, "listen %s { address = \"%s\" }\n", role_name(role),
+                      endpoint_print(&at, words).at);
     }
 }
 
@@ -97,9 +96,10 @@ static bool make_certificate(const struct lab_plan *plan, const struct lab_host 
         return true;
     buffer_init(&certificate, SETTINGS_MAX);
     buffer_init(&key, SETTINGS_MAX);
-    bool ok = tls_make_certificate(text_of(host->name), &certificate, &key, error) &&
-              write_file(key_path, 0600, buffer_as_text(&key), error) &&
-              write_file(certificate_path, 0644, buffer_as_text(&certificate), error);
+    bool ok =
+        tls_make_certificate(text_of(host->name), (struct bytes){ 0 }, &certificate, &key, error) &&
+        write_file(key_path, 0600, buffer_as_text(&key), error) &&
+        write_file(certificate_path, 0644, buffer_as_text(&certificate), error);
     buffer_wipe(&key);
     buffer_clear(&certificate);
     return ok;

@@ -345,6 +345,7 @@ static bool take_asked(struct dns *dns)
 static void *dns_thread(void *argument)
 {
     struct dns *dns = argument;
+    pthread_setname_np(pthread_self(), "dns");
     if (dns->mode == MODE_ASKING)
         ask_root(dns);
     while (take_asked(dns)) {
@@ -379,7 +380,6 @@ static bool start_thread(struct dns *dns, struct error *e)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (status != 0)
         return error_system(e, ERROR_TEMPORARY, status, "cannot start the resolver's thread");
-    pthread_setname_np(dns->thread, "dns");
     return true;
 }
 

@@ -70,6 +70,8 @@ static void run_job(struct job *job)
 static void *lane_thread(void *argument)
 {
     struct lane *lane = argument;
+    /* By itself: another thread's name is a file, which the sandbox does not open. */
+    pthread_setname_np(pthread_self(), lane->name);
     pthread_mutex_lock(&lane->lock);
     for (struct job *job; (job = next_job(lane));) {
         pthread_mutex_unlock(&lane->lock);
@@ -132,7 +134,7 @@ static int start_threads(struct lane *lane, unsigned threads)
     while (status == 0 && lane->count < threads) {
         status = pthread_create(&lane->threads[lane->count], &attributes, lane_thread, lane);
         if (status == 0)
-            pthread_setname_np(lane->threads[lane->count++], lane->name);
+            lane->count++;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);

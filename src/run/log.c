@@ -280,6 +280,7 @@ static void take_next_file(struct log *log)
 static void *writer_thread(void *argument)
 {
     struct log *log = argument;
+    pthread_setname_np(pthread_self(), "log");
     for (bool last = false; !last;) {
         pthread_mutex_lock(&log->lock);
         gather(log);
@@ -387,8 +388,6 @@ static int start_writer(struct log *log)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     status = pthread_create(&log->writer, &attributes, writer_thread, log);
-    if (status == 0)
-        pthread_setname_np(log->writer, "log");
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     return status;

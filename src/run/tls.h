@@ -137,11 +137,15 @@ struct tls_certificate {
 bool tls_read_certificate(const struct tls_pair *, struct text name, struct tls_certificate *out,
                           struct error *);
 
-/* --- Making certificates, for servers that are only tried out --- */
+/* --- Making certificates, for servers that were given none --- */
 
-/* Appends, in PEM form, a new key (P-256) and a certificate for the host that it signs itself, good
- * for ten years.  The key's buffer is the caller's to wipe, on failure too.  ERROR_TEMPORARY. */
-bool tls_make_certificate(struct text host, struct buffer *certificate, struct buffer *key,
-                          struct error *);
+/* The common name of all that are made here. */
+#define TLS_MAKER "made by godwit"
+
+/* Appends, in PEM form, a key (P-256) and a certificate for the host that it signs itself, good for
+ * 825 days.  The key is the first in the PEM text `known_key`, and a new one when there is none.
+ * Its buffer is the caller's to wipe, on failure too.  ERROR_TEMPORARY. */
+bool tls_make_certificate(struct text host, struct bytes known_key, struct buffer *certificate,
+                          struct buffer *key, struct error *);
 
 #endif
