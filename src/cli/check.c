@@ -94,6 +94,7 @@ static void check_data(struct check *c)
         rebuild_store(c);
     if (c->cli->store)
         check_store(c);
+    check_own_certificate(c);
     check_people(c);
 }
 

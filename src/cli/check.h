@@ -31,6 +31,8 @@ void check_tls(struct check *, const struct process_user *);
 int check_try_as_user(const char *path, const struct process_user *);
 /* Logging in elsewhere: the passwords, and where they may go. */
 void check_logins(struct check *, const struct process_user *);
+/* The one that the server makes for itself when none is named.  As for check_people(). */
+void check_own_certificate(struct check *);
 /* Who gets mail: domains, users, aliases, and mailboxes without a user.  Root has become DATA's
  * owner before. */
 void check_people(struct check *);

@@ -5,7 +5,7 @@
 #include "cli/check.h"
 #include "cli/remote.h"
 #include "run/process.h"
-#include "serve/settings.h"
+#include "serve/confine.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -131,11 +131,6 @@ static void check_listener(struct check *c, const struct config_listener *l, boo
     char words[ENDPOINT_TEXT_MAX];
     const char *role = role_name(l->role);
     endpoint_print(&l->endpoint, words);
-    const char *obstacle = role_obstacle(c->cli->config, l->role);
-    if (obstacle) {
-        check_say(c, CHECK_WARN, "listen", "%s %s is not bound: %s", role, words, obstacle);
-        return;
-    }
     int number = server_runs ? 0 : try_address(&l->endpoint);
     if (number == 0)
         check_say(c, CHECK_FINE, "listen", "%s %s%s", role, words,
@@ -182,6 +177,33 @@ static void check_limits(struct check *c)
                   connections, (unsigned long long)files.rlim_max);
 }
 
+/* --- sandbox --- */
+
+/* The server that runs may be of before the last change of the configuration: it is asked. */
+static void check_running(struct check *c)
+{
+    struct error e;
+    json_t *answer = NULL;
+    enum remote_state state =
+        remote_ask_for(cli_data(c->cli), json_pack("{s:s}", "do", "sandbox"), &answer, &e);
+    if (state == REMOTE_DONE)
+        check_say(c, json_is_true(json_object_get(answer, "whole")) ? CHECK_FINE : CHECK_WARN,
+                  "sandbox", "the server that runs: %s",
+                  json_string_value(json_object_get(answer, "words")));
+    else if (state == REMOTE_REFUSED)
+        check_say(c, CHECK_WARN, "sandbox", "the server that runs cannot be asked: %s", e.words);
+    json_decref(answer);
+}
+
+static void check_sandbox(struct check *c)
+{
+    char words[ERROR_WORDS_MAX];
+    struct sandbox_walls walls = sandbox_possible();
+    bool whole = confine_words(c->cli->config, &walls, words);
+    check_say(c, whole ? CHECK_FINE : CHECK_WARN, "sandbox", "%s", words);
+    check_running(c);
+}
+
 void check_machine(struct check *c)
 {
     struct process_user user;
@@ -193,4 +215,5 @@ void check_machine(struct check *c)
         check_tls(c, &user);
     check_logins(c, &user);
     check_limits(c);
+    check_sandbox(c);
 }

@@ -1,8 +1,7 @@
-/* check_tls.c - whether certificates and keys can be read, belong together, and are still good, and
- * who can log in.
+/* check_tls.c - whether certificates and keys can be read, belong together, and are still good.
  *
  * What only root may read is fine: the server reads it before it becomes the user, and `godwit
- * reload` by root brings what was renewed.
+ * reload` by root brings what was renewed.  The server's own certificate is looked at, never made.
  */
 #include "cli/check.h"
 #include "mail/date.h"
@@ -43,7 +42,8 @@ int check_try_as_user(const char *path, const struct process_user *user)
     return WIFEXITED(status) ? WEXITSTATUS(status) : EIO;
 }
 
-/* Adds the file's octets; false when they cannot be had. */
+/* Adds the file's octets; false when they cannot be had.  `user`: who else must read it, or NULL.
+ */
 static bool read_file(struct check *c, struct text path, const struct process_user *user,
                       struct credentials *to)
 {
@@ -56,7 +56,7 @@ static bool read_file(struct check *c, struct text path, const struct process_us
     buffer_wipe(&octets);
     if (!done)
         check_say(c, CHECK_WRONG, "tls", "%s", e.words);
-    else if (check_try_as_user(path.at, user) != 0)
+    else if (user && check_try_as_user(path.at, user) != 0)
         check_say(c, CHECK_FINE, "tls",
                   "only root may read %s: after a renewal run godwit reload as root (certbot: "
                   "--deploy-hook \"godwit reload\")",
@@ -101,33 +101,57 @@ static void check_pair(struct check *c, const struct tls_pair *pair, struct tls_
     tls_context_free(&context);
 }
 
-/* Who can log in at all. */
-static void check_who_logs_in(struct check *c)
+static void check_coverage(struct check *c)
 {
-    static const char *const without_tls[] = {
-        [CLEARTEXT_NEVER] = "nobody can log in",
-        [CLEARTEXT_LOOPBACK] = "only this machine can log in",
-        [CLEARTEXT_ALWAYS] = "every password goes in the clear",
-    };
     const struct config *config = c->cli->config;
-    if (config->certificate_count == 0)
-        check_say(c, CHECK_WARN, "auth", "without TLS %s", without_tls[config->cleartext]);
-    else if (config->cleartext == CLEARTEXT_ALWAYS)
+    if (config->certificates[0].host.len)
+        check_say(c, CHECK_WARN, "tls",
+                  "only hosts have certificates: who asks for another name, or for none, gets no "
+                  "TLS");
+    if (config->cleartext == CLEARTEXT_ALWAYS)
         check_say(c, CHECK_WARN, "auth",
                   "passwords are taken in the clear from everywhere: cleartext = \"always\"");
 }
 
-static void check_coverage(struct check *c)
+/* --- The server's own --- */
+
+static void check_made(struct check *c, const struct credentials *files)
+{
+    struct tls_pair pair = credentials_pair(files, &c->cli->config->certificates[0]);
+    struct tls_service *service = NULL;
+    struct error e;
+    if (!tls_service_new(&service, &e))
+        check_say(c, CHECK_WRONG, "tls", "%s", e.words);
+    else
+        check_pair(c, &pair, service);
+    tls_service_free(&service);
+}
+
+void check_own_certificate(struct check *c)
 {
     const struct config *config = c->cli->config;
-    if (config->certificate_count == 0)
-        check_say(c, CHECK_WARN, "tls",
-                  "no certificate, no TLS: set certificate and key in tls { }");
-    else if (config->certificates[0].host.len)
-        check_say(c, CHECK_WARN, "tls",
-                  "only hosts have certificates: who asks for another name, or for none, gets no "
-                  "TLS");
+    struct text path = config->certificates[0].certificate;
+    struct credentials *files = NULL;
+    struct error e;
+    if (!config->certificate_made)
+        return;
+    bool exists = access(path.at, F_OK) == 0;
+    check_say(c, CHECK_WARN, "tls",
+              "no certificate is named: %s %s, it vouches for itself, and mail programs warn of "
+              "it; for a real one: certbot certonly --standalone -d %.*s --deploy-hook \"godwit "
+              "reload\", and name its files in tls { }",
+              exists ? "the server has made" : "the first start makes", path.at,
+              TEXT_ARGS(config->hostname));
+    if (!exists)
+        return;
+    if (!credentials_new(&files, &e))
+        check_say(c, CHECK_WRONG, "tls", "%s", e.words);
+    else if (read_file(c, path, NULL, files))
+        check_made(c, files);
+    credentials_free(&files);
 }
+
+/* --- Those that are named --- */
 
 void check_tls(struct check *c, const struct process_user *user)
 {
@@ -136,7 +160,8 @@ void check_tls(struct check *c, const struct process_user *user)
     struct error e;
     const struct config *config = c->cli->config;
     check_coverage(c);
-    check_who_logs_in(c);
+    if (config->certificate_made)
+        return;
     if (!tls_service_new(&service, &e) || !credentials_new(&files, &e))
         check_say(c, CHECK_WRONG, "tls", "%s", e.words);
     for (size_t i = 0; files && i < config->certificate_count; i++) {

@@ -231,6 +231,27 @@ bool config_allows(const struct config *c, const struct endpoint *peer)
     return is_in(c->ban_allow, c->ban_allow_count, peer);
 }
 
+static bool copy_text(struct owned *to, struct text from, struct text *out)
+{
+    char *at = arena_take(&to->arena, from.len + 1);
+    if (!at)
+        return false;
+    memcpy(at, from.at, from.len);
+    at[from.len] = 0;
+    *out = (struct text){ at, from.len };
+    return true;
+}
+
+bool config_keep(struct config *next, const struct config *now, struct error *e)
+{
+    struct owned *o = (struct owned *)(void *)next;
+    next->sandbox = now->sandbox;
+    if (copy_text(o, now->data, &next->data) && copy_text(o, now->user, &next->user) &&
+        (!next->certificate_made || config_name_made(next, &o->arena)))
+        return true;
+    return error_set(e, ERROR_TEMPORARY, "configuration: memory is short");
+}
+
 static bool same_listeners(const struct config *a, const struct config *b)
 {
     if (a->listener_count != b->listener_count)
@@ -244,7 +265,8 @@ static bool same_listeners(const struct config *a, const struct config *b)
     return true;
 }
 
-size_t config_needs_restart(const struct config *now, const struct config *next, const char *out[3])
+size_t config_needs_restart(const struct config *now, const struct config *next,
+                            const char *out[CONFIG_RESTART_MAX])
 {
     size_t count = 0;
     if (!text_equal(now->data, next->data))
@@ -253,5 +275,7 @@ size_t config_needs_restart(const struct config *now, const struct config *next,
         out[count++] = "user";
     if (!same_listeners(now, next))
         out[count++] = "listen";
+    if (now->sandbox != next->sandbox)
+        out[count++] = "sandbox";
     return count;
 }

@@ -83,6 +83,7 @@ struct config {
     struct text data;     /* absolute path */
     struct text user;
     bool user_written, data_written;
+    bool sandbox;
     struct text postmaster; /* an address, or empty */
     struct text catch_all;  /* an address: mail for domains that are not ours goes nowhere else */
 
@@ -92,6 +93,7 @@ struct config {
     size_t domain_count;
     const struct config_certificate *certificates;
     size_t certificate_count;
+    bool certificate_made; /* the file names none: the only one is DATA's, which the server makes */
 
     const struct network *trusted;
     size_t trusted_count;
@@ -170,10 +172,15 @@ bool config_trusts(const struct config *, const struct endpoint *peer);
 bool config_allows(const struct config *, const struct endpoint *peer);
 const char *role_name(enum role);
 
-/* Names of the keys that differ and need a restart (data, user, listen), for reload; returns how
- * many were written to `out`. */
+/* For a reload: `next` keeps what `now` has of the keys that need a restart, but for `listen`,
+ * which only says what would be bound.  False: memory is short. */
+bool config_keep(struct config *next, const struct config *now, struct error *);
+
+enum { CONFIG_RESTART_MAX = 4 };
+/* Names of the keys that differ and need a restart (data, user, listen, sandbox), for reload;
+ * returns how many were written to `out`. */
 size_t config_needs_restart(const struct config *now, const struct config *next,
-                            const char *out[3]);
+                            const char *out[CONFIG_RESTART_MAX]);
 
 /* One row of the schema, for help, check and the man page. */
 struct config_row {

@@ -97,6 +97,10 @@ bool draft_check_login(struct draft *, const struct config_login *);
 /* No file at all: the loopback setting for trying things out. */
 bool draft_without_file(struct draft *);
 
+/* The certificate of a configuration that names none: key and certificate in one file of DATA.
+ * False: memory is short. */
+bool config_name_made(struct config *, struct arena *);
+
 /* A value as it may be shown in a message: escaped, cut. */
 struct shown {
     char words[96];

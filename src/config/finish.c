@@ -171,6 +171,22 @@ static bool keep_domains(struct draft *d)
     return true;
 }
 
+bool config_name_made(struct config *c, struct arena *arena)
+{
+    static const char name[] = "/certificate.pem";
+    struct config_certificate *made = arena_take(arena, sizeof *made);
+    char *path = arena_take(arena, c->data.len + sizeof name);
+    if (!made || !path)
+        return false;
+    memcpy(path, c->data.at, c->data.len);
+    memcpy(path + c->data.len, name, sizeof name);
+    *made = (struct config_certificate){ T(""), text_of(path), text_of(path) };
+    c->certificates = made;
+    c->certificate_count = 1;
+    c->certificate_made = true;
+    return true;
+}
+
 /* The default certificate first. */
 static bool keep_certificates(struct draft *d)
 {
@@ -185,7 +201,7 @@ static bool keep_certificates(struct draft *d)
         memcpy(kept + has_standard, d->certificates.at, d->certificates.len);
     d->config->certificates = kept;
     d->config->certificate_count = hosts + has_standard;
-    return true;
+    return hosts + has_standard > 0 || config_name_made(d->config, d->arena) || draft_no_memory(d);
 }
 
 static bool keep_lists(struct draft *d)

@@ -45,6 +45,13 @@ static const struct setting settings[] = {
       value_address,
       SETS(catch_all) },
 
+    { { "", "sandbox", "switch", "true",
+        "Whether the server, once started, gives up what it does not need: files outside of its "
+        "folders (Landlock), system calls that no part of it makes, starting programs (seccomp). "
+        "false: for finding out whether it is the cause of a trouble." },
+      value_switch,
+      SETS(sandbox) },
+
     { { "listen", "address", "list of IP:port", "{\"0.0.0.0:25\", \"[::]:25\"}",
         "Where the service listens; by default on its usual port (25, 587, 465, 110, 995), where a "
         "family that the machine lacks is left out." },

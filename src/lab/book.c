@@ -15,8 +15,7 @@ static json_t *ports_of(const struct lab_plan *plan)
 {
     json_t *ports = json_object();
     for (enum role role = 0; role < ROLE_COUNT; role++)
-        if (plan_has_role(role))
-            json_object_set_new(ports, role_name(role), json_integer(plan->ports.roles[role]));
+        json_object_set_new(ports, role_name(role), json_integer(plan->ports.roles[role]));
     return ports;
 }
 

@@ -156,7 +156,7 @@ static bool open_server(struct lab *lab, size_t index, struct config *config, st
     struct bound_ports ports = { 0 };
     s->lab = lab;
     s->turn = (struct job){ .run = turn, .done = server_ended, .home = lab->loop };
-    bool ok = server_new(config, 1, &s->server, error) && ports_new(1, &ports, error) &&
+    bool ok = server_new(config, NULL, 1, &s->server, error) && ports_new(1, &ports, error) &&
               ports_bind(s->server->settings->config, &ports, error) &&
               server_open(s->server, &ports, error) && lane_new("server", 1, 1, &s->thread, error);
     ports_clear(&ports);

@@ -1,8 +1,6 @@
 /* plan.c - what a lab consists of. */
 #include "lab/plan.h"
 
-#include "serve/settings.h"
-
 #include <stdio.h>
 #include <string.h>
 
@@ -193,10 +191,4 @@ struct endpoint plan_entrance(const struct lab_plan *plan, const struct lab_host
     if (host->fault.kind != FAULT_NONE)
         at.port = plan->ports.behind;
     return at;
-}
-
-bool plan_has_role(enum role role)
-{
-    static const struct config with_certificates = { .certificate_count = 1 };
-    return role_obstacle(&with_certificates, role) == NULL;
 }

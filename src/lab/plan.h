@@ -74,7 +74,5 @@ bool plan_path(const struct lab_plan *, const struct lab_host *, const char *nam
 struct endpoint plan_entrance(const struct lab_plan *, const struct lab_host *);
 /* Where a role of the host is reached by everybody. */
 struct endpoint plan_endpoint(const struct lab_plan *, const struct lab_host *, enum role);
-/* Whether the lab listens for this role. */
-bool plan_has_role(enum role);
 
 #endif

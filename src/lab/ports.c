@@ -52,7 +52,7 @@ static bool all_free(const struct lab_plan *plan)
             return false;
         for (enum role role = 0; role < ROLE_COUNT; role++) {
             struct endpoint at = plan_endpoint(plan, host, role);
-            if (plan_has_role(role) && !is_free(&at))
+            if (!is_free(&at))
                 return false;
         }
     }

@@ -53,7 +53,7 @@ static bool add_services(const struct lab_plan *plan, const struct lab_host *h, 
     };
     for (size_t i = 0; i < sizeof services / sizeof *services; i++) {
         enum role role = services[i].role;
-        bool there = role < ROLE_COUNT && plan_has_role(role);
+        bool there = role < ROLE_COUNT;
         if (!zones_addf(z, error, "%s._tcp.%s. %d IN SRV 0 %d %u %s.", services[i].name, domain,
                         TTL_S, there, there ? plan->ports.roles[role] : 0, there ? h->name : ""))
             return false;

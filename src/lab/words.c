@@ -38,8 +38,7 @@ static void print_host(const struct lab_plan *plan, const struct lab_host *host)
     endpoint_print_address(&host->address, address);
     printf("\n  %s, %s:", host->name, address);
     for (enum role role = 0; role < ROLE_COUNT; role++)
-        if (plan_has_role(role))
-            printf("  %s %u", role_name(role), plan->ports.roles[role]);
+        printf("  %s %u", role_name(role), plan->ports.roles[role]);
     if (host->fault.kind != FAULT_NONE)
         printf("\n      fault %s: %s; hand in mail on port %u", fault_name(host->fault.kind),
                fault_words(host->fault.kind), plan->ports.behind);
@@ -70,12 +69,10 @@ static void print_mail(const struct pair *p)
            p->entrance, TEXT_ARGS(address_text(&p->from->address)),
            TEXT_ARGS(address_text(&p->to->address)), p->entrance,
            TEXT_ARGS(address_text(&p->from->address)), TEXT_ARGS(address_text(&p->to->address)));
-    if (plan_has_role(ROLE_SUBMISSION))
-        printf("  swaks --server %s --auth LOGIN --auth-user %.*s --auth-password %s \\\n"
-               "      --from %.*s --to %.*s\n",
-               p->submission, TEXT_ARGS(address_text(&p->from->address)), p->from->password,
-               TEXT_ARGS(address_text(&p->from->address)),
-               TEXT_ARGS(address_text(&p->to->address)));
+    printf("  swaks --server %s --auth LOGIN --auth-user %.*s --auth-password %s \\\n"
+           "      --from %.*s --to %.*s\n",
+           p->submission, TEXT_ARGS(address_text(&p->from->address)), p->from->password,
+           TEXT_ARGS(address_text(&p->from->address)), TEXT_ARGS(address_text(&p->to->address)));
     struct text port = text_of(p->maildrop), address;
     text_cut(&port, ':', &address);
     printf("  # read\n"

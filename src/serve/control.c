@@ -1,5 +1,6 @@
 /* control.c - DATA/control.sock: what the command line asks of a running server. */
 #include "run/process.h"
+#include "serve/confine.h"
 #include "serve/control_inner.h"
 #include "serve/reload.h"
 
@@ -171,12 +172,21 @@ static void ask_purge(struct caller *c, const json_t *request, struct bytes behi
     store_submit(c->server->store, &c->commit);
 }
 
+static void ask_sandbox(struct caller *c, const json_t *request, struct bytes behind)
+{
+    char words[ERROR_WORDS_MAX];
+    (void)request, (void)behind;
+    bool whole = confine_words(c->server->settings->config, &c->server->walls, words);
+    control_answer(c, json_pack("{s:b,s:b,s:s}", "ok", 1, "whole", whole, "words", words));
+}
+
 static const struct {
     const char *name;
     void (*run)(struct caller *, const json_t *request, struct bytes behind);
 } requests[] = {
     { "reload", ask_reload },       { "directory", ask_directory }, { "purge", ask_purge },
     { "queue", control_ask_queue }, { "hops", control_ask_hops },   { "ban", control_ask_ban },
+    { "sandbox", ask_sandbox },
 };
 
 static void run_request(struct caller *c, struct text line, struct bytes behind)

@@ -2,11 +2,12 @@
  *
  * One JSON object on a line each way; only root and the server's own user are heard.
  *   {"do":"reload","files":[["/path",123],...]}         the configuration is read again; files that
- *                                                       only root may read follow, as octets
+ *                                                       the caller can read follow, as octets
  *   {"do":"directory"}                                  users or aliases have changed
  *   {"do":"purge","mailbox":"16 hex digits"}            a mailbox and all in it are forgotten
  *   {"do":"queue","op":"hold","selectors":["all"]}      also retry, release, drop (queue/steer.h)
  *   {"do":"hops"}                                       next hops that do not answer
+ *   {"do":"sandbox"}                                    whether it is whole: "whole" and "words"
  * Answer: {"ok":true} or {"ok":false,"kind":"refused|temporary|config","words":"..."};
  * to queue with "matched", "changed" and "busy", numbers of recipients; to hops with a list "hops"
  * of

@@ -7,6 +7,7 @@
 #include "run/clock.h"
 #include "run/file.h"
 #include "run/sasl_client.h"
+#include "serve/own_certificate.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,15 +29,22 @@ bool credentials_new(struct credentials **out, struct error *e)
     return *out || error_set(e, ERROR_TEMPORARY, "memory is short");
 }
 
+/* Forgets the files behind the first `count`. */
+static void cut(struct credentials *c, size_t count)
+{
+    while (c->count > count) {
+        c->count--;
+        free(c->files[c->count].path);
+        buffer_wipe(&c->files[c->count].octets);
+    }
+}
+
 void credentials_free(struct credentials **credentials)
 {
     struct credentials *c = *credentials;
     if (!c)
         return;
-    for (size_t i = 0; i < c->count; i++) {
-        free(c->files[i].path);
-        buffer_wipe(&c->files[i].octets);
-    }
+    cut(c, 0);
     free(c);
     *credentials = NULL;
 }
@@ -90,56 +98,116 @@ bool credentials_add(struct credentials *c, struct text path, struct bytes octet
     return file && copy_octets(file, octets, e);
 }
 
-static void tell_kept(const struct file *file, const struct credential_sources *from)
+/* The file from elsewhere; false: it is not there, or does not fit. */
+static bool copy_file(struct credentials *c, struct text path, const struct credentials *from,
+                      struct error *e)
+{
+    const struct file *known = find(from, path);
+    return known && credentials_add(c, path, buffer_bytes(&known->octets), e);
+}
+
+static void tell_kept(struct text path, const struct credential_sources *from)
 {
     char words[ERROR_WORDS_MAX];
     if (!from->notices)
         return;
     snprintf(words, sizeof words,
-             "%s stays as it was: this user may not read it; after a renewal run godwit reload as "
+             "%s stays as it was: the server may not read it; after a renewal run godwit reload as "
              "root",
-             file->path);
+             path.at);
     from->notices->warning(from->notices->owner, words);
 }
 
-/* A file that this process may not read. */
-static bool keep_file(struct file *file, const struct credential_sources *from, struct error *e)
+/* Whether the file that may not be read any more was there before. */
+static bool may_keep(struct text path, struct text denied, const struct credential_sources *from,
+                     struct error *e)
 {
-    const struct file *known = find(from->before, text_of(file->path));
-    if (!known)
-        return error_set(e, ERROR_CONFIG, "cannot read %s: this user may not; %s", file->path,
-                         from->before ? "run godwit reload as root"
-                                      : "start as root, or let this user read it");
-    tell_kept(file, from);
-    return copy_octets(file, buffer_bytes(&known->octets), e);
+    if (find(from->before, path))
+        return true;
+    return error_set(e, ERROR_CONFIG, "cannot read %s: the server may not; %s", denied.at,
+                     from->before ? "run godwit reload as root"
+                                  : "start as root, or let its user read it");
 }
 
+/* One of the two may not be read by this process: both stay, since they belong together. */
+static bool keep_pair(struct credentials *c, const struct config_certificate *pair,
+                      struct text denied, const struct credential_sources *from, struct error *e)
+{
+    if (!may_keep(pair->certificate, denied, from, e) || !may_keep(pair->key, denied, from, e))
+        return false;
+    tell_kept(denied, from);
+    return (find(c, pair->certificate) || copy_file(c, pair->certificate, from->before, e)) &&
+           (find(c, pair->key) || copy_file(c, pair->key, from->before, e));
+}
+
+/* `denied_out` is left alone unless this process may not read the file. */
 static bool read_file(struct credentials *c, struct text path,
-                      const struct credential_sources *from, struct error *e)
+                      const struct credential_sources *from, struct text *denied_out,
+                      struct error *e)
 {
     bool denied;
     if (find(c, path))
         return true; /* a certificate and its key may be in one file */
+    if (find(from->given, path))
+        return copy_file(c, path, from->given, e);
     struct file *file = new_file(c, path, e);
-    if (!file)
-        return false;
-    if (file_read(file->path, &file->octets, &denied, e))
+    if (!file || file_read(file->path, &file->octets, &denied, e))
+        return file != NULL;
+    if (denied)
+        *denied_out = path;
+    return false;
+}
+
+static bool read_pair(struct credentials *c, const struct config_certificate *pair,
+                      const struct credential_sources *from, struct error *e)
+{
+    struct text denied = { 0 };
+    size_t before = c->count;
+    if (read_file(c, pair->certificate, from, &denied, e) &&
+        read_file(c, pair->key, from, &denied, e))
         return true;
-    const struct file *given = find(from->given, path);
-    if (given)
-        return copy_octets(file, buffer_bytes(&given->octets), e);
-    return denied && keep_file(file, from, e);
+    cut(c, before);
+    return denied.len && keep_pair(c, pair, denied, from, e);
+}
+
+static bool read_own(struct credentials *c, const struct config *config,
+                     const struct credential_sources *from, struct error *e)
+{
+    struct text path = config->certificates[0].certificate;
+    if (from->without_own)
+        return true;
+    if (find(from->given, path))
+        return copy_file(c, path, from->given, e);
+    struct file *file = new_file(c, path, e);
+    return file && own_certificate_read(config, credentials_find(from->before, path), from->notices,
+                                        &file->octets, e);
 }
 
 static bool read_certificates(struct credentials *c, const struct config *config,
                               const struct credential_sources *from, struct error *e)
 {
-    for (size_t i = 0; i < config->certificate_count; i++) {
-        const struct config_certificate *pair = &config->certificates[i];
-        if (!read_file(c, pair->certificate, from, e) || !read_file(c, pair->key, from, e))
+    if (config->certificate_made)
+        return read_own(c, config, from, e);
+    for (size_t i = 0; i < config->certificate_count; i++)
+        if (!read_pair(c, &config->certificates[i], from, e))
             return false;
-    }
     return true;
+}
+
+/* --- Passwords --- */
+
+static bool read_password(struct credentials *c, struct text path,
+                          const struct credential_sources *from, struct error *e)
+{
+    struct text denied = { 0 };
+    size_t before = c->count;
+    if (read_file(c, path, from, &denied, e))
+        return true;
+    cut(c, before);
+    if (!denied.len || !may_keep(path, denied, from, e))
+        return false;
+    tell_kept(denied, from);
+    return copy_file(c, path, from->before, e);
 }
 
 static bool read_passwords(struct credentials *c, const struct config *config,
@@ -150,7 +218,7 @@ static bool read_passwords(struct credentials *c, const struct config *config,
         struct text path = login->password_file, ignored;
         if (path.len == 0)
             continue;
-        if (!read_file(c, path, from, e) ||
+        if (!read_password(c, path, from, e) ||
             !credentials_read_password(path, credentials_find(c, path), &ignored, e))
             return false;
     }
@@ -166,6 +234,19 @@ bool credentials_read(const struct config *config, const struct credential_sourc
         return true;
     credentials_free(out);
     return false;
+}
+
+bool credentials_equal(const struct credentials *a, const struct credentials *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++) {
+        const struct buffer *octets = &a->files[i].octets;
+        struct bytes other = credentials_find(b, text_of(a->files[i].path));
+        if (octets->len != other.len || (other.len && memcmp(octets->at, other.at, other.len) != 0))
+            return false;
+    }
+    return true;
 }
 
 /* --- For logging in --- */
@@ -210,7 +291,17 @@ struct tls_pair credentials_pair(const struct credentials *c, const struct confi
     };
 }
 
-static void tell_one(const struct tls_pair *pair, struct log *log)
+static const char *state_of(const struct config *config, int64_t left_s)
+{
+    return left_s <= 0                   ? "expired: peers and mail programs may refuse it"
+           : left_s < CERTIFICATE_SOON_S ? "expires soon: has its renewal stopped?"
+           : config->certificate_made
+               ? "made by godwit, since tls { } names none: mail programs warn of it"
+               : "in use";
+}
+
+static void tell_one(const struct tls_pair *pair, const struct config *config, struct log *log,
+                     enum log_level least)
 {
     struct tls_certificate seen;
     char until[DATE_TEXT_MAX];
@@ -218,21 +309,24 @@ static void tell_one(const struct tls_pair *pair, struct log *log)
     if (!tls_read_certificate(pair, pair->host, &seen, NULL))
         return; /* a context was made with it: it can be read */
     int64_t left_s = seen.until_s - now_s;
-    LOG_EVENT(log,
-              left_s <= 0                   ? LOG_ERROR
-              : left_s < CERTIFICATE_SOON_S ? LOG_WARNING
-                                            : LOG_NOTICE,
-              T("-"), left_s <= 0 ? "certificate-expired" : "certificate",
+    enum log_level level = left_s <= 0                   ? LOG_ERROR
+                           : left_s < CERTIFICATE_SOON_S ? LOG_WARNING
+                                                         : LOG_NOTICE;
+    if (level > least)
+        return;
+    LOG_EVENT(log, level, T("-"), left_s <= 0 ? "certificate-expired" : "certificate",
               { "file", text_of(pair->certificate_name) }, { "subject", text_of(seen.subject) },
               { "serial", text_of(seen.serial) },
-              { "until", date_rfc3339(seen.until_s * 1000, false, until) });
+              { "until", date_rfc3339(seen.until_s * 1000, false, until) },
+              { "what", text_of(state_of(config, left_s)) });
 }
 
-void credentials_tell(const struct credentials *c, const struct config *config, struct log *log)
+void credentials_tell(const struct credentials *c, const struct config *config, struct log *log,
+                      enum log_level least)
 {
     for (size_t i = 0; i < config->certificate_count; i++) {
         struct tls_pair pair = credentials_pair(c, &config->certificates[i]);
-        tell_one(&pair, log);
+        tell_one(&pair, config, log, least);
     }
 }
 

@@ -29,16 +29,19 @@ bool credentials_add(struct credentials *, struct text path, struct bytes, struc
 /* Empty when there is no such file. */
 struct bytes credentials_find(const struct credentials *, struct text path);
 
-/* Where else a file may be had: what root has brought, and what is in effect so far.  All may be
- * NULL. */
+/* Where else a file may be had: what somebody has brought who may read it, and what is in effect so
+ * far.  All may be NULL. */
 struct credential_sources {
     const struct credentials *given, *before;
     const struct config_notices *notices;
+    bool without_own; /* the server's own certificate is not read yet: it belongs to the user */
 };
 
-/* Reads every certificate, key and password file of the configuration.  What cannot be read is
- * taken from `given`; what this process may not read stays as it was `before`, with a notice.
- * Blocks.  ERROR_CONFIG: a file is missing, or only root may read it; or a password is none. */
+/* Reads every certificate, key and password file of the configuration that is not in `given`.
+ * What this process may not read stays as it was `before`, with a notice, and of a certificate and
+ * its key always both.  A configuration that names none gets the server's own, made if need be
+ * (serve/own_certificate.h).  Blocks.  ERROR_CONFIG: a file is missing, or only root may read it;
+ * or a password is none. */
 bool credentials_read(const struct config *, const struct credential_sources *,
                       struct credentials **out, struct error *);
 
@@ -49,12 +52,17 @@ struct text credentials_password(const struct credentials *, const struct config
 bool credentials_read_password(struct text path, struct bytes octets, struct text *out,
                                struct error *);
 
+/* Whether both hold the same octets under the same names. */
+bool credentials_equal(const struct credentials *, const struct credentials *);
+
 /* The pair in the form that TLS wants; borrows from both. */
 struct tls_pair credentials_pair(const struct credentials *, const struct config_certificate *);
-/* A line in the log for each certificate: whose it is and how long it is good. */
-void credentials_tell(const struct credentials *, const struct config *, struct log *);
+/* A line in the log for each certificate that is worth the level (LOG_NOTICE: all): whose it is and
+ * how long it is good. */
+void credentials_tell(const struct credentials *, const struct config *, struct log *,
+                      enum log_level least);
 
-/* A context of all pairs; *out is NULL when none is configured. */
+/* A context of all pairs. */
 bool credentials_context(const struct credentials *, const struct config *, struct tls_service *,
                          struct tls_context **out, struct error *);
 

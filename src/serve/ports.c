@@ -87,37 +87,11 @@ static bool bind_listener(struct bound_ports *ports, const struct config_listene
     return true;
 }
 
-static void say_not_bound(const struct config_listener *l, const char *why)
-{
-    char words[ENDPOINT_TEXT_MAX];
-    if (l->written)
-        fprintf(stderr, "godwit: warning: listen %s: %s is not bound: %s\n", role_name(l->role),
-                endpoint_print(&l->endpoint, words).at, why);
-}
-
-static bool can_serve_handed(const struct config *config, const struct bound_ports *ports,
-                             struct error *error)
-{
-    for (size_t i = 0; i < ports->count; i++) {
-        const char *obstacle = role_obstacle(config, ports->ports[i].role);
-        if (obstacle)
-            return error_set(error, ERROR_CONFIG,
-                             "the service manager hands over a socket for %s: %s",
-                             role_name(ports->ports[i].role), obstacle);
-    }
-    return true;
-}
-
 bool ports_bind(const struct config *config, struct bound_ports *out, struct error *error)
 {
-    if (!can_serve_handed(config, out, error))
-        return false;
     for (size_t i = 0; i < config->listener_count; i++) {
         const struct config_listener *l = &config->listeners[i];
-        const char *obstacle = role_obstacle(config, l->role);
-        if (obstacle)
-            say_not_bound(l, obstacle);
-        else if (!is_handed(out, l->role) && !bind_listener(out, l, error))
+        if (!is_handed(out, l->role) && !bind_listener(out, l, error))
             return false;
     }
     if (out->count == 0)

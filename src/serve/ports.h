@@ -21,8 +21,7 @@ struct bound_ports {
 bool ports_new(unsigned loops, struct bound_ports *out, struct error *);
 /* The same with what the service manager hands over to the process. */
 bool ports_take_handed(unsigned loops, struct bound_ports *out, struct error *);
-/* Binds every listener whose service is built, once for each loop, but for the roles that were
- * handed over.  Says on standard error what is not bound and why. */
+/* Binds every listener once for each loop, but for the roles that were handed over. */
 bool ports_bind(const struct config *, struct bound_ports *, struct error *);
 /* Gives the sockets to the loops, which begin to accept.  Sockets that were not given stay open
  * only until ports_clear(). */

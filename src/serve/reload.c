@@ -1,8 +1,9 @@
-/* reload.c - a new configuration for a server that goes on. */
+/* reload.c - a new configuration, or renewed certificates, for a server that goes on. */
 #include "serve/reload.h"
 
 #include "serve/conn.h"
 #include "serve/relay.h"
+#include "serve/renewal.h"
 
 #include <stdlib.h>
 
@@ -11,28 +12,55 @@ struct reload {
     reload_done *done;
     void *owner;
     struct job job;
+    bool renews;    /* only the certificates */
+    bool unchanged; /* ... which are what they were */
     bool ok;
     struct error error;
     struct credentials *given; /* owned; NULL: none */
-    struct settings *next;     /* read, and not yet handed out */
+    const char *restart[CONFIG_RESTART_MAX];
+    size_t restart_count;
+    struct settings *next; /* read, and not yet handed out */
     struct settings *old;
     unsigned loops_left;
 };
 
+static void tell(const struct reload *r)
+{
+    struct server *server = r->server;
+    if (r->unchanged || (r->renews && !r->ok))
+        return; /* nothing happened, or whoever looks so often tells it once */
+    if (!r->ok) {
+        server_note(server, LOG_ERROR, "reload-failed", r->error.words);
+        return;
+    }
+    credentials_tell(server->settings->credentials, server->settings->config, server->log,
+                     LOG_NOTICE);
+    server_note(server, LOG_NOTICE, "reloaded",
+                r->renews ? "renewed certificates are in effect"
+                          : "the new configuration is in effect");
+}
+
+/* Those who follow the settings from loop 0. */
+static void tell_followers(const struct reload *r)
+{
+    struct server *server = r->server;
+    if (!r->ok || r->unchanged || server->loops[0].stopping)
+        return;
+    renewal_follow(server->renewal);
+    if (!r->renews)
+        relay_reconfigure(server->relay);
+}
+
 static void finish(struct reload *r)
 {
     struct server *server = r->server;
-    if (r->ok)
-        credentials_tell(server->settings->credentials, server->settings->config, server->log);
-    if (r->ok)
-        server_note(server, LOG_NOTICE, "reloaded", "the new configuration is in effect");
-    else
-        server_note(server, LOG_ERROR, "reload-failed", r->error.words);
-    if (r->ok && !server->loops[0].stopping)
-        relay_reconfigure(server->relay);
+    tell(r);
+    tell_followers(r);
     if (r->done)
         r->done(r->owner, r->ok, &r->error);
     server->reload = NULL;
+    if (r->renews && r->old)
+        r->old->config = NULL; /* the new settings have it */
     settings_free(&r->old);
     credentials_free(&r->given);
     free(r);
@@ -89,19 +117,18 @@ static void take_settings(struct post *post)
     loop_post(l->server->loops[0].loop, &l->settings_taken);
 }
 
-static void note_restart_needed(struct server *server, const struct settings *next)
+static void note_restart_needed(const struct reload *r)
 {
-    const char *names[3];
-    size_t count = config_needs_restart(server->settings->config, next->config, names);
-    for (size_t i = 0; i < count; i++)
-        LOG_EVENT(server->log, LOG_WARNING, T("-"), "needs-restart", { "key", text_of(names[i]) },
+    for (size_t i = 0; i < r->restart_count; i++)
+        LOG_EVENT(r->server->log, LOG_WARNING, T("-"), "needs-restart",
+                  { "key", text_of(r->restart[i]) },
                   { "why", T("needs a restart; the old value stays in effect") });
 }
 
 static void hand_out(struct reload *r, struct settings *next)
 {
     struct server *server = r->server;
-    note_restart_needed(server, next);
+    note_restart_needed(r);
     r->old = server->settings;
     server->settings = next;
     r->loops_left = server->loop_count;
@@ -114,47 +141,74 @@ static void hand_out(struct reload *r, struct settings *next)
     }
 }
 
-/* --- 1: the file --- */
+/* --- 1: the files --- */
 
 static void warn(void *owner, const char *words)
 {
     server_note(owner, LOG_WARNING, "configuration", words);
 }
 
+static bool load(struct reload *r, const struct config_notices *notices, struct config **out)
+{
+    const struct config *now = r->server->settings->config;
+    if (!config_load(now->file.len ? now->file.at : NULL, notices, out, &r->error))
+        return false;
+    r->restart_count = config_needs_restart(now, *out, r->restart);
+    if (config_keep(*out, now, &r->error))
+        return true;
+    config_free(out);
+    return false;
+}
+
 /* The settings in effect are replaced on loop 0 and only by a reload: this one. */
-static void read_file(struct job *job)
+static void read_everything(struct job *job)
+{
+    struct reload *r = OWNER_OF(job, struct reload, job);
+    struct config_notices notices = { warn, r->server };
+    struct settings_source source = { r->server->tls,
+                                      { r->given, r->server->settings->credentials, &notices } };
+    struct config *config;
+    r->ok = load(r, &notices, &config) && settings_new(config, &source, &r->next, &r->error);
+}
+
+/* Read once: what is compared is what is used. */
+static void read_certificates(struct job *job)
 {
     struct reload *r = OWNER_OF(job, struct reload, job);
     const struct settings *now = r->server->settings;
-    struct config_notices notices = { warn, r->server };
-    struct settings_source source = { r->server->tls, { r->given, now->credentials, &notices } };
-    struct config *config;
-    r->ok = config_load(now->config->file.len ? now->config->file.at : NULL, &notices, &config,
-                        &r->error) &&
-            settings_new(config, &source, &r->next, &r->error);
+    struct credential_sources found = { NULL, now->credentials, NULL };
+    r->ok = credentials_read(now->config, &found, &r->given, &r->error);
+    r->unchanged = r->ok && credentials_equal(r->given, now->credentials);
+    if (!r->ok || r->unchanged)
+        return;
+    struct settings_source source = { r->server->tls, { r->given, NULL, NULL } };
+    r->ok = settings_renew(now, &source, &r->next, &r->error);
 }
 
-static void file_read(struct job *job)
+static void files_read(struct job *job)
 {
     struct reload *r = OWNER_OF(job, struct reload, job);
-    if (r->ok)
+    if (r->ok && !r->unchanged)
         hand_out(r, r->next);
     else
         finish(r);
 }
 
-bool reload_start(struct server *server, struct credentials *given, reload_done *done, void *owner,
-                  struct error *error)
+/* Takes what the reload has, on failure too. */
+static bool begin(struct server *server, struct reload *reload, struct error *error)
 {
     bool busy = server->reload || server->loops[0].stopping;
     struct reload *r = busy ? NULL : calloc(1, sizeof *r);
     if (!r) {
-        credentials_free(&given);
+        credentials_free(&reload->given);
         return error_set(error, ERROR_TEMPORARY,
                          busy ? "the server is reloading or stopping already" : "memory is short");
     }
-    *r = (struct reload){ .server = server, .given = given, .done = done, .owner = owner };
-    r->job = (struct job){ .run = read_file, .done = file_read, .home = server->loops[0].loop };
+    *r = *reload;
+    r->server = server;
+    r->job = (struct job){ .run = r->renews ? read_certificates : read_everything,
+                           .done = files_read,
+                           .home = server->loops[0].loop };
     if (!lane_submit(server->chores, &r->job)) {
         credentials_free(&r->given);
         free(r);
@@ -163,4 +217,17 @@ bool reload_start(struct server *server, struct credentials *given, reload_done 
     server->reload = r;
     server_loop_hold(&server->loops[0]);
     return true;
+}
+
+bool reload_start(struct server *server, struct credentials *given, reload_done *done, void *owner,
+                  struct error *error)
+{
+    struct reload reload = { .given = given, .done = done, .owner = owner };
+    return begin(server, &reload, error);
+}
+
+bool reload_certificates(struct server *server, reload_done *done, void *owner, struct error *error)
+{
+    struct reload reload = { .renews = true, .done = done, .owner = owner };
+    return begin(server, &reload, error);
 }

@@ -1,4 +1,4 @@
-/* reload.h - a new configuration for a server that goes on.
+/* reload.h - a new configuration, or renewed certificates, for a server that goes on.
  *
  *   1 chores lane   reads and checks the file and the certificates; what is bad ends here, the old
  *                   settings stay
@@ -14,9 +14,13 @@
 /* How it ended; `error` when not ok.  NULL for a signal: the log tells. */
 typedef void reload_done(void *owner, bool ok, const struct error *error);
 
-/* Loop 0.  Takes `given` (certificates and keys that only root may read, or NULL), also on failure.
- * False: one is under way already, or memory is short (*error). */
+/* Loop 0.  Takes `given` (certificates and keys that the caller may read, or NULL), also on
+ * failure. False: one is under way already, or memory is short (*error). */
 bool reload_start(struct server *, struct credentials *given, reload_done *done, void *owner,
                   struct error *error);
+
+/* Loop 0.  The same configuration with its certificates as they are now, of which the user may read
+ * what he may; nothing happens when they have not changed.  Why it fails is told to `done` only. */
+bool reload_certificates(struct server *, reload_done *done, void *owner, struct error *error);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "run/owner.h"
 #include "run/process.h"
+#include "serve/confine.h"
 #include "serve/ports.h"
 #include "serve/reload.h"
 
@@ -82,9 +83,9 @@ static bool become_user(const struct config *config, struct error *error)
 /* --- From start to end --- */
 
 /* What a newcomer sees who has no configuration file. */
-static void greet(const struct server *server, const struct bound_ports *ports)
+static void greet(const struct config *config, const struct bound_ports *ports)
 {
-    if (server->settings->config->file.len)
+    if (config->file.len)
         return;
     printf("godwit " GODWIT_VERSION " serves the domain localhost on this machine only:\n");
     ports_print(ports);
@@ -108,42 +109,70 @@ static enum server_exit complain(const struct error *error)
     return exit_code_of(error);
 }
 
-static bool open_ports(const struct server *server, struct bound_ports *ports, struct error *error)
+/* What takes root, if we are root: certificates, ports below 1024, another user. */
+static bool take_what_root_may(struct config *config, unsigned loops, struct credentials **given,
+                               struct bound_ports *ports, struct error *error)
 {
-    const struct config *config = server->settings->config;
-    return ports_take_handed(server->loop_count, ports, error) &&
-           ports_bind(config, ports, error) && become_user(config, error);
+    static const struct credential_sources sources = { .without_own = true };
+    return credentials_read(config, &sources, given, error) &&
+           ports_take_handed(loops, ports, error) && ports_bind(config, ports, error) &&
+           become_user(config, error);
+}
+
+static void tell_walls(struct server *server)
+{
+    char words[ERROR_WORDS_MAX];
+    bool whole = confine_words(server->settings->config, &server->walls, words);
+    server_note(server, whole ? LOG_NOTICE : LOG_WARNING, "sandbox", words);
 }
 
 static enum server_exit serve(struct server *server, struct bound_ports *ports)
 {
     struct error error;
-    if (!open_ports(server, ports, &error) || !server_open(server, ports, &error) ||
-        !catch_signals(server, &error))
+    if (!server_open(server, ports, &error) || !catch_signals(server, &error))
         return complain(&error);
-    greet(server, ports);
+    tell_walls(server);
+    greet(server->settings->config, ports);
     process_notify("READY=1");
     server_turn(server);
     return server->exit_code;
+}
+
+/* Takes the configuration. */
+static enum server_exit start(struct config *config, unsigned loops, struct bound_ports *ports)
+{
+    struct credentials *given = NULL;
+    struct server *server = NULL;
+    struct error error;
+    bool ok = take_what_root_may(config, loops, &given, ports, &error);
+    struct sandbox_walls walls = { 0 };
+    if (ok)
+        walls = confine(config);
+    else
+        config_free(&config);
+    ok = ok && server_new(config, given, loops, &server, &error);
+    credentials_free(&given);
+    if (!ok)
+        return complain(&error);
+    server->tell_manager = process_notify;
+    server->walls = walls;
+    enum server_exit code = serve(server, ports);
+    server_free(&server);
+    return code;
 }
 
 enum server_exit server_run(const char *config_file, unsigned loops)
 {
     struct config_notices notices = { warn, NULL };
     struct config *config = NULL;
-    struct server *server;
     struct bound_ports ports = { 0 };
-    struct error error = { .kind = ERROR_NONE };
+    struct error error;
     if (loops == 0 || loops > SERVER_LOOPS_MAX)
         loops = process_processors() < SERVER_LOOPS_MAX ? process_processors() : SERVER_LOOPS_MAX;
     if (!config_load(config_file, &notices, &config, &error))
         return complain(&error);
     fit_connections(config);
-    if (!server_new(config, loops, &server, &error))
-        return complain(&error);
-    server->tell_manager = process_notify;
-    enum server_exit code = serve(server, &ports);
-    server_free(&server);
+    enum server_exit code = start(config, loops, &ports);
     ports_clear(&ports);
     return code;
 }

@@ -16,6 +16,7 @@
 #include "serve/guard.h"
 #include "serve/ports.h"
 #include "serve/relay.h"
+#include "serve/renewal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -274,7 +275,8 @@ static bool open_control(struct server *server, const struct config *config, str
            control_start(server, socket, &server->control, error);
 }
 
-bool server_new(struct config *config, unsigned loops, struct server **out, struct error *error)
+bool server_new(struct config *config, const struct credentials *given, unsigned loops,
+                struct server **out, struct error *error)
 {
     struct server *server = calloc(1, sizeof *server);
     *out = server;
@@ -289,7 +291,7 @@ bool server_new(struct config *config, unsigned loops, struct server **out, stru
         server_free(out);
         return false;
     }
-    struct settings_source source = { .service = server->tls };
+    struct settings_source source = { .service = server->tls, .files = { .given = given } };
     if (settings_new(config, &source, &server->settings, error) &&
         shared_new(&server->shared, error) && quota_new(&server->quota, error) &&
         make_loops(server, loops, error))
@@ -303,15 +305,17 @@ bool server_open(struct server *server, struct bound_ports *ports, struct error 
     const struct config *config = server->settings->config;
     return open_log(server, config, error) && open_store(server, config, error) &&
            open_cache(server, config, error) && relay_new(server, &server->relay, error) &&
-           open_control(server, config, error) && ports_start(ports, server, error) &&
-           log_start(server->log, error) && make_threads(server, error);
+           open_control(server, config, error) && renewal_new(server, &server->renewal, error) &&
+           ports_start(ports, server, error) && log_start(server->log, error) &&
+           make_threads(server, error);
 }
 
 void server_turn(struct server *server)
 {
     server->tend_timer.fire = tend;
     tend(&server->tend_timer);
-    credentials_tell(server->settings->credentials, server->settings->config, server->log);
+    credentials_tell(server->settings->credentials, server->settings->config, server->log,
+                     LOG_NOTICE);
     server_note(server, LOG_NOTICE, "ready", "godwit " GODWIT_VERSION " is serving");
     log_use_ring(server->log, 0);
     turn_other_loops(server);
@@ -328,6 +332,7 @@ void server_free(struct server **server_ref)
     for (unsigned i = 1; i < server->loop_count; i++)
         lane_free(&server->loops[i].thread);
     control_stop(&server->control);
+    renewal_free(&server->renewal);
     relay_free(&server->relay);
     auth_free(&server->auth);
     cache_lane_free(&server->cache);

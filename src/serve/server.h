@@ -12,6 +12,7 @@
 #define SERVE_SERVER_H
 
 #include "run/log.h"
+#include "run/sandbox.h"
 #include "run/stream.h"
 #include "serve/people.h"
 #include "serve/quota.h"
@@ -24,6 +25,7 @@ struct cache_lane;
 struct bound_ports;
 struct control;
 struct relay;
+struct renewal;
 struct dispatch;
 struct sasl_service;
 struct office;
@@ -79,12 +81,14 @@ struct server {
     struct auth *auth;
     struct cache_lane *cache; /* what may be lost: bans, greylist, policies */
     struct log *log;
-    struct lane *chores; /* reading configuration and certificates again */
+    struct sandbox_walls walls; /* around the process; none when it has several servers */
+    struct lane *chores;        /* reading configuration and certificates again */
     struct control *control;
     struct relay *relay;       /* the way out */
     struct dispatch *dispatch; /* the relay's; NULL: nothing is sent */
     struct office
         *office; /* the relay's: what the queue has of this server; NULL: no reports are written */
+    struct renewal *renewal;
     struct reload *reload; /* the one that is under way, or NULL */
     struct server_loop *loops;
     unsigned loop_count;
@@ -98,8 +102,11 @@ struct server {
 
 /* --- Its life: new, open, turn, free --- */
 
-/* Takes the configuration over, also on failure.  1 to SERVER_LOOPS_MAX loops; no thread yet. */
-bool server_new(struct config *, unsigned loops, struct server **out, struct error *);
+/* Takes the configuration over, also on failure.  `given`: what was read of its certificates before
+ * root became the user; borrowed for the call, may be NULL.  1 to SERVER_LOOPS_MAX loops; no thread
+ * yet. */
+bool server_new(struct config *, const struct credentials *given, unsigned loops,
+                struct server **out, struct error *);
 /* Opens log and store, and takes the sockets that ports_bind() bound for as many loops. */
 bool server_open(struct server *, struct bound_ports *, struct error *);
 /* Serves on this thread (loop 0) and others, until it has stopped; the reason is in exit_code. */

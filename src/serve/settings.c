@@ -25,7 +25,7 @@ static struct smtp_server_config smtp_of(const struct config *c, bool submission
         .message_ms = c->smtp_message_ms,
         .greeting_ms = submission ? 0 : c->greeting_delay_ms,
         .submission = submission,
-        .offer_tls = c->certificate_count > 0,
+        .offer_tls = true,
     };
 }
 
@@ -39,7 +39,7 @@ static struct pop3_server_config pop3_of(const struct config *config)
         .logins_max = config->logins,
         .login_delay_s = at_most(config->login_delay_ms / 1000, UINT32_MAX),
         .idle_ms = config->pop3_idle_ms,
-        .offer_tls = config->certificate_count > 0,
+        .offer_tls = true,
     };
 }
 
@@ -52,14 +52,13 @@ static struct text mechanisms_of(const struct config *config, enum offer offer)
     return offer == OFFER_BOUND ? T(SASL_BOUND_MECHANISMS) : T(SASL_MECHANISMS);
 }
 
-bool settings_new(struct config *config, const struct settings_source *source,
-                  struct settings **out, struct error *error)
+/* Borrows the config: on failure it stays the caller's. */
+static bool make(struct config *config, const struct settings_source *source, struct settings **out,
+                 struct error *error)
 {
     struct settings *s = calloc(1, sizeof *s);
-    if (!s) {
-        config_free(&config);
+    if (!s)
         return error_set(error, ERROR_TEMPORARY, "memory is short");
-    }
     s->config = config;
     for (enum offer offer = 0; offer < OFFERS; offer++) {
         s->smtp[offer] = smtp_of(config, false);
@@ -68,13 +67,28 @@ bool settings_new(struct config *config, const struct settings_source *source,
         s->smtp[offer].mechanisms = s->submission[offer].mechanisms = s->pop3[offer].mechanisms =
             mechanisms_of(config, offer);
     }
-    if (!credentials_read(config, &source->files, &s->credentials, error) ||
-        !credentials_context(s->credentials, config, source->service, &s->tls, error)) {
-        settings_free(&s);
-        return false;
-    }
     *out = s;
-    return true;
+    if (credentials_read(config, &source->files, &s->credentials, error) &&
+        credentials_context(s->credentials, config, source->service, &s->tls, error))
+        return true;
+    s->config = NULL;
+    settings_free(out);
+    return false;
+}
+
+bool settings_new(struct config *config, const struct settings_source *source,
+                  struct settings **out, struct error *error)
+{
+    bool ok = make(config, source, out, error);
+    if (!ok)
+        config_free(&config);
+    return ok;
+}
+
+bool settings_renew(const struct settings *old, const struct settings_source *source,
+                    struct settings **out, struct error *error)
+{
+    return make(old->config, source, out, error);
 }
 
 void settings_free(struct settings **s)
@@ -109,17 +123,6 @@ enum wire_level settings_wire_level(const struct settings *s)
         [PROTOCOL_LOG_ALL] = WIRE_ALL,
     };
     return levels[s->config->log_protocol];
-}
-
-const char *role_obstacle(const struct config *config, enum role role)
-{
-    if (config->certificate_count > 0)
-        return NULL;
-    if (role_begins_with_tls(role))
-        return "it needs a certificate: set certificate and key in tls { }";
-    if (role == ROLE_SUBMISSION && config->cleartext == CLEARTEXT_NEVER)
-        return "nobody can log in: set certificate and key in tls { }, or auth.cleartext";
-    return NULL;
 }
 
 bool role_begins_with_tls(enum role role)

@@ -22,12 +22,12 @@ enum offer {
 };
 
 struct settings {
-    struct config *config; /* owned; all texts below point into it */
+    struct config *config; /* owned; all texts below point into it; see settings_renew() */
     struct smtp_server_config smtp[OFFERS];
     struct smtp_server_config submission[OFFERS];
     struct pop3_server_config pop3[OFFERS];
     struct credentials *credentials; /* owned */
-    struct tls_context *tls;         /* owned; NULL: no certificate is configured */
+    struct tls_context *tls;         /* owned */
 };
 
 /* What settings are made with, besides the configuration. */
@@ -36,10 +36,14 @@ struct settings_source {
     struct credential_sources files;
 };
 
-/* Takes the config over, also on failure.  Reads certificates: blocks.  ERROR_CONFIG: one of them
- * cannot be used. */
+/* Takes the config over, also on failure.  Reads certificates, and makes the server's own when the
+ * configuration names none: blocks.  ERROR_CONFIG: one of them cannot be used. */
 bool settings_new(struct config *, const struct settings_source *, struct settings **out,
                   struct error *);
+/* The same configuration with the certificates of now.  Both settings have the config then: whoever
+ * drops the old ones sets theirs to NULL before he frees them. */
+bool settings_renew(const struct settings *old, const struct settings_source *,
+                    struct settings **out, struct error *);
 void settings_free(struct settings **);
 
 /* Whether a password may be spoken in the clear on a connection from this peer. */
@@ -48,8 +52,6 @@ bool settings_allow_cleartext(const struct settings *, const struct endpoint *pe
 /* How much of a session is logged. */
 enum wire_level settings_wire_level(const struct settings *);
 
-/* Why a listener of this role is not bound, as a sentence; NULL: it is. */
-const char *role_obstacle(const struct config *, enum role);
 /* Implicit TLS (RFC 8314 3). */
 bool role_begins_with_tls(enum role);
 bool role_is_pop3(enum role);

@@ -172,7 +172,9 @@ static void test_nothing_but_a_domain(void **state)
     assert_false(c->listeners[0].written);
     assert_true(c->listeners[0].optional);
     assert_false(c->user_written || c->data_written);
-    assert_int_equal(c->certificate_count, 0);
+    assert_int_equal(c->certificate_count, 1);
+    assert_true(c->certificate_made);
+    assert_text(c->certificates[0].certificate, "/var/lib/godwit/certificate.pem");
     assert_int_equal(c->route_count, 0);
     config_free(&c);
 }
@@ -499,20 +501,28 @@ static void test_questions(void **state)
 {
     (void)state;
     struct config *a = read_ok(everything), *b = read_ok(DOMAIN), *c, *d;
-    const char *names[3];
+    const char *names[CONFIG_RESTART_MAX];
     struct endpoint peer;
     assert_true(endpoint_parse_address(T("::ffff:127.1.2.3"), &peer));
     assert_true(config_trusts(a, &peer));
     assert_true(endpoint_parse_address(T("192.0.2.1"), &peer));
     assert_false(config_trusts(a, &peer));
     assert_int_equal(config_needs_restart(a, b, names), 0);
-    c = read_ok(DOMAIN "data = x user = y listen smtp { }");
-    assert_int_equal(config_needs_restart(a, c, names), 3);
+    c = read_ok(DOMAIN "data = x user = y sandbox = off listen smtp { }");
+    assert_int_equal(config_needs_restart(a, c, names), 4);
     assert_string_equal(names[0], "data");
     assert_string_equal(names[1], "user");
     assert_string_equal(names[2], "listen");
-    d = read_ok(DOMAIN "listen smtp { address = '127.0.0.1:25' } data = x user = y");
+    assert_string_equal(names[3], "sandbox");
+    d = read_ok(DOMAIN "listen smtp { address = '127.0.0.1:25' } data = x user = y "
+                       "sandbox = no");
     assert_int_equal(config_needs_restart(c, d, names), 1);
+    struct error e;
+    assert_true(config_keep(d, a, &e));
+    assert_text(d->data, "/var/lib/godwit");
+    assert_text(d->user, "godwit");
+    assert_true(d->sandbox && d->certificate_made);
+    assert_text(d->certificates[0].key, "/var/lib/godwit/certificate.pem");
     config_free(&a);
     config_free(&b);
     config_free(&c);

@@ -503,8 +503,9 @@ for label, change, code, said in [
         ("no-user", "domain a.test { }\n", 0, r"^warn domains: a.test has no user.*451"),
         ("certificate", "tls { certificate = no.pem key = no.key }\n", 1,
          r"^error tls: .*no.pem: .*No such file"),
-        ("not-bound", 'listen pop3s { address = "127.0.0.1:2995" }\n', 0,
-         r"^warn listen: pop3s 127.0.0.1:2995 is not bound: it needs a certificate"),
+        ("no-certificate", 'listen pop3s { address = "127.0.0.1:2995" }\n', 0,
+         r"^warn tls: no certificate is named: the first start makes /.*/data/certificate.pem, .*"
+         r"certbot certonly --standalone -d mx.example.test --deploy-hook \"godwit reload\""),
         ("foreign-address", 'listen submission { address = "127.0.0.1:25250" }\n'
          "limits { connections = 10000000 connections_per_peer = 5 }\n", 0,
          r"^(warn|ok) limits: "),

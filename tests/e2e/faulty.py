@@ -10,7 +10,8 @@ class FaultyServer(Server):
 
     def start(self, *wrap):
         library = os.path.join(os.path.dirname(self.program), "..", "tests", "e2e", "libfault.so")
-        self.fault_file = os.path.join(self.folder, "fault")
+        # In DATA: elsewhere the sandbox lets nobody remove it.
+        self.fault_file = os.path.join(self.folder, "data", "fault")
         # A sanitizer wants to be the first library; behind this one it works as well.
         options = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
         super().start("env", f"LD_PRELOAD={os.path.abspath(library)}",

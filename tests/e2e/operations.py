@@ -3,6 +3,7 @@
 Stops, reloads, a second server, handed-over sockets, privileges, a disk that is full.
 """
 
+import contextlib
 import os
 import pwd
 import re
@@ -274,7 +275,8 @@ def ask_control(server, octets):
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     sock.settimeout(20)
     sock.connect(f"{server.folder}/data/control.sock")
-    sock.sendall(octets)
+    with contextlib.suppress(BrokenPipeError):    # too many ask at once: it hung up
+        sock.sendall(octets)
     return sock
 
 

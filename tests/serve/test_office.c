@@ -56,8 +56,9 @@ static void add_person(const char *folder, const char *name, const char *target)
 
 static int set_up(void **state)
 {
-    static const struct text words = TEXT("hostname = \"mx.a.test\"\ndomain \"a.test\" {}\n"
-                                          "domain \"empty.test\" {}\n");
+    static const char form[] = "hostname = \"mx.a.test\"\ndata = \"%s\"\ndomain \"a.test\" {}\n"
+                               "domain \"empty.test\" {}\n";
+    char words[sizeof form + sizeof(((struct world *)0)->folder)];
     struct world *w = calloc(1, sizeof *w);
     struct config_notices notices = { 0 };
     struct log_options log = { .rings = 1 };
@@ -70,10 +71,13 @@ static int set_up(void **state)
     add_person(w->folder, "team@a.test", "alice@a.test");
     add_person(w->folder, "away@a.test", "X@c.test");
     add_person(w->folder, "away@a.test", "team@a.test");
-    if (!config_read("test.conf", words, &notices, &config, &error))
+    snprintf(words, sizeof words, form, w->folder);
+    if (!config_read("test.conf", text_of(words), &notices, &config, &error))
         fail_msg("%s", error.words);
     struct server *s = &w->server;
-    assert_true(settings_new(config, &(struct settings_source){ 0 }, &s->settings, &error));
+    assert_true(tls_service_new(&s->tls, &error));
+    struct settings_source source = { .service = s->tls };
+    assert_true(settings_new(config, &source, &s->settings, &error));
     assert_true(shared_new(&s->shared, &error));
     assert_true(log_new(&log, &s->log, &error));
     assert_true(people_new(w->folder, s->shared, &s->people, &error));
@@ -99,6 +103,7 @@ static int tear_down(void **state)
     log_free(&s->log);
     shared_free(&s->shared);
     settings_free(&s->settings);
+    tls_service_free(&s->tls);
     snprintf(command, sizeof command, "rm -rf %s", w->folder);
     assert_int_equal(system(command), 0);
     free(w);
