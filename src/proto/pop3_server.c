@@ -86,7 +86,7 @@ void pop3_say(struct pop3_server *s, const struct pop3_reply *r)
 {
     const char *words = r->words;
     if (r->fault == POP3_FAULT_CLIENT && count_up(&s->errors, s->config->errors_max)) {
-        words = "too many errors";
+        words = "rule errors: too many errors";
         s->phase = POP3_IN_CLOSE;
         s->too_many_errors = true;
     }

@@ -304,9 +304,9 @@ static bool takes_leave(struct smtp_server *s)
     s->mistakes.too_many_errors = errors_max && s->errors >= errors_max;
     s->mistakes.too_many_logins = logins_max && s->failed_logins >= logins_max;
     if (s->mistakes.too_many_errors)
-        close_with(s, REPLY(421, "4.7.0", "too many errors"));
+        close_with(s, REPLY(421, "4.7.0", "rule errors: too many errors"));
     else if (s->mistakes.too_many_logins)
-        close_with(s, REPLY(421, "4.7.0", "too many failed logins"));
+        close_with(s, REPLY(421, "4.7.0", "rule logins: too many failed logins"));
     else if (s->farewell.code && !(s->tx && s->tx->message_open))
         close_with(s, s->farewell);
     return s->phase == PHASE_CLOSING;

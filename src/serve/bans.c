@@ -231,13 +231,14 @@ enum bans_verdict bans_meet(struct bans *b, const struct endpoint *peer,
 uint32_t bans_mistakes(struct bans *b, const struct endpoint *peer, int64_t now_ms)
 {
     struct peer_key key = peer_key(peer);
-    uint32_t mistakes = 0;
+    uint64_t mistakes = 0;
     pthread_mutex_lock(&b->lock);
     const struct tally *t = find_tally(b, &key, now_ms);
-    if (t && __builtin_add_overflow(t->counts[OFFENCE_ERROR], t->counts[OFFENCE_LOGIN], &mistakes))
-        mistakes = UINT32_MAX;
+    if (t)
+        mistakes =
+            t->counts[OFFENCE_ERROR] + (uint64_t)t->counts[OFFENCE_LOGIN] * BANS_LOGIN_WEIGHT;
     pthread_mutex_unlock(&b->lock);
-    return mistakes;
+    return mistakes < UINT32_MAX ? (uint32_t)mistakes : UINT32_MAX;
 }
 
 bool bans_put(struct bans *b, const struct endpoint *peer, const struct ban *ban, int64_t now_ms)

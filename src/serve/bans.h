@@ -32,6 +32,7 @@ enum offence {
 /* "hourly_logins": the setting that was exceeded, and the name of the rule. */
 const char *offence_rule(enum offence);
 
+enum { BANS_LOGIN_WEIGHT = 5 };
 enum { BANS_HOUR_MS = 3600 * 1000, BANS_LOGIN_MS = 24 * 3600 * 1000 };
 
 /* In an hour, of one peer; 0: none.  A network may do `network` times as much; 0: it is not
@@ -72,7 +73,8 @@ enum bans_verdict bans_count(struct bans *, const struct endpoint *, struct deed
 /* A new connection: whether it is banned, or over any of the limits; it is not counted. */
 enum bans_verdict bans_meet(struct bans *, const struct endpoint *, const struct bans_limits *,
                             struct ban *ban_out);
-/* Errors and failed logins of the last hour, without its network's: what it pays for. */
+/* Errors of the last hour, without its network's; a failed login counts as BANS_LOGIN_WEIGHT more.
+ */
 uint32_t bans_mistakes(struct bans *, const struct endpoint *, int64_t now_ms);
 
 /* False, and nothing happens: somebody has logged in from there within a day, or there are too many

@@ -380,8 +380,9 @@ static void turn_away(struct served_port *port, struct stream *stream, const cha
 
 static const char *refusal_words(enum admission verdict)
 {
-    return verdict == FULL_FOR_PEER ? "too many connections from your address, try again later"
-                                    : "too many connections, try again later";
+    return verdict == FULL_FOR_PEER
+               ? "rule connections_per_peer: too many from your address, try again later"
+               : "rule connections: too many connections, try again later";
 }
 
 static void log_refusal(struct served_port *port, const struct endpoint *peer, const char *why)

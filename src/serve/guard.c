@@ -12,7 +12,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MISTAKES_MAX = 8 }; /* that a session begins with: its first one then costs 4 s */
+/* Whoever tries his configuration out makes some mistakes; so many of an hour count as one that a
+ * session begins with, up to the most: its first one then costs 4 s. */
+enum { MISTAKES_WORTH_ONE = 50, MISTAKES_MAX = 7 };
 
 /* In the order of enum offence; said to the peer. */
 static const char *const too_much[OFFENCES] = {
@@ -114,6 +116,7 @@ uint32_t guard_mistakes(struct server_loop *home, const struct endpoint *peer)
     if (config_allows(home->settings->config, peer))
         return 0;
     uint32_t mistakes = bans_mistakes(shared_bans(home->server->shared), peer, clock_wall_ms());
+    mistakes /= MISTAKES_WORTH_ONE;
     return mistakes < MISTAKES_MAX ? mistakes : MISTAKES_MAX;
 }
 

@@ -6,12 +6,13 @@ import base64
 import json
 import os
 import re
-import socket
+import resource
+import subprocess
 import time
 
 import harness
 from dns_server import REFUSED, SERVFAIL, DnsServer
-from harness import Server, case, check, content_of, equal, until
+from harness import Server, Skip, case, check, content_of, equal, until
 from strangers import own_address, stranger_server
 
 BOB = "bob@example.test"
@@ -145,6 +146,21 @@ def errors_ban():
 
 
 @case
+def a_reload_switches_bans_on_and_off():
+    with stranger(abuse="logins = 3") as server:
+        server.sections["abuse"] = 'ban = "1h"  logins = 3'
+        server.write_config()
+        server.run("reload")
+        guess(server, 3)
+        check("rule logins" in refused(server), "no ban")
+        server.sections["abuse"] = "logins = 3"
+        server.write_config()
+        server.run("reload")
+        welcome(server)
+        check("abuse.ban is off" in server.run("ban", "why", own_address()), "why")
+
+
+@case
 def nobody_is_banned_unless_it_is_configured():
     with stranger(abuse="logins = 3") as server:
         guess(server, 3)
@@ -173,7 +189,6 @@ def the_near_are_never_banned():
 
 def run_told(server, *words):
     """What a command that says no tells on standard error."""
-    import subprocess
     done = subprocess.run([server.program, *words, "-c", server.config], cwd=server.folder,
                           capture_output=True, timeout=30, check=False)
     equal(done.returncode, 1, f"exit code of {words}")
@@ -262,11 +277,16 @@ def failed_logins_of_many_sessions():
 @case
 def earlier_mistakes_cost_time_in_the_next_session():
     with stranger() as server:
-        guess(server, 3)
+        for _ in range(10):
+            guess(server, 3)
         wire = server.smtp()
         began = time.monotonic()
         wire.say("XYZZY", "500")
         check(time.monotonic() - began >= 0.25, "the first mistake was free")
+        wire = server.smtp()    # patience is asked of those who make mistakes only
+        began = time.monotonic()
+        wire.envelope()
+        check(time.monotonic() - began < 0.25, "all is slow")
 
 
 @case
@@ -309,6 +329,25 @@ def a_hundred_thousand_bad_commands():
                 wire.expect(wire.line(), "500 5.5.2")
         server.check_memory(before, 8)
         wire.say("QUIT", "221")
+
+
+@case
+def nine_thousand_idle_connections():
+    count = 9000
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < count + 1000:
+        raise Skip(f"at most {hard} open files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count + 1000), hard))
+    with Server(users=[BOB]) as server:
+        before = server.memory()
+        idle = [server.connect() for _ in range(count)]
+        for wire in idle:
+            wire.expect(wire.reply(), "220")
+        server.check_memory(before, count * 8 >> 10)    # 8 KB each
+        began = time.monotonic()
+        server.deliver(b"words\r\n")
+        check(time.monotonic() - began < 2, "a new session had to wait")
+        idle[-1].say("NOOP", "250")
 
 
 # --- The greeting ---
@@ -380,7 +419,7 @@ def a_listed_address():
         check(judged.rcpt().endswith(": see_http://bad.test/why"), "its words")
         logged(judged.server, "refused", "rule blocklist", f"address={BOB}")
         equal(judged.rcpt("postmaster@example.test")[:3], "250", "postmaster")
-        equal(judged.rcpt("<postmaster>".strip("<>"))[:3], "250", "postmaster alone")
+        equal(judged.rcpt("postmaster")[:3], "250", "postmaster alone")
 
 
 @case

@@ -343,7 +343,7 @@ static void test_values_follow_a_reload(void **state)
     other.offer_tls = false;
     other.errors_max = 1;
     pop3_server_reconfigure(d.session, &other);
-    assert_string_equal(ask(&d, "STLS\r\n"), "-ERR too many errors\r\n");
+    assert_string_equal(ask(&d, "STLS\r\n"), "-ERR rule errors: too many errors\r\n");
     assert_int_equal(d.step.kind, POP3_CLOSE);
     close_session(&d);
 }

@@ -119,7 +119,7 @@ static void test_over_the_limit(void **state)
     assert_int_equal(meet(b, "192.0.2.1", NOW + HOUR), BANS_WELCOME); /* another hour */
     assert_int_equal(count(b, "192.0.2.9", OFFENCE_UNKNOWN, UINT32_MAX, NOW), BANS_WELCOME);
     struct endpoint e = peer("192.0.2.1");
-    assert_int_equal(bans_mistakes(b, &e, NOW + 2), 16);
+    assert_int_equal(bans_mistakes(b, &e, NOW + 2), 10 + 6 * BANS_LOGIN_WEIGHT);
     assert_int_equal(bans_mistakes(b, &e, NOW + HOUR), 0);
     assert_int_equal(meet(b, "192.0.2.1", NOW - HOUR), BANS_WELCOME); /* the clock was set back */
 }
