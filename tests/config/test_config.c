@@ -543,7 +543,7 @@ static void test_rows(void **state)
     size_t sections = 0;
     while (config_section(sections, &section))
         sections++;
-    assert_int_equal(sections, 13);
+    assert_int_equal(sections, 14);
 }
 
 int main(void)

@@ -362,7 +362,9 @@ def s17_bare_sockets_log_in_after_helo():
         found = server.messages(ALICE, "wonder")
         equal(len(found), 2, "messages")
         for message in found:
-            check(message.endswith(b"Content-Type:text/plain\t\r\n\r\nhello\r\n"), f"{message!r}")
+            check(b"\r\nContent-Type:text/plain\t\r\n" in message, f"{message!r}")
+            check(b"\r\nMessage-ID: <" in message, f"{message!r}")
+            check(message.endswith(b"\r\n\r\nhello\r\n"), f"{message!r}")
 
 
 @case

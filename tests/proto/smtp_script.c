@@ -22,6 +22,7 @@ struct item {
 struct script {
     char name[200];
     struct smtp_server_config config;
+    struct text tls_mechanisms; /* offered once TLS is active; empty: as before */
     struct smtp_server_peer peer;
     struct item items[ITEMS_MAX];
     size_t count;
@@ -106,6 +107,8 @@ static bool set_flag(struct script *s, const char *word)
         s->config.offer_tls = true;
     else if (strcmp(word, "auth") == 0)
         s->config.mechanisms = T("PLAIN LOGIN");
+    else if (strcmp(word, "auth-over-tls") == 0)
+        s->tls_mechanisms = T("PLAIN LOGIN");
     else if (strcmp(word, "trusted") == 0)
         s->peer.trusted = true;
     else if (strcmp(word, "verify") == 0)
@@ -247,6 +250,7 @@ struct text script_expected(const struct script *s)
 
 struct play {
     const struct script *script;
+    struct smtp_server_config under_tls; /* with auth-over-tls */
     const struct script_weather *weather;
     struct smtp_server *server;
     struct driver driver;
@@ -461,6 +465,8 @@ static void happen(struct play *p, const struct item *item)
         smtp_server_shut_down(p->server, "4.3.2", "going down");
     } else if (p->handshake && !p->closed) {
         smtp_server_tls_started(p->server, p->now_ms);
+        if (p->script->tls_mechanisms.len)
+            smtp_server_reconfigure(p->server, &p->under_tls);
         p->handshake = false;
     }
     pump(p);
@@ -491,6 +497,8 @@ bool script_play(const struct script *s, const struct script_weather *weather, s
     leave(&p);
     if (!p.server)
         return false;
+    p.under_tls = s->config;
+    p.under_tls.mechanisms = s->tls_mechanisms;
     driver_init(&p.driver);
     buffer_init(&p.pending, 1 << 26);
     buffer_init(&p.content, 1 << 26);
