@@ -154,7 +154,8 @@ static void use_rows(struct domain *dm)
     dm->leftover |= t->after.message != 0;
     look_back(dm);
     domain_wants(dm);
-    hop_go(dm->hop);
+    if (!hop_gathers(dm->hop))
+        hop_go(dm->hop);
 }
 
 /* --- Taking --- */
@@ -179,8 +180,13 @@ static void took(struct queue_take *t)
     queue_take_clear(t);
     domain_rest(dm);
     hop_feed(hop); /* the room that was kept may not have been used */
-    hop_used(hop);
     domains_take(d);
+    if (hop_gathers(hop) && hop->taking_rows == 0) {
+        hop_go(hop);
+        hop_feed(hop);
+        domains_take(d);
+    }
+    hop_used(hop);
     dispatch_release(d);
 }
 
@@ -230,9 +236,12 @@ void domains_take(struct dispatch *d)
 void domain_job_over(struct queue_job *job, bool again)
 {
     struct domain *dm = job->domain;
-    CHECK(dm->in_hand >= job->row_count);
-    dm->in_hand -= job->row_count;
-    dm->dispatch->rows_in_hand -= job->row_count;
+    struct list *part;
+    while ((part = list_take_first(&job->parts)))
+        domain_job_over(OWNER_OF(part, struct queue_job, link), again);
+    CHECK(dm->in_hand >= job->own_count);
+    dm->in_hand -= job->own_count;
+    dm->dispatch->rows_in_hand -= job->own_count;
     dm->leftover |= again;
     job_free(&job);
     if (dm->in_hand > 0)

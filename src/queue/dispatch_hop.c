@@ -105,11 +105,30 @@ uint32_t hop_room(const struct hop *hop)
     return used == 0 && destination_may_open(&hop->destination, now) ? PROBE_ROWS : 0;
 }
 
+bool hop_gathers(const struct hop *hop)
+{
+    return hop->route.kind == ROUTE_HOST;
+}
+
+/* A job of this message that waits; NULL: none. */
+static struct queue_job *find_job(const struct hop *hop, message_id message)
+{
+    for (struct list *at = hop->jobs.prev; at != &hop->jobs; at = at->prev) {
+        struct queue_job *job = OWNER_OF(at, struct queue_job, link);
+        if (job->item.row.message == message)
+            return job;
+    }
+    return NULL;
+}
+
 void hop_add_job(struct hop *hop, struct queue_job *job)
 {
+    struct queue_job *known = hop_gathers(hop) ? find_job(hop, job->item.row.message) : NULL;
+    hop->row_count += job->row_count;
+    if (known && job_join(known, job))
+        return;
     list_append(&hop->jobs, &job->link);
     hop->job_count++;
-    hop->row_count += job->row_count;
 }
 
 static struct queue_job *take_job(struct hop *hop)

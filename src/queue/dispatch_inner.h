@@ -142,6 +142,9 @@ struct hop *hop_for(struct dispatch *, struct text domain);
 /* How many rows for it are worth taking now; 0: none. */
 uint32_t hop_room(const struct hop *);
 void hop_add_job(struct hop *, struct queue_job *);
+/* Whether mail of many domains goes there, so that what is taken of each is worth waiting for: a
+ * message's recipients then travel together. */
+bool hop_gathers(const struct hop *);
 /* Gives its jobs to sessions. */
 void hop_go(struct hop *);
 /* Its jobs go back to the store. */

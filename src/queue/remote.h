@@ -33,14 +33,20 @@ struct queue_job {
     struct queue_item item; /* texts in `memory`; its row is the first one */
     struct queue_row *rows;
     uint32_t row_count;
-    void *domain; /* dispatch's own */
+    struct list parts;  /* jobs that were joined to it, whose rows stand behind its own */
+    uint32_t own_count; /* rows without theirs */
+    void *domain;       /* dispatch's own */
     enum job_fate fate;
     uint32_t rows_sent; /* the session's: how far it has come */
 };
 
 /* Copies what belongs to one message from rows as the store gave them.  NULL: memory is short. */
 struct queue_job *job_new(const struct queue_item *items, uint32_t count);
+/* With its parts. */
 void job_free(struct queue_job **);
+/* Makes `other` a part: a job of the same message, for recipients of another domain behind the same
+ * hop.  False: there would be too many rows, or memory is short, and nothing happens. */
+bool job_join(struct queue_job *, struct queue_job *other);
 
 /* What the errand taught about the hop. */
 enum hop_news {

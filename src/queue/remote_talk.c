@@ -86,12 +86,26 @@ static bool needs_utf8(const struct queue_job *job, const struct settling *s)
     return !ascii || (job->item.envelope.utf8 && job->item.facts.eight_bit);
 }
 
+/* The first rows, those of so many domains; they stand together. */
+static uint32_t rows_of_domains(const struct queue_row *rows, uint32_t count, uint32_t domains_max)
+{
+    uint32_t domains = 1;
+    for (uint32_t i = 1; i < count; i++)
+        if (!text_equal(rows[i].domain, rows[i - 1].domain) && ++domains > domains_max)
+            return i;
+    return count;
+}
+
 /* As many recipients as the host takes at a time (RFC 9422). */
 static uint32_t slice_of(const struct remote *r)
 {
-    uint32_t most = smtp_client_offers(r->machine)->recipients_max;
+    const struct smtp_client_offers *offers = smtp_client_offers(r->machine);
     uint32_t left = r->job->row_count - r->job->rows_sent;
-    return most && left > most ? most : left;
+    if (offers->recipients_max && left > offers->recipients_max)
+        left = offers->recipients_max;
+    if (offers->domains_max)
+        left = rows_of_domains(r->job->rows + r->job->rows_sent, left, offers->domains_max);
+    return left;
 }
 
 static struct smtp_client_recipient *recipients_of(struct queue_job *job, const struct settling *s)

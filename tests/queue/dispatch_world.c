@@ -252,11 +252,15 @@ static void nothing(void *owner)
     (void)owner;
 }
 
-static void make_rows(const struct commit *c, const char *domain, struct queue_row *rows,
+static void make_rows(const struct commit *c, const char *domains, struct queue_row *rows,
                       char (*names)[64])
 {
+    struct text rest = T(""), domain;
     for (uint32_t i = 0; i < c->row_count; i++) {
-        int len = snprintf(names[i], sizeof names[i], "u%u@%s", i, domain);
+        if (rest.len == 0)
+            rest = text_of(domains);
+        text_cut(&rest, ',', &domain);
+        int len = snprintf(names[i], sizeof names[i], "u%u@%.*s", i, TEXT_ARGS(domain));
         rows[i] = (struct queue_row){
             .message = c->message,
             .number = i,
@@ -264,7 +268,7 @@ static void make_rows(const struct commit *c, const char *domain, struct queue_r
             .due_ms = c->arrived_ms,
             .address = { names[i], (size_t)len },
         };
-        rows[i].domain = text_skip(rows[i].address, rows[i].address.len - strlen(domain));
+        rows[i].domain = text_skip(rows[i].address, rows[i].address.len - domain.len);
     }
 }
 

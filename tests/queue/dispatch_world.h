@@ -39,7 +39,8 @@ void office_start(struct office_world *);
 /* Stops, waits until nothing holds the loop, frees. */
 void office_stop(struct office_world *);
 
-/* Stores a message from alice@a.test for `count` recipients: "uN@DOMAIN", and pokes. */
+/* Stores a message from alice@a.test for `count` recipients: "uN@DOMAIN", and pokes.  Several
+ * domains, with a comma between them, take turns. */
 void office_mail(struct office_world *, const char *domain, unsigned count);
 
 /* Turns the loop once; when nothing goes on any more, time passes. */

@@ -75,6 +75,7 @@ static void address_in(struct text line, char out[ADDRESS_ROOM])
 
 static void take(struct session *s)
 {
+    s->hosts->transactions++;
     for (unsigned i = 0; i < s->count; i++)
         buffer_printf(&s->hosts->taken, "%u %s %s %s\n", s->host, s->sender, s->to[i], s->subject);
 }

@@ -38,7 +38,7 @@ struct mail_hosts {
     struct host_script scripts[HOSTS_SCRIPTED]; /* [N] is 127.0.0.N */
     /* What was taken: "N FROM TO FIRST-LINE\n" for each recipient. */
     struct buffer taken;
-    unsigned connections, quits, open, most_open;
+    unsigned connections, quits, open, most_open, transactions; /* that were taken */
     struct list sessions;
     void (*enter)(void); /* around all that is done here, NULL: nothing */
     void (*leave)(void);

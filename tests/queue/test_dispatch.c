@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { MINUTE_MS = 60 * 1000, HOUR_MS = 60 * MINUTE_MS, TURNS_TRIED = 200, MANY = 40 };
@@ -66,6 +67,58 @@ static void test_many_recipients(void **state)
     office_mail(o, "b.test", 150);
     office_until_empty(o);
     took_all_once(o, 150);
+}
+
+static void smarthost(struct office_world *o, const char *more)
+{
+    char relay[200];
+    snprintf(relay, sizeof relay, "smarthost = \"127.0.0.2:%u\" %s", o->hosts.port, more);
+    office_configure(o, relay);
+}
+
+/* One message's recipients travel together, whatever their domains, behind one smarthost. */
+static void test_domains_together(void **state)
+{
+    struct office_world *o = *state;
+    smarthost(o, "");
+    office_mail(o, "b.test,c.test,d.test", 9);
+    office_start(o);
+    office_until_empty(o);
+    took_all_once(o, 9);
+    assert_int_equal(o->hosts.transactions, 1);
+    for (unsigned i = 0; i < MANY; i++)
+        office_mail(o, "b.test,c.test,d.test,e.test,f.test", 9);
+    office_until_empty(o);
+    took_all_once(o, 9);
+}
+
+/* ... or as many as the host takes at a time (RFC 9422). */
+static void test_few_domains_together(void **state)
+{
+    struct office_world *o = *state;
+    smarthost(o, "");
+    mail_hosts_say(&o->hosts, 2, HOST_EHLO,
+                   "250-host\r\n250-PIPELINING\r\n250 LIMITS RCPTDOMAINMAX=2", HOST_PLACE_ALWAYS);
+    office_mail(o, "b.test,c.test,d.test", 9);
+    office_start(o);
+    office_until_empty(o);
+    took_all_once(o, 9);
+    assert_int_equal(o->hosts.transactions, 2);
+}
+
+/* What is refused is refused for one of them; the others are served, and each is told of. */
+static void test_together_not_alike(void **state)
+{
+    struct office_world *o = *state;
+    smarthost(o, "");
+    mail_hosts_say(&o->hosts, 2, HOST_RCPT, "550 5.1.1 nobody", 1);
+    mail_hosts_say(&o->hosts, 2, HOST_END, "451 4.3.0 later", 1);
+    office_mail(o, "b.test,c.test,d.test", 3);
+    office_start(o);
+    office_until_empty(o);
+    assert_int_equal(mail_hosts_took(&o->hosts, " letter-1"), 2);
+    assert_int_equal(o->hosts.transactions, 1);
+    assert_int_equal(office_reports(o), 1);
 }
 
 /* At the first retry step, give or take a tenth, and not an hour later. */
@@ -362,6 +415,9 @@ int main(void)
         WITH_OFFICE(test_delivers),
         WITH_OFFICE(test_waited),
         WITH_OFFICE(test_many_recipients),
+        WITH_OFFICE(test_domains_together),
+        WITH_OFFICE(test_few_domains_together),
+        WITH_OFFICE(test_together_not_alike),
         WITH_OFFICE(test_retry),
         WITH_OFFICE(test_replies),
         WITH_OFFICE(test_next_host),
