@@ -11,6 +11,7 @@ from relay_world import Net
 from scripted_peer import OFFERS, Reply
 
 JOE, TO, PASSWORD = "joe@b.test", "carol@b.test", "open-sesame-17"
+LETTER = b"From: joe@b.test\r\nSubject: relay\r\n\r\nwords\r\n"
 PLAIN = base64.b64encode(f"\0{JOE}\0{PASSWORD}".encode()).decode()
 
 
@@ -61,7 +62,7 @@ def logs_in(more, mechanism):
     with Net() as net:
         hop = provider(net)
         server = sender(net, more)
-        server.send(TO, sender=JOE)
+        server.send(TO, sender=JOE, content=LETTER)
         mail, = hop.wait_mail(TO)
         check(b" with ESMTPSA " in mail, "the Received field says ESMTPSA")
         until(lambda: f"mechanism={mechanism}" in server.log(), f"{mechanism} in the log")
@@ -86,7 +87,7 @@ def the_password_comes_from_a_file_or_the_environment():
         name = os.path.join(hop.folder, "password")
         with open(name, "w", encoding="ascii") as file:
             file.write(PASSWORD + "\n")
-        sender(net, f'tls = encrypt password_file = "{name}"').send(TO, sender=JOE)
+        sender(net, f'tls = encrypt password_file = "{name}"').send(TO, sender=JOE, content=LETTER)
         hop.wait_mail(TO)
     os.environ["GODWIT_TEST_PASSWORD"] = PASSWORD
     logs_in('tls = encrypt password = "${GODWIT_TEST_PASSWORD}"', "SCRAM-SHA-256-PLUS")
@@ -97,7 +98,7 @@ def a_certificate_is_verified_unless_tls_says_otherwise():
     with Net() as net:
         hop = provider(net)
         server = sender(net, f'password = "{PASSWORD}"')
-        server.send(TO, sender=JOE)
+        server.send(TO, sender=JOE, content=LETTER)
         waits(server, "certificate")
         check("<- AUTH" not in hop.log(), "nobody tried to log in")
         os.environ["SSL_CERT_FILE"] = hop.certificate
@@ -113,7 +114,7 @@ def a_wrong_password_waits_and_is_said_once():
     with Net() as net:
         hop = provider(net)
         server = sender(net, 'tls = encrypt password = "wrong"')
-        server.send(TO, sender=JOE)
+        server.send(TO, sender=JOE, content=LETTER)
         waits(server, "mx.b.test", "535 5.7.8", f"AUTH as {JOE}")
         until(lambda: "login-failed" in server.log() and f"user={JOE}" in server.log(),
               "the failure in the log")
@@ -133,7 +134,7 @@ def without_tls_the_password_stays_here():
     with Net() as net:
         hop = provider(net)
         server = sender(net, f'tls = none cleartext = never password = "{PASSWORD}"')
-        server.send(TO, sender=JOE)
+        server.send(TO, sender=JOE, content=LETTER)
         waits(server, "not said without TLS", f"AUTH as {JOE}")
         check("<- AUTH" not in hop.log(), "nobody tried to log in")
         secret_is_nowhere(server, hop)
@@ -143,7 +144,7 @@ def without_tls_the_password_stays_here():
 def to_this_machine_it_goes_in_the_clear():
     with Net() as net:
         hop = provider(net)
-        sender(net, f'tls = none password = "{PASSWORD}"').send(TO, sender=JOE)
+        sender(net, f'tls = none password = "{PASSWORD}"').send(TO, sender=JOE, content=LETTER)
         mail, = hop.wait_mail(TO)
         check(b" with ESMTPA " in mail, "the Received field says ESMTPA")
 
@@ -153,7 +154,7 @@ def refused(words, **script):
     with Net() as net:
         host = net.domain("b.test", **script)
         server = sender(net, f'tls = none password = "{PASSWORD}"', net.port)
-        server.send(TO, sender=JOE)
+        server.send(TO, sender=JOE, content=LETTER)
         waits(server, *words)
         check(not host.taken, "nothing was taken")
         secret_is_nowhere(server)
@@ -196,7 +197,7 @@ def a_smarthost_that_wants_a_login_bounces_nothing():
         host = net.domain("b.test", MAIL="530 5.7.0 Authentication required")
         words = net.relay(f'smarthost = "mx.b.test:{net.port}"')
         server = net.server(relay=words)
-        server.send(TO, sender=JOE)
+        server.send(TO, sender=JOE, content=LETTER)
         waits(server, "530 5.7.0")
         check(not host.taken, "nothing was taken")
 
