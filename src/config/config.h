@@ -19,7 +19,8 @@ enum relay_tls {
     RELAY_TLS_MAY,
     RELAY_TLS_ENCRYPT,
     RELAY_TLS_VERIFY,
-    RELAY_TLS_DANE
+    RELAY_TLS_DANE,
+    RELAY_TLS_AS_RELAY /* of a route: what relay.tls says */
 };
 enum dnssec { DNSSEC_AUTO, DNSSEC_OFF, DNSSEC_REQUIRE };
 enum rule_action { RULE_OFF, RULE_WARN, RULE_DEFER, RULE_REJECT };
@@ -65,7 +66,8 @@ enum { CONFIG_LOGIN_MAX = 255 }; /* octets of a user's name */
 
 struct config_route {
     struct text domain;
-    struct text host; /* "host[:port]" as written */
+    struct text host; /* "host[:port]" as written; empty: as without the route, but for tls */
+    enum relay_tls tls;
     struct config_login login;
 };
 
@@ -102,6 +104,9 @@ struct config {
     uint16_t relay_port;
     enum relay_tls relay_tls;
     bool relay_tls_written;
+    struct text relay_ca; /* a file; empty: the system's */
+    bool relay_mta_sts;
+    uint16_t relay_mta_sts_port;
     const struct config_route *routes;
     size_t route_count;
     const uint64_t *retry_ms;

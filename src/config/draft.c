@@ -294,8 +294,10 @@ bool draft_begin_route(struct draft *d, struct text title, void **target_out)
 bool draft_end_route(struct draft *d, void *target)
 {
     const struct config_route *item = target;
-    if (item->host.len == 0)
-        return draft_problem(d, "route \"%.*s\": it needs a host", TEXT_ARGS(item->domain));
+    if (item->host.len == 0 && item->tls == RELAY_TLS_AS_RELAY)
+        return draft_problem(d, "route \"%.*s\": it needs a host, or tls", TEXT_ARGS(item->domain));
+    if (item->host.len == 0 && item->login.user.len)
+        return draft_problem(d, "route \"%.*s\": a user needs a host", TEXT_ARGS(item->domain));
     return draft_check_login(d, &item->login);
 }
 

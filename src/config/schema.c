@@ -130,14 +130,36 @@ static const struct setting settings[] = {
         "always, "
         "whoever answers; verify: only with a valid certificate; dane: only with a TLSA record "
         "that "
-        "DNSSEC vouches for. What a domain publishes (TLSA) is obeyed under all but none." },
+        "DNSSEC vouches for. What a domain publishes (TLSA, MTA-STS) is obeyed under all but "
+        "none." },
       value_choice,
       SETS(relay_tls),
       .choice = "none may encrypt verify dane" },
+    { { "relay", "ca", "path", "\"\"",
+        "A file (PEM) of the authorities that are trusted, for hosts and for the web servers of "
+        "MTA-STS. Empty: those that the system trusts." },
+      value_path,
+      SETS(relay_ca) },
+    { { "relay", "mta_sts", "switch", "true",
+        "Whether the policies that domains publish by MTA-STS are fetched and obeyed." },
+      value_switch,
+      SETS(relay_mta_sts) },
+    { { "relay", "mta_sts_port", "port", "443",
+        "The port on which their web servers are called; another one is for tests." },
+      value_count,
+      SETS(relay_mta_sts_port),
+      1,
+      65535 },
     { { "route", "host", "host[:port]", "\"\"",
-        "Where mail for this domain goes, instead of to its MX hosts." },
+        "Where mail for this domain goes, instead of to its MX hosts. Empty: where it would go "
+        "without the route." },
       value_hop,
       FIELD(struct config_route, host) },
+    { { "route", "tls", "choice", "\"relay\"",
+        "As tls of relay, for this domain; relay: what is said there." },
+      value_choice,
+      FIELD(struct config_route, tls),
+      .choice = "none may encrypt verify dane relay" },
     { { "route", "user", "name", "\"\"", "As whom to log in with the host, as for the smarthost." },
       value_text,
       FIELD(struct config_route, login.user) },

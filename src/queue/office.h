@@ -14,6 +14,7 @@
 #include "run/lane.h"
 #include "run/log.h"
 #include "run/tls.h"
+#include "store/cache.h"
 #include "store/store.h"
 
 #include <stdatomic.h>
@@ -54,8 +55,11 @@ struct office {
     struct store *store;
     _Atomic(struct dns *) dns; /* a reload may put another one here; the old one lives on */
     struct log *log;
-    const struct tls_context *tls; /* for calling; NULL: there is no TLS */
-    struct lane *slow;             /* for what takes long to compute */
+    _Atomic(const struct tls_context *) tls; /* for calling; NULL: there is no TLS; likewise */
+    struct cache_lane *cache;                /* what may be lost; NULL: nothing is kept */
+    struct lane *fetchers;                   /* for policies of MTA-STS; NULL: none is fetched */
+    atomic_bool fetches_stop;
+    struct lane *slow; /* for what takes long to compute */
     struct loop *loops[OFFICE_LOOPS_MAX];
     unsigned loop_count;
     atomic_bool expiry_pauses;       /* the wall clock has jumped */

@@ -18,6 +18,7 @@ void remote_call_clear(struct remote *r)
     if (r->connecting)
         connect_cancel(&r->connecting);
     hosts_free(&r->hosts);
+    sts_lookup_free(&r->sts);
     r->call.dane = NULL;
 }
 
@@ -190,7 +191,7 @@ static void hosts_ready(void *owner)
     remote_call_next(owner);
 }
 
-void remote_call(struct remote *r)
+static void look_for_hosts(struct remote *r)
 {
     struct hosts_options options = {
         .office = r->office,
@@ -200,11 +201,47 @@ void remote_call(struct remote *r)
         .ready = hosts_ready,
         .owner = r,
     };
-    remote_call_clear(r);
-    r->host[0] = '\0';
     r->hosts = hosts_new(&options);
     if (r->hosts)
         remote_call_next(r);
     else
         no_room(r);
+}
+
+/* A policy is about the hosts of a domain, which a smarthost or a route's host is not. */
+static bool wants_policy(const struct remote *r)
+{
+    const struct config *c = r->office->config(r->office->server, r->home->index);
+    const struct route *route = &r->errand.route;
+    return route->kind == ROUTE_MX && route->tls != RELAY_TLS_NONE &&
+           route->tls != RELAY_TLS_DANE && c->relay_mta_sts;
+}
+
+static void policy_ready(void *owner)
+{
+    look_for_hosts(owner);
+}
+
+void remote_call(struct remote *r)
+{
+    struct sts_lookup_options options = {
+        .office = r->office,
+        .loop = r->home->index,
+        .domain = r->errand.route.host,
+        .session = text_of(r->session),
+        .ready = policy_ready,
+        .owner = r,
+    };
+    remote_call_clear(r);
+    r->state = REMOTE_CALLING;
+    r->host[0] = '\0';
+    if (!wants_policy(r)) {
+        look_for_hosts(r);
+        return;
+    }
+    r->sts = sts_lookup_new(&options);
+    if (!r->sts)
+        no_room(r);
+    else if (sts_lookup_is_over(r->sts))
+        look_for_hosts(r);
 }

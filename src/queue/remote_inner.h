@@ -21,6 +21,7 @@
 #include "base/buffer.h"
 #include "queue/hosts.h"
 #include "queue/remote.h"
+#include "queue/sts_lookup.h"
 #include "queue/tls_rule.h"
 #include "run/connect.h"
 #include "run/wire.h"
@@ -52,6 +53,7 @@ struct remote {
     char session[LOG_SESSION_TEXT + 1];
 
     /* The call */
+    struct sts_lookup *sts; /* NULL: policies do not count for this route */
     struct hosts *hosts;
     struct connecting *connecting;
     struct hosts_call call;      /* the host that is called, or was */

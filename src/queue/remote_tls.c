@@ -8,6 +8,25 @@
 
 enum { HANDSHAKE_MS = 60 * 1000 };
 
+/* RFC 8461 5: what a policy that is only tested would have refused is said and done. */
+static void note_test(const struct remote *r)
+{
+    LOG_EVENT(r->office->log, LOG_NOTICE, text_of(r->session), "policy-test",
+              { "host", text_of(r->host) },
+              { "why", T("the domain's MTA-STS policy does not name the host") });
+}
+
+static void ask_policy(const struct remote *r, struct tls_voices *voices)
+{
+    const struct sts_policy *policy = r->sts ? sts_lookup_policy(r->sts) : NULL;
+    if (!policy)
+        return;
+    voices->sts = policy->mode;
+    voices->sts_names_host = sts_names_host(policy, text_of(r->call.name));
+    if (policy->mode == STS_MODE_TESTING && !voices->sts_names_host)
+        note_test(r);
+}
+
 void remote_tls_decide(struct remote *r)
 {
     struct tls_voices voices = {
@@ -15,13 +34,15 @@ void remote_tls_decide(struct remote *r)
         .dane = r->call.dane ? r->call.dane->finding : DANE_NOTHING,
         .validated = dns_validates(office_dns(r->office)),
     };
+    ask_policy(r, &voices);
     r->rule = tls_rule_for(&voices);
 }
 
 enum smtp_client_tls remote_tls_wish(const struct remote *r)
 {
     bool may = r->rule.wish == SMTP_CLIENT_TLS_IF_OFFERED;
-    return r->plain || (may && !r->office->tls) ? SMTP_CLIENT_TLS_NEVER : r->rule.wish;
+    return r->plain || (may && !atomic_load(&r->office->tls)) ? SMTP_CLIENT_TLS_NEVER
+                                                              : r->rule.wish;
 }
 
 bool remote_tls_may_do_without(const struct remote *r)
@@ -97,8 +118,9 @@ void remote_start_tls(struct remote *r)
     struct tls_options options = options_of(r);
     r->tls_wanted = false;
     buffer_clear(&r->pending); /* said in the clear: forgotten */
-    if (r->office->tls)
-        r->shaking = tls_connect(r->stream, r->office->tls, &options, &error);
+    const struct tls_context *context = atomic_load(&r->office->tls);
+    if (context)
+        r->shaking = tls_connect(r->stream, context, &options, &error);
     else
         error_set(&error, ERROR_TEMPORARY, "TLS could not be set up here: see the log's beginning");
     if (!r->shaking)

@@ -88,6 +88,14 @@ static bool take_literal(struct text domain, struct endpoint *out)
     return endpoint_parse_address(inside, out);
 }
 
+static void take_own_tls(const struct config_route *own, struct route *out)
+{
+    if (!own || own->tls == RELAY_TLS_AS_RELAY || out->kind == ROUTE_LOCAL)
+        return;
+    out->tls = own->tls;
+    out->own_tls = true;
+}
+
 void route_for(const struct config *c, struct text domain, struct route *out)
 {
     struct endpoint e;
@@ -97,7 +105,7 @@ void route_for(const struct config *c, struct text domain, struct route *out)
         out->kind = ROUTE_LOCAL;
         out->tls = RELAY_TLS_NONE; /* nothing leaves this machine */
         set_host(out, domain);
-    } else if (own) {
+    } else if (own && own->host.len) {
         take_hop(c, own->host, &own->login, out);
     } else if (c->smarthost.len) {
         take_hop(c, c->smarthost, &c->smarthost_login, out);
@@ -109,6 +117,7 @@ void route_for(const struct config *c, struct text domain, struct route *out)
         out->kind = ROUTE_MX;
         set_host(out, domain);
     }
+    take_own_tls(own, out);
 }
 
 static bool leads_to(const struct config *c, struct text hop, const struct config_login *login,
@@ -132,6 +141,17 @@ const struct config_login *route_login(const struct config *c, const struct rout
     return NULL;
 }
 
+/* Mail with other wishes for TLS must not share connections. */
+static const char *own_tls_words(const struct route *route)
+{
+    static const char *const words[] = {
+        [RELAY_TLS_NONE] = " with tls = none",       [RELAY_TLS_MAY] = " with tls = may",
+        [RELAY_TLS_ENCRYPT] = " with tls = encrypt", [RELAY_TLS_VERIFY] = " with tls = verify",
+        [RELAY_TLS_DANE] = " with tls = dane",       [RELAY_TLS_AS_RELAY] = "",
+    };
+    return route->own_tls ? words[route->tls] : "";
+}
+
 struct text route_print(const struct route *route, char out[ROUTE_TEXT_MAX])
 {
     switch (route->kind) {
@@ -142,8 +162,8 @@ struct text route_print(const struct route *route, char out[ROUTE_TEXT_MAX])
         snprintf(out, ROUTE_TEXT_MAX, "[%s]", route->host);
         break;
     case ROUTE_HOST:
-        snprintf(out, ROUTE_TEXT_MAX, "%s:%u%s%s", route->host, route->port,
-                 route->user[0] ? " as " : "", route->user);
+        snprintf(out, ROUTE_TEXT_MAX, "%s:%u%s%s%s", route->host, route->port,
+                 route->user[0] ? " as " : "", route->user, own_tls_words(route));
         break;
     case ROUTE_LOCAL:
     case ROUTE_TROUBLE:

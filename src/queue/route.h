@@ -25,6 +25,7 @@ struct route {
     uint16_t port;
     char user[CONFIG_LOGIN_MAX + 1]; /* HOST: who logs in there; "": nobody */
     enum relay_tls tls;              /* the least that is done */
+    bool own_tls;                    /* the domain's route says so */
     bool has_endpoint;        /* LITERAL, and a HOST that is an address: nothing to ask of DNS */
     struct endpoint endpoint; /* with the port */
 };
@@ -33,12 +34,13 @@ struct route {
  * local; a route of its name; the smarthost; a literal; its MX hosts.  Routes and the smarthost
  * without a port are called on 25, or 587 with a login; MX hosts and literals on relay.port.  A
  * login wants the host's certificate verified, unless relay.tls is written or the host is this
- * machine. */
+ * machine; the tls of a domain's own route has the last word. */
 void route_for(const struct config *, struct text domain, struct route *out);
 
 /* The name of the next hop, for people and as a key: routes of different kinds never have the same,
- * since a fixed host has its port. "example.org", "[192.0.2.1]", "relay.example.net:587 as joe". */
-enum { ROUTE_TEXT_MAX = ADDRESS_DOMAIN_MAX + 16 + CONFIG_LOGIN_MAX };
+ * since a fixed host has its port. "example.org", "[192.0.2.1]", "relay.example.net:587 as joe",
+ * "relay.example.net:25 with tls = verify". */
+enum { ROUTE_TEXT_MAX = ADDRESS_DOMAIN_MAX + 48 + CONFIG_LOGIN_MAX };
 struct text route_print(const struct route *, char out[ROUTE_TEXT_MAX]);
 
 /* What a route with a user logs in with, in a configuration that may be another one by now; NULL:

@@ -7,7 +7,7 @@
 
 static struct tls_rule refused(const char *why)
 {
-    return (struct tls_rule){ .wish = SMTP_CLIENT_TLS_MUST, .by = "dane", .refusal = why };
+    return (struct tls_rule){ .wish = SMTP_CLIENT_TLS_MUST, .by = "setting", .refusal = why };
 }
 
 static struct tls_rule must(enum tls_verify verify, const char *by)
@@ -36,6 +36,9 @@ struct tls_rule tls_rule_for(const struct tls_voices *v)
         return must(TLS_VERIFY_DANE, "dane");
     if (v->setting == RELAY_TLS_DANE)
         return no_dane(v);
+    if (v->sts == STS_MODE_ENFORCE) /* RFC 8461 5.1 */
+        return v->sts_names_host ? must(TLS_VERIFY_NAME, "mta-sts")
+                                 : refused("the domain's MTA-STS policy does not name the host");
     if (v->setting == RELAY_TLS_VERIFY)
         return must(TLS_VERIFY_NAME, "setting");
     if (v->setting == RELAY_TLS_ENCRYPT)

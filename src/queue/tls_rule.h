@@ -5,6 +5,7 @@
 #define QUEUE_TLS_RULE_H
 
 #include "config/config.h"
+#include "mail/sts.h"
 #include "proto/smtp_client.h"
 #include "queue/dane.h"
 
@@ -13,13 +14,15 @@ struct tls_voices {
     enum relay_tls setting; /* of the route */
     enum dane_finding dane; /* of the host */
     bool validated;         /* whether answers of DNS are; only for words */
+    enum sts_mode sts;      /* of the domain's policy */
+    bool sts_names_host;
 };
 
 struct tls_rule {
     enum smtp_client_tls wish;
     enum tls_verify verify;
     bool or_clear;       /* when the handshake fails, the host is called again without TLS */
-    const char *by;      /* who decided: "setting", "dane" */
+    const char *by;      /* who decided: "setting", "dane", "mta-sts" */
     const char *refusal; /* NULL, or why this host must not be called now */
 };
 

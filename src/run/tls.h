@@ -44,8 +44,9 @@ struct tls_pair {
  * file holds nothing usable, or key and certificate do not belong together. */
 bool tls_server_context_new(struct tls_service *, const struct tls_pair *, size_t count,
                             struct tls_context **out, struct error *);
-/* For calling: trusts what the system trusts. */
-bool tls_client_context_new(struct tls_context **out, struct error *);
+/* For calling.  Trusts the authorities in this PEM file; NULL: those that the system trusts.
+ * ERROR_CONFIG: the file holds none, or cannot be read. */
+bool tls_client_context_new(const char *authorities, struct tls_context **out, struct error *);
 void tls_context_free(struct tls_context **);
 
 /* --- Streams --- */

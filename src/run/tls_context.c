@@ -169,14 +169,25 @@ bool tls_server_context_new(struct tls_service *service, const struct tls_pair *
     return true;
 }
 
-bool tls_client_context_new(struct tls_context **out, struct error *e)
+static bool trust(SSL_CTX *ssl, const char *authorities, struct error *e)
+{
+    if (authorities)
+        return SSL_CTX_load_verify_file(ssl, authorities) == 1 ||
+               tls_explain(NULL, ERROR_CONFIG, authorities, e);
+    return SSL_CTX_set_default_verify_paths(ssl) == 1 ||
+           tls_explain(NULL, ERROR_TEMPORARY, "the trusted certificates of the system", e);
+}
+
+bool tls_client_context_new(const char *authorities, struct tls_context **out, struct error *e)
 {
     if (!new_context(TLS_client_method(), out, e))
         return false;
-    if (SSL_CTX_dane_enable((*out)->ssl) == 1 && SSL_CTX_set_default_verify_paths((*out)->ssl) == 1)
+    bool good = SSL_CTX_dane_enable((*out)->ssl) == 1 ||
+                tls_explain(NULL, ERROR_TEMPORARY, "DANE cannot be set up", e);
+    if (good && trust((*out)->ssl, authorities, e))
         return true;
     tls_context_free(out);
-    return tls_explain(NULL, ERROR_TEMPORARY, "the trusted certificates of the system", e);
+    return false;
 }
 
 void tls_context_free(struct tls_context **context)

@@ -60,6 +60,8 @@ static void add_all(struct folders *f, const struct config *config)
     const struct config_login *login;
     for (size_t i = 0; (login = config_login(config, i)); i++)
         add_file(f, login->password_file, SANDBOX_READ);
+    add_file(f, config->relay_ca, SANDBOX_READ);
+    add_file(f, config->anchors, SANDBOX_READ);
     add_trusted(f);
     add_file(f, config->log_file, SANDBOX_LOG);
 }

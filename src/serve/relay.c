@@ -12,12 +12,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RESOLVERS_MAX = 32 }; /* that a process can have had; then a restart */
+/* That a process can have had; then a restart. */
+enum { RESOLVERS_MAX = 32, CONTEXTS_MAX = 32 };
+
+enum { FETCHERS = 2, FETCHES_MAX = 64 };
 
 struct relay {
     struct server *server;
     struct office office;
-    struct tls_context *tls;
+    struct tls_context *contexts[CONTEXTS_MAX]; /* likewise */
+    size_t context_count;
+    char *ca; /* the last one's */
+    struct lane *fetchers;
     struct dns *resolvers[RESOLVERS_MAX]; /* the last one is in use */
     size_t resolver_count;
     /* What it was made from. */
@@ -96,9 +102,28 @@ static bool set_resolver(struct relay *r, struct error *error)
 static void open_tls(struct relay *r)
 {
     struct error error;
-    if (!tls_client_context_new(&r->tls, &error))
+    const struct config *c = r->server->settings->config;
+    struct tls_context *context = NULL;
+    char *ca = strndup(c->relay_ca.at, c->relay_ca.len);
+    if (!ca || r->context_count == CONTEXTS_MAX)
+        server_note(r->server, LOG_WARNING, "tls", "relay: ca is not taken: needs a restart");
+    else if (!tls_client_context_new(ca[0] ? ca : NULL, &context, &error))
         server_note(r->server, LOG_WARNING, "tls", error.words);
-    r->office.tls = r->tls;
+    if (!context) {
+        free(ca);
+        return;
+    }
+    free(r->ca);
+    r->ca = ca;
+    r->contexts[r->context_count++] = context;
+    atomic_store(&r->office.tls, context);
+}
+
+static bool open_fetchers(struct relay *r, struct error *error)
+{
+    bool opened = lane_new("policies", FETCHERS, FETCHES_MAX, &r->fetchers, error);
+    r->office.fetchers = r->fetchers;
+    return opened;
 }
 
 bool relay_new(struct server *server, struct relay **out, struct error *error)
@@ -109,10 +134,12 @@ bool relay_new(struct server *server, struct relay **out, struct error *error)
         return error_set(error, ERROR_TEMPORARY, "memory is short");
     r->server = server;
     office_fill(server, &r->office);
+    r->office.cache = server->cache;
     r->office.address_count = interfaces_list(r->office.addresses, OFFICE_ADDRESSES_MAX);
     server->office = &r->office;
     open_tls(r);
-    return set_resolver(r, error) && dispatch_new(&r->office, &server->dispatch, error);
+    return open_fetchers(r, error) && set_resolver(r, error) &&
+           dispatch_new(&r->office, &server->dispatch, error);
 }
 
 void relay_start(struct relay *r)
@@ -125,11 +152,14 @@ void relay_reconfigure(struct relay *r)
     struct error error;
     if (!is_same(r, r->server->settings->config) && !set_resolver(r, &error))
         server_note(r->server, LOG_ERROR, "dns", error.words);
+    if (!r->ca || !text_equal(text_of(r->ca), r->server->settings->config->relay_ca))
+        open_tls(r);
     dispatch_start(r->server->dispatch);
 }
 
 void relay_stop(struct relay *r)
 {
+    atomic_store(&r->office.fetches_stop, true);
     dispatch_stop(r->server->dispatch);
 }
 
@@ -139,11 +169,15 @@ void relay_free(struct relay **relay)
     *relay = NULL;
     if (!r)
         return;
+    atomic_store(&r->office.fetches_stop, true);
+    lane_free(&r->fetchers);
     dispatch_free(&r->server->dispatch);
     r->server->office = NULL;
     for (size_t i = 0; i < r->resolver_count; i++)
         dns_free(&r->resolvers[i]);
-    tls_context_free(&r->tls);
+    for (size_t i = 0; i < r->context_count; i++)
+        tls_context_free(&r->contexts[i]);
+    free(r->ca);
     free(r->asked);
     free(r->anchors);
     free(r);

@@ -4,6 +4,7 @@
  */
 #include "serve/run.h"
 
+#include "run/fetch.h"
 #include "run/owner.h"
 #include "run/process.h"
 #include "serve/confine.h"
@@ -169,7 +170,7 @@ enum server_exit server_run(const char *config_file, unsigned loops)
     struct error error;
     if (loops == 0 || loops > SERVER_LOOPS_MAX)
         loops = process_processors() < SERVER_LOOPS_MAX ? process_processors() : SERVER_LOOPS_MAX;
-    if (!config_load(config_file, &notices, &config, &error))
+    if (!fetch_set_up(&error) || !config_load(config_file, &notices, &config, &error))
         return complain(&error);
     fit_connections(config);
     enum server_exit code = start(config, loops, &ports);

@@ -84,6 +84,35 @@ def make_signed(folder, name="mx", host="mx.example.test"):
     return base + ".pem", authority + ".pem"
 
 
+P256 = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+
+
+def run_openssl(*words):
+    return subprocess.run([need("openssl"), *words], check=True, capture_output=True,
+                          timeout=60).stdout
+
+
+def authority(folder):
+    """Makes an authority, ca.pem and ca.key in the folder; returns the certificate's path."""
+    base = os.path.join(folder, "ca")
+    run_openssl("req", "-x509", *P256, "-keyout", base + ".key", "-out", base + ".pem", "-days",
+                "30", "-subj", "/CN=authority", "-addext", "basicConstraints=critical,CA:TRUE")
+    return base + ".pem"
+
+
+def signed(folder, host, authority_folder=None):
+    """HOST.pem, with the authority's certificate behind it, and HOST.key; returns the first."""
+    base = os.path.join(folder, host)
+    by = os.path.join(authority_folder or folder, "ca")
+    run_openssl("req", "-new", *P256, "-keyout", base + ".key", "-out", base + ".csr", "-subj",
+                f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}")
+    leaf = run_openssl("x509", "-req", "-in", base + ".csr", "-CA", by + ".pem", "-CAkey",
+                       by + ".key", "-CAcreateserial", "-days", "30", "-copy_extensions", "copyall")
+    with open(by + ".pem", "rb") as own, open(base + ".pem", "wb") as both:
+        both.write(leaf + own.read())
+    return base + ".pem"
+
+
 def trusting(certificate=None, **settings):
     """A client's context: trusts this certificate only, or, without, anybody."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -40,23 +40,6 @@ def tlsa(usage, selector, matching, pem):
 WRONG = f"3 1 1 {'00' * 32}"
 
 
-def chain(folder, host):
-    """An authority and a certificate of its for the host, in one file; returns that file and the
-    authority's."""
-    base = os.path.join(folder, "chain")
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    openssl("req", "-x509", *key, "-keyout", base + ".ca.key", "-out", base + ".ca.pem", "-days",
-            "30", "-subj", "/CN=authority", "-addext", "basicConstraints=critical,CA:TRUE")
-    openssl("req", "-new", *key, "-keyout", base + ".key", "-out", base + ".csr", "-subj",
-            f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}")
-    leaf = openssl("x509", "-req", "-in", base + ".csr", "-CA", base + ".ca.pem", "-CAkey",
-                   base + ".ca.key", "-CAcreateserial", "-days", "30", "-copy_extensions",
-                   "copyall")
-    with open(base + ".ca.pem", "rb") as authority, open(base + ".pem", "wb") as both:
-        both.write(leaf + authority.read())
-    return base + ".pem", base + ".ca.pem"
-
-
 class World(Net):
     """The root zone is signed, and b.example is in it."""
 
@@ -140,7 +123,8 @@ def an_authority_vouches_for_the_host_or_the_domain():
             kept = {}
 
             def make(folder, host=host, kept=kept):
-                pem, kept["authority"] = chain(folder, host)
+                kept["authority"] = certificates.authority(folder)
+                pem = certificates.signed(folder, host)
                 return pem
             hop, _ = world.hop(make)
             world.records(tlsa(2, 0, 1, kept["authority"]))
@@ -153,7 +137,8 @@ def an_authority_vouches_for_nobody_else():
         kept = {}
 
         def make(folder):
-            pem, kept["authority"] = chain(folder, "another.example")
+            kept["authority"] = certificates.authority(folder)
+            pem = certificates.signed(folder, "another.example")
             return pem
         world.hop(make)
         world.records(tlsa(2, 0, 1, kept["authority"]))

@@ -401,6 +401,41 @@ static void test_our_address(void **state)
     }
 }
 
+/* A route may have a tls of its own, with a host or without. */
+static void test_own_tls(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *domain, *printed;
+        enum route_kind kind;
+        enum relay_tls tls;
+    } cases[] = {
+        { "other.test", "other.test", ROUTE_MX, RELAY_TLS_ENCRYPT },
+        { "strict.test", "strict.test", ROUTE_MX, RELAY_TLS_DANE },
+        { "a.test", "hop.test:25", ROUTE_HOST, RELAY_TLS_ENCRYPT },
+        { "b.test", "hop.test:25 with tls = verify", ROUTE_HOST, RELAY_TLS_VERIFY },
+        { "c.test", "hop.test:587 as joe with tls = none", ROUTE_HOST, RELAY_TLS_NONE },
+        { "example.org", "example.org (here)", ROUTE_LOCAL, RELAY_TLS_NONE },
+    };
+    struct config *c = read_config("relay { tls = encrypt\n"
+                                   "route \"strict.test\" { tls = dane }\n"
+                                   "route \"a.test\" { host = \"hop.test\" }\n"
+                                   "route \"b.test\" { host = \"hop.test\"  tls = verify }\n"
+                                   "route \"c.test\" { host = \"hop.test\"  tls = none\n"
+                                   "  user = \"joe\"  password = \"x\" }\n"
+                                   "route \"example.org\" { tls = dane } }");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct route r;
+        char printed[ROUTE_TEXT_MAX];
+        route_for(c, text_of(cases[i].domain), &r);
+        route_print(&r, printed);
+        assert_string_equal(printed, cases[i].printed);
+        assert_int_equal(r.kind, cases[i].kind);
+        assert_int_equal(r.tls, cases[i].tls);
+    }
+    config_free(&c);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -409,6 +444,7 @@ int main(void)
         cmocka_unit_test(test_order),      cmocka_unit_test(test_equals_take_turns),
         cmocka_unit_test(test_many),       cmocka_unit_test(test_drop),
         cmocka_unit_test(test_our_name),   cmocka_unit_test(test_our_address),
+        cmocka_unit_test(test_own_tls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

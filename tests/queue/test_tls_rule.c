@@ -54,8 +54,50 @@ static void test_rows(void **state)
     }
 }
 
+static const struct {
+    enum relay_tls setting;
+    enum dane_finding dane;
+    enum sts_mode sts;
+    bool named;
+    int wish;
+    enum tls_verify verify;
+} policies[] = {
+    { RELAY_TLS_MAY, DANE_NOTHING, STS_MODE_ENFORCE, true, MUST, TLS_VERIFY_NAME },
+    { RELAY_TLS_MAY, DANE_NOTHING, STS_MODE_ENFORCE, false, SHUNNED, TLS_VERIFY_NONE },
+    { RELAY_TLS_MAY, DANE_NOTHING, STS_MODE_TESTING, false, OFFERED, TLS_VERIFY_NONE },
+    { RELAY_TLS_MAY, DANE_NOTHING, STS_MODE_NONE, false, OFFERED, TLS_VERIFY_NONE },
+    { RELAY_TLS_MAY, DANE_UNUSABLE, STS_MODE_ENFORCE, true, MUST, TLS_VERIFY_NAME },
+    { RELAY_TLS_MAY, DANE_USABLE, STS_MODE_ENFORCE, false, MUST, TLS_VERIFY_DANE },
+    { RELAY_TLS_MAY, DANE_TROUBLE, STS_MODE_ENFORCE, true, SHUNNED, TLS_VERIFY_NONE },
+    { RELAY_TLS_ENCRYPT, DANE_NOTHING, STS_MODE_ENFORCE, true, MUST, TLS_VERIFY_NAME },
+    { RELAY_TLS_VERIFY, DANE_NOTHING, STS_MODE_ENFORCE, false, SHUNNED, TLS_VERIFY_NONE },
+    { RELAY_TLS_DANE, DANE_NOTHING, STS_MODE_ENFORCE, true, SHUNNED, TLS_VERIFY_NONE },
+    { RELAY_TLS_NONE, DANE_NOTHING, STS_MODE_ENFORCE, true, NEVER, TLS_VERIFY_NONE },
+};
+
+static void test_policies(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof policies / sizeof *policies; i++) {
+        struct tls_rule rule = tls_rule_for(&(struct tls_voices){
+            .setting = policies[i].setting,
+            .dane = policies[i].dane,
+            .sts = policies[i].sts,
+            .sts_names_host = policies[i].named,
+        });
+        bool good = policies[i].wish == SHUNNED
+                        ? rule.refusal != NULL
+                        : !rule.refusal && (int)rule.wish == policies[i].wish &&
+                              rule.verify == policies[i].verify;
+        if (!good)
+            fail_msg("row %zu", i);
+        assert_int_equal(rule.or_clear, policies[i].wish == OFFERED);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_rows) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_rows),
+                                        cmocka_unit_test(test_policies) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -561,7 +561,7 @@ static int set_up(void **state)
     struct tls_pair pairs[] = { pair_of(&mx, ""), pair_of(&mail, "mail.example.test") };
     return loop_new(&loop, &e) && tls_service_new(&service, &e) &&
                    tls_server_context_new(service, pairs, 2, &server_context, &e) &&
-                   tls_client_context_new(&client_context, &e)
+                   tls_client_context_new(NULL, &client_context, &e)
                ? 0
                : -1;
 }

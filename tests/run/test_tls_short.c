@@ -213,7 +213,7 @@ static int set_up(void **state)
     (void)state;
     struct error e;
     make_certificate("mx.example.test", -86400, 86400, &made);
-    return loop_new(&loop, &e) && tls_client_context_new(&client_context, &e) ? 0 : -1;
+    return loop_new(&loop, &e) && tls_client_context_new(NULL, &client_context, &e) ? 0 : -1;
 }
 
 static int tear_down(void **state)
