@@ -49,6 +49,16 @@ bool queue_hops_find(const struct queue_hops *, const struct config *, struct te
 /* A line for each. */
 void queue_hops_print(const struct queue_hops *, const struct queue_view *);
 
+/* What the reasons of many recipients together may mean; zeroed at first. */
+struct queue_hint {
+    unsigned unreachable; /* domains none of whose hosts could be called */
+    unsigned reached;     /* recipients to whom some host has said something */
+};
+/* Each recipient that waits, those of one domain together; `before` may be NULL. */
+void queue_hint_add(struct queue_hint *, const struct config *, const struct queue_row *,
+                    const struct queue_row *before);
+void queue_hint_print(const struct queue_hint *, const struct config *);
+
 /* Print all that is meant; *shown_out: recipients. */
 typedef bool queue_printer(struct queue_view *, uint64_t *shown_out, struct error *);
 queue_printer queue_print_list, queue_print_json, queue_print_all;

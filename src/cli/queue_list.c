@@ -171,6 +171,15 @@ static void print_waiting(const struct listing *l)
     }
 }
 
+static void print_hint(const struct listing *l)
+{
+    const struct waiting *all = (const void *)l->waiting.at;
+    struct queue_hint hint = { 0 };
+    for (size_t i = 0; i < l->waiting.len / sizeof *all; i++)
+        queue_hint_add(&hint, l->view->cli->config, &all[i].row, i ? &all[i - 1].row : NULL);
+    queue_hint_print(&hint, l->view->cli->config);
+}
+
 static void print_sum(const struct listing *l)
 {
     char size[OUT_ROUGH_MAX];
@@ -199,6 +208,7 @@ bool queue_print_list(struct queue_view *view, uint64_t *shown_out, struct error
             queue_hops_ask(view, &l.hops);
         print_waiting(&l);
         queue_hops_print(&l.hops, view);
+        print_hint(&l);
         print_sum(&l);
     }
     queue_hops_clear(&l.hops);

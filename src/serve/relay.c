@@ -1,7 +1,8 @@
 /* relay.c - the server's way out: a resolver, and the dispatch of its queue.
  *
- * A reload may bring another resolver.  Questions that are open stay with the old one, which is
- * therefore kept until the end; a few of them cost little.
+ * A reload may bring another resolver.  Whoever is in the middle of asking stays with the old one,
+ * for as long as a call to many hosts may take; it is therefore kept until the end.  A few of them
+ * cost little, and with the last one the log says that a further change needs a restart.
  */
 #include "serve/relay.h"
 
@@ -86,7 +87,8 @@ static bool set_resolver(struct relay *r, struct error *error)
     struct dns *dns;
     if (r->resolver_count == RESOLVERS_MAX)
         return error_set(error, ERROR_REFUSED,
-                         "dns: changed too often for one process; needs a restart");
+                         "changed %d times: needs a restart; the old value stays in effect",
+                         RESOLVERS_MAX);
     if (!dns_new(&options, &dns, error))
         return false;
     if (!keep_asked(r, c)) {

@@ -278,6 +278,21 @@ def a_host_that_is_down_is_listed():
 
 
 @case
+def many_that_cannot_be_called_make_a_hint():
+    with Net() as net:
+        for domain in ("b.test", "c.test", "d.test"):
+            net.nobody(f"mx.{domain}")
+            net.mx(domain, (10, f"mx.{domain}"))
+        server = net.server(relay=net.relay(retry="1h"))
+        server.send("x@b.test", "x@c.test")
+        until(lambda: queue(server)[0].count("cannot connect") >= 2, "two reasons")
+        check("hint:" not in queue(server)[0], "two are no pattern")
+        server.send("x@d.test")
+        until(lambda: f"hint: no host of 3 domains could be called on port {net.port}" in
+              queue(server)[0], "a hint")
+
+
+@case
 def what_is_dropped_while_it_is_tried_stays_so():
     with Net() as net:
         host = net.domain("b.test", RCPT="450 4.2.0 later")
