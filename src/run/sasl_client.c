@@ -1,7 +1,8 @@
 /* sasl_client.c - one SASL exchange, the client's side: PLAIN and LOGIN here, SCRAM by GNU SASL.
  *
  * PLAIN and LOGIN are said as they are, since the library would change a password by SASLprep that
- * the other side may have taken as it was typed.  With SCRAM it has to (RFC 5802 2.2).
+ * the other side may have taken as it was typed.  With SCRAM it has to (RFC 5802 2.2).  What takes
+ * long in SCRAM is done here, since OpenSSL does it in a tenth of the library's time.
  *
  * Each exchange has the library for itself, so that a step may run on any thread.
  */
@@ -11,10 +12,11 @@
 #include "run/secret.h"
 
 #include <gsasl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORDS_MAX = 16 * 1024 };
+enum { WORDS_MAX = 16 * 1024, SALT_MAX = 1024 };
 
 enum way { SCRAM_256_PLUS, SCRAM_256, SCRAM_1, PLAIN, LOGIN, WAYS };
 
@@ -30,16 +32,13 @@ static const struct {
     [LOGIN] = { TEXT("LOGIN"), false, false },
 };
 
-/* What the library holds of the password, to be wiped. */
-static const Gsasl_property secrets[] = { GSASL_PASSWORD, GSASL_SCRAM_SALTED_PASSWORD };
-
 struct sasl_client {
     enum way way;
     unsigned steps; /* that were taken */
     bool may_end;
     Gsasl *library; /* SCRAM */
     Gsasl_session *session;
-    struct buffer user, password; /* PLAIN and LOGIN */
+    struct buffer user, password; /* SCRAM: the password as it is hashed */
     struct buffer words;
 };
 
@@ -140,10 +139,24 @@ static bool begin_scram(struct sasl_client *c, const struct sasl_client_options 
         c->session = NULL;
         return false;
     }
-    bool given = give(c, GSASL_AUTHID, &c->user) && give(c, GSASL_PASSWORD, &c->password) &&
-                 give_binding(c, o);
-    buffer_wipe(&c->password);
-    return given;
+    return give(c, GSASL_AUTHID, &c->user) && give_binding(c, o);
+}
+
+/* The password in the form that is hashed. */
+static bool prepare(struct sasl_client *c, struct error *e)
+{
+    char *prepared = NULL;
+    int status =
+        gsasl_saslprep((const char *)c->password.at, GSASL_ALLOW_UNASSIGNED, &prepared, NULL);
+    bool kept = status == GSASL_OK && keep(&c->password, text_of(prepared));
+    if (prepared) {
+        secret_wipe(prepared, strlen(prepared));
+        gsasl_free(prepared);
+    }
+    if (status != GSASL_OK && status != GSASL_MALLOC_ERROR)
+        return error_set(e, ERROR_REFUSED,
+                         "the password has a character that SCRAM does not allow");
+    return kept || error_set(e, ERROR_TEMPORARY, "memory is short");
 }
 
 bool sasl_client_new(const struct sasl_client_options *o, struct sasl_client **out, struct error *e)
@@ -159,22 +172,21 @@ bool sasl_client_new(const struct sasl_client_options *o, struct sasl_client **o
     buffer_init(&c->user, SASL_CLIENT_TEXT_MAX + 1);
     buffer_init(&c->password, SASL_CLIENT_TEXT_MAX + 1);
     buffer_init(&c->words, WORDS_MAX);
+    error_set(e, ERROR_TEMPORARY, "memory is short");
     if (keep(&c->user, o->user) && keep(&c->password, o->password) &&
-        (!ways[way].is_scram || begin_scram(c, o))) {
+        (!ways[way].is_scram || (begin_scram(c, o) && prepare(c, e)))) {
         *out = c;
         return true;
     }
     sasl_client_free(&c);
-    return error_set(e, ERROR_TEMPORARY, "memory is short");
+    return false;
 }
 
 static void end_session(struct sasl_client *c)
 {
-    for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++) {
-        const char *held = gsasl_property_fast(c->session, secrets[i]);
-        if (held)
-            secret_wipe((char *)(uintptr_t)held, strlen(held));
-    }
+    const char *held = gsasl_property_fast(c->session, GSASL_SCRAM_SALTED_PASSWORD);
+    if (held)
+        secret_wipe((char *)(uintptr_t)held, strlen(held));
     gsasl_finish(c->session);
 }
 
@@ -229,17 +241,51 @@ static enum sasl_client_verdict login(struct sasl_client *c)
 
 /* --- SCRAM --- */
 
-/* The iterations that the server's first message asks for (RFC 5802 5, "i="). */
-static bool asks_too_much(struct text challenge)
+/* What stands behind "s=" or "i=" in the server's first message (RFC 5802 5); "": nothing. */
+static struct text attribute(struct text challenge, struct text name)
 {
     struct text part;
-    uint64_t count;
     for (bool more = true; more;) {
         more = text_cut(&challenge, ',', &part);
-        if (text_starts(part, T("i=")))
-            return !text_to_u64(text_skip(part, 2), &count) || count > SASL_CLIENT_ITERATIONS_MAX;
+        if (text_starts(part, name))
+            return text_skip(part, name.len);
     }
-    return false;
+    return T("");
+}
+
+static bool asks_too_much(struct text challenge)
+{
+    uint64_t count;
+    struct text digits = attribute(challenge, T("i="));
+    return digits.len && (!text_to_u64(digits, &count) || count > SASL_CLIENT_ITERATIONS_MAX);
+}
+
+static bool give_salted(struct sasl_client *c, const uint8_t salted[SECRET_KEY], size_t len)
+{
+    char hex[2 * SECRET_KEY + 1] = "";
+    for (size_t i = 0; i < len; i++)
+        snprintf(hex + 2 * i, 3, "%02x", salted[i]);
+    bool given = gsasl_property_set(c->session, GSASL_SCRAM_SALTED_PASSWORD, hex) == GSASL_OK;
+    secret_wipe(hex, sizeof hex);
+    return given;
+}
+
+/* Takes long.  Of a message that makes no sense nothing is computed: the library says why. */
+static bool salt_password(struct sasl_client *c, struct text challenge)
+{
+    uint8_t salt[SALT_MAX], salted[SECRET_KEY];
+    size_t salt_len;
+    uint64_t count = 0;
+    struct text words = attribute(challenge, T("s="));
+    if (!text_to_u64(attribute(challenge, T("i=")), &count) || count == 0 || words.len == 0 ||
+        BASE64_DECODED_MAX(words.len) > sizeof salt || !base64_decode(words, salt, &salt_len))
+        return true;
+    enum secret_hash hash = c->way == SCRAM_1 ? SECRET_SHA_1 : SECRET_SHA_256;
+    bool done = secret_salted(hash, buffer_as_text(&c->password), (struct bytes){ salt, salt_len },
+                              (uint32_t)count, salted) &&
+                give_salted(c, salted, hash == SECRET_SHA_1 ? SECRET_SHA1_KEY : SECRET_KEY);
+    secret_wipe(salted, sizeof salted);
+    return done;
 }
 
 static enum sasl_client_verdict scram_failed(int status, struct text challenge, struct error *e)
@@ -250,7 +296,7 @@ static enum sasl_client_verdict scram_failed(int status, struct text challenge, 
         error_set(e, ERROR_REFUSED, "the server refuses the proof of the password: %.*s",
                   TEXT_ARGS(text_first(text_skip(challenge, 2), 60)));
     else if (status == GSASL_SASLPREP_ERROR)
-        error_set(e, ERROR_REFUSED, "user or password has a character that SCRAM does not allow");
+        error_set(e, ERROR_REFUSED, "the user's name has a character that SCRAM does not allow");
     else
         error_set(e, ERROR_REFUSED, "the server has not shown that it knows the password (%s)",
                   gsasl_strerror(status));
@@ -264,6 +310,8 @@ static enum sasl_client_verdict scram(struct sasl_client *c, struct text challen
     size_t len = 0;
     if (asks_too_much(challenge))
         return doubt(e, "the server wants more computed for a login than is sensible");
+    if (c->steps == 2 && !salt_password(c, challenge))
+        return SASL_CLIENT_DOUBTS;
     int status =
         gsasl_step(c->session, challenge.len ? challenge.at : "", challenge.len, &said, &len);
     bool goes_on = status == (c->steps == 3 ? GSASL_OK : GSASL_NEEDS_MORE);

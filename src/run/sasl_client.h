@@ -20,7 +20,7 @@ struct sasl_client;
 
 enum {
     SASL_CLIENT_TEXT_MAX = 1024, /* octets of a user's name, and of a password */
-    /* What a server may ask to be computed (some seconds); real ones ask for 4096 to 600,000. */
+    /* What a server may ask to be computed (half a second); real ones ask for 4096 to 600,000. */
     SASL_CLIENT_ITERATIONS_MAX = 1000 * 1000,
 };
 
@@ -47,7 +47,7 @@ enum sasl_client_verdict {
 /* The next thing to say, to nothing at first and then to each challenge. */
 enum sasl_client_verdict sasl_client_step(struct sasl_client *, struct text challenge,
                                           struct error *);
-/* Whether the next step takes milliseconds, or seconds if the server wants it so. */
+/* Whether the next step takes milliseconds, or half a second if the server wants it so. */
 bool sasl_client_is_slow(const struct sasl_client *);
 /* Borrowed until the next call; a secret. */
 struct text sasl_client_words(const struct sasl_client *);

@@ -77,6 +77,17 @@ bool secret_verifier_add_sha1(struct text password, struct verifier *v, struct e
     return derive(&sha1, password, v, v->sha1_stored_key, v->sha1_server_key) || fail(v, e);
 }
 
+bool secret_salted(enum secret_hash hash, struct text password, struct bytes salt,
+                   uint32_t iterations, uint8_t out[SECRET_KEY])
+{
+    const struct scheme *scheme = hash == SECRET_SHA_1 ? &sha1 : &sha256;
+    return password.len <= INT_MAX && salt.len <= INT_MAX && iterations > 0 &&
+           iterations <= INT_MAX &&
+           PKCS5_PBKDF2_HMAC(password.len ? password.at : "", (int)password.len, salt.at,
+                             (int)salt.len, (int)iterations, scheme->hash(), (int)scheme->key,
+                             out) == 1;
+}
+
 bool secret_equal(const void *a, const void *b, size_t len)
 {
     return CRYPTO_memcmp(a, b, len) == 0;

@@ -27,6 +27,12 @@ bool secret_verifier(struct text password, uint32_t iterations, const uint8_t sa
                      struct verifier *out, struct error *);
 /* Slow.  Adds the one for SHA-1, with its salt and iterations. */
 bool secret_verifier_add_sha1(struct text password, struct verifier *, struct error *);
+enum secret_hash { SECRET_SHA_256, SECRET_SHA_1 };
+/* Slow.  SaltedPassword of RFC 5802 3 with SHA-256, or with SHA-1: its first SECRET_SHA1_KEY
+ * octets; for who logs in elsewhere.  The password as it is to be hashed.  False: it cannot be
+ * computed. */
+bool secret_salted(enum secret_hash, struct text password, struct bytes salt, uint32_t iterations,
+                   uint8_t out[SECRET_KEY]);
 /* In constant time. */
 bool secret_equal(const void *, const void *, size_t len);
 /* HMAC-SHA-256, for caches that must not hold what they recognise. */

@@ -138,6 +138,8 @@ static void test_exchanges(void **state)
         { { "LOGIN", "", "", NULL }, NULL, false },
         { { "SCRAM-SHA-256", "", "secret", NULL }, NULL, true },
         { { "SCRAM-SHA-256", "", "wrong", NULL }, NULL, false },
+        { { "SCRAM-SHA-1", "", "secret", NULL }, NULL, true },
+        { { "SCRAM-SHA-1", "", "wrong", NULL }, NULL, false },
         { { "SCRAM-SHA-256-PLUS", "", "secret", ours }, ours, true },
         { { "SCRAM-SHA-256-PLUS", "", "secret", old }, old, true },
         { { "SCRAM-SHA-256-PLUS", "", "wrong", ours }, ours, false },
@@ -230,7 +232,9 @@ int main(void)
         cmocka_unit_test(test_lengths),
     };
     struct error e;
-    if (!sasl_service_new(&service, &e) || !secret_verifier(T("secret"), 4096, salt, &verifier, &e))
+    if (!sasl_service_new(&service, &e) ||
+        !secret_verifier(T("secret"), 4096, salt, &verifier, &e) ||
+        !secret_verifier_add_sha1(T("secret"), &verifier, &e))
         return 1;
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     sasl_service_free(&service);
