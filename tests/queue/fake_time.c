@@ -9,8 +9,8 @@
 
 static struct {
     struct heap timers;
-    uint64_t ahead_ms;
-    int64_t wall_ms;
+    _Atomic uint64_t ahead_ms; /* the store's threads look at the clock too */
+    _Atomic int64_t wall_ms;
     uint64_t stirs;
 } fake;
 
