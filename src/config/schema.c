@@ -70,7 +70,8 @@ static const struct setting settings[] = {
       FIELD(struct draft_domain, domain.plus_addressing) },
 
     { { "tls", "certificate", "path", "\"\"",
-        "The certificate chain (PEM) for names without a host section. Empty: no TLS for them." },
+        "The certificate chain (PEM) for names without a host section. Empty: no TLS for them, or, "
+        "when no host has one either, certificate.pem in data, which the server makes." },
       value_path,
       FIELD(struct config_certificate, certificate) },
     { { "tls", "key", "path", "\"\"", "The private key (PEM) that belongs to it." },
@@ -509,7 +510,11 @@ static const struct section sections[] = {
       "",
       { draft_begin_domain, draft_end_domain },
       "A domain that this server takes mail for." },
-    { "tls", "", { NULL, NULL }, "Certificates. Renewed files take effect with godwit reload." },
+    { "tls",
+      "",
+      { NULL, NULL },
+      "Certificates. Renewed files take effect by themselves when the server may read them, "
+      "otherwise when root says godwit reload." },
     { "host", "tls", { draft_begin_host, draft_end_host }, "The certificate for one server name." },
     { "relay", "", { NULL, NULL }, "Mail for others." },
     { "route", "relay", { draft_begin_route, draft_end_route }, "A domain with a way of its own." },

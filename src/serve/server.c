@@ -1,8 +1,8 @@
 /* server.c - one server from its start to its end.
  *
  * It knows nothing of the process that it lives in, which may hold several: signals, users and the
- * service manager are those of run.c.  The order of the start is fixed: configuration,
- * sockets, user, store; only then threads.  The end is the same backwards.
+ * service manager are those of run.c, and so is the order of the start up to the sandbox; here it
+ * is store, log, sockets, and only then threads.  The end is the same backwards.
  */
 #include "serve/server.h"
 
