@@ -234,6 +234,8 @@ def recipients_an_hour():
         wire = server.logged_in()
         send(wire, b"\r\n", to=[ALICE, BOB])
         wire.say(f"MAIL FROM:<{BOB}>", "250")
+        for _ in range(3):
+            wire.say("RCPT TO:<nobody@example.test>", "550 5.1.1")       # does not count
         wire.say(f"RCPT TO:<{ALICE}>", "250")
         wire.say(f"RCPT TO:<{BOB}>", "450 4.7.1 submission.recipients: bob@example.test may send")
         wire.expect(wire.data(b"for one\r\n"), "250")
