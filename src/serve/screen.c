@@ -143,7 +143,9 @@ static void name_found(struct screen *s, struct question *q)
     enum dns_type type = s->host.conn->peer.family == NET_IPV6 ? DNS_AAAA : DNS_A;
     if (q->query.verdict == DNS_TROUBLE)
         return;
-    s->reverse = q->query.record_count ? REVERSE_UNCONFIRMED : REVERSE_MISSING;
+    s->reverse = q->query.record_count == 0          ? REVERSE_MISSING
+                 : q->query.record_count > NAMES_MAX ? REVERSE_UNKNOWN /* not all are asked about */
+                                                     : REVERSE_UNCONFIRMED;
     for (size_t i = 0; i < q->query.record_count && i < NAMES_MAX; i++) {
         unsigned before = s->open;
         ask(s, q->query.records[i].name, type, 0, address_found);
