@@ -44,13 +44,20 @@ static void check_file(struct check *c, const struct config_login *l,
                   "only root may read %s: after a change run godwit reload as root", path.at);
 }
 
-/* A user, and as whom he logs in where. */
-static void check_login(struct check *c, struct text hop, const struct config_login *l,
+/* Somebody has written that no certificate counts. */
+static bool is_open(const struct config *config, enum relay_tls own)
+{
+    enum relay_tls tls = own == RELAY_TLS_AS_RELAY ? config->relay_tls : own;
+    return (own != RELAY_TLS_AS_RELAY || config->relay_tls_written) &&
+           (tls == RELAY_TLS_NONE || tls == RELAY_TLS_MAY);
+}
+
+/* As whom to log in by this way. */
+static void check_login(struct check *c, const struct config_route *way,
                         const struct process_user *user)
 {
-    const struct config *config = c->cli->config;
-    bool is_open = config->relay_tls_written &&
-                   (config->relay_tls == RELAY_TLS_NONE || config->relay_tls == RELAY_TLS_MAY);
+    const struct config_login *l = &way->login;
+    struct text hop = way->host;
     check_say(c, CHECK_FINE, "relay", "logs in with %.*s as %.*s", TEXT_ARGS(hop),
               TEXT_ARGS(l->user));
     if (l->password_file.len)
@@ -60,7 +67,7 @@ static void check_login(struct check *c, struct text hop, const struct config_lo
                   "the password for %.*s is said to whoever answers, in the clear too: cleartext = "
                   "\"always\"",
                   TEXT_ARGS(hop));
-    else if (is_open)
+    else if (is_open(c->cli->config, way->tls))
         check_say(c, CHECK_WARN, "relay",
                   "tls does not want certificates verified: the password for %.*s is said on this "
                   "machine only, and mail for others waits; remove tls, or write verify",
@@ -70,9 +77,12 @@ static void check_login(struct check *c, struct text hop, const struct config_lo
 void check_logins(struct check *c, const struct process_user *user)
 {
     const struct config *config = c->cli->config;
-    if (config->smarthost_login.user.len)
-        check_login(c, config->smarthost, &config->smarthost_login, user);
+    const struct config_route smarthost = { .host = config->smarthost,
+                                            .tls = RELAY_TLS_AS_RELAY,
+                                            .login = config->smarthost_login };
+    if (smarthost.login.user.len)
+        check_login(c, &smarthost, user);
     for (size_t i = 0; i < config->route_count; i++)
         if (config->routes[i].login.user.len)
-            check_login(c, config->routes[i].host, &config->routes[i].login, user);
+            check_login(c, &config->routes[i], user);
 }
