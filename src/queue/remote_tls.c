@@ -69,7 +69,8 @@ static void log_facts(struct remote *r)
                                                                : "yes";
     LOG_EVENT(r->office->log, LOG_INFO, text_of(r->session), "tls", { "host", text_of(r->host) },
               { "version", text_of(facts.version) }, { "cipher", text_of(facts.cipher) },
-              { "by", text_of(r->rule.by) }, { "verified", text_of(verified) });
+              { "by", text_of(r->rule.by) }, { "verified", text_of(verified) },
+              { "resumed", facts.resumed ? T("yes") : T("no") });
 }
 
 static void shaken(void *owner, const struct error *why)

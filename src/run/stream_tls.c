@@ -287,6 +287,8 @@ bool tls_connect(struct stream *stream, const struct tls_context *context,
     SSL_set_connect_state(t->engine.ssl);
     if (!take_over(t, tls_peer_demand(t->engine.ssl, options), e))
         return false;
+    const struct endpoint peer = stream_peer(stream);
+    tls_sessions_offer(context->sessions, &t->engine, options, &peer);
     loop_defer(t->loop, &t->later);
     return true;
 }

@@ -12,8 +12,9 @@
  * An end of the connection without close_notify is an orderly end: SMTP and POP3 say themselves
  * what is complete.  There is no renegotiation, no compression, no early data, and no ALPN.
  *
- * Contexts are immutable and may be used by all loops.  A context may be freed while streams use
- * it: they keep what they need of it.  A service must outlive all of them.
+ * Contexts are immutable and may be used by all loops.  A server's context may be freed while
+ * streams use it: they keep what they need of it; a client's must outlive the turns of its streams.
+ * A service must outlive all of them.
  */
 #ifndef RUN_TLS_H
 #define RUN_TLS_H
@@ -45,7 +46,9 @@ struct tls_pair {
 bool tls_server_context_new(struct tls_service *, const struct tls_pair *, size_t count,
                             struct tls_context **out, struct error *);
 /* For calling.  Trusts the authorities in this PEM file; NULL: those that the system trusts.
- * ERROR_CONFIG: the file holds none, or cannot be read. */
+ * ERROR_CONFIG: the file holds none, or cannot be read.
+ * Sessions are resumed, a few hundred at most: with the same address under the same name, and only
+ * where the same is demanded of the peer. */
 bool tls_client_context_new(const char *authorities, struct tls_context **out, struct error *);
 void tls_context_free(struct tls_context **);
 

@@ -184,6 +184,10 @@ bool tls_client_context_new(const char *authorities, struct tls_context **out, s
         return false;
     bool good = SSL_CTX_dane_enable((*out)->ssl) == 1 ||
                 tls_explain(NULL, ERROR_TEMPORARY, "DANE cannot be set up", e);
+    if (good) {
+        (*out)->sessions = tls_sessions_new((*out)->ssl);
+        good = (*out)->sessions || error_set(e, ERROR_TEMPORARY, "memory is short");
+    }
     if (good && trust((*out)->ssl, authorities, e))
         return true;
     tls_context_free(out);
@@ -195,6 +199,7 @@ void tls_context_free(struct tls_context **context)
     if (!*context)
         return;
     SSL_CTX_free((*context)->ssl);
+    tls_sessions_free(&(*context)->sessions);
     free(*context);
     *context = NULL;
 }

@@ -4,6 +4,7 @@
  *   tls_tickets.c      the service: keys of tickets, and their rotation
  *   tls_certificate.c  PEM files
  *   tls_peer.c         whom a client wants at the other end
+ *   tls_sessions.c     sessions that clients may resume
  *   tls_engine.c       one connection: sealed octets in and out, no stream
  *   tls_words.c        why something failed, for people
  *   stream_tls.c       an engine and a stream together, over time
@@ -16,8 +17,11 @@
 
 #include <openssl/ssl.h>
 
+struct tls_sessions;
+
 struct tls_context {
     SSL_CTX *ssl;
+    struct tls_sessions *sessions; /* of clients; NULL for a server */
 };
 
 /* --- tls_tickets.c --- */
@@ -52,6 +56,8 @@ int64_t tls_unix_time(const ASN1_TIME *);
  * taken. */
 bool tls_peer_demand(SSL *, const struct tls_options *);
 
+enum { TLS_SESSION_KEY = 32 };
+
 /* --- tls_engine.c --- */
 
 /* One connection.  Octets for the peer gather in `out`; the owner takes them from there. */
@@ -63,6 +69,8 @@ struct tls_engine {
     bool writing;      /* in tls_engine_seal(): what comes out is the owner's own doing */
     const char *alert; /* the fatal one, once there was one */
     bool alert_is_ours;
+    bool has_session_key; /* a client's, for tls_sessions.c */
+    uint8_t session_key[TLS_SESSION_KEY];
 };
 
 enum tls_verdict {
@@ -86,6 +94,15 @@ void tls_engine_farewell(struct tls_engine *);
 void tls_engine_facts(const struct tls_engine *, struct tls_facts *out);
 size_t tls_engine_binding(const struct tls_engine *, enum tls_binding,
                           uint8_t out[TLS_BINDING_MAX]);
+
+/* --- tls_sessions.c --- */
+
+/* For this context, which it must outlive, and all turns of its streams.  NULL: memory. */
+struct tls_sessions *tls_sessions_new(SSL_CTX *);
+void tls_sessions_free(struct tls_sessions **);
+/* Resumes a session with this peer if there is one for these demands, and keeps those to come. */
+void tls_sessions_offer(struct tls_sessions *, struct tls_engine *, const struct tls_options *,
+                        const struct endpoint *peer);
 
 /* --- tls_words.c --- */
 

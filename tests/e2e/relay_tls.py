@@ -38,6 +38,20 @@ def may_and_encrypt_use_what_is_offered():
 
 
 @case
+def a_session_is_resumed():
+    with Net() as net:
+        hop = other(net)
+        server = sender(net, "encrypt")
+        server.send(TO)
+        hop.wait_mail(TO)
+        until(lambda: "resumed=no" in server.log(), "a whole handshake")
+        until(lambda: "disconnect service=smtp" in hop.log(), "the first session's end")
+        server.send(TO)
+        hop.wait_mail(TO, 2)
+        until(lambda: "resumed=yes" in server.log(), "a session resumed")
+
+
+@case
 def none_speaks_in_the_clear():
     check(" with ESMTP " in delivered_with("none"), "the Received field says ESMTP")
 

@@ -304,6 +304,42 @@ static void test_a_client_that_asks_dns(void **state)
     close_ends(&server, &client);
 }
 
+static bool is_resumed(const char *name)
+{
+    struct end server = { 0 }, client = { .octets_wanted = 2 };
+    struct tls_facts facts;
+    open_ends(&server, &client);
+    accept_tls(&server);
+    connect_tls(&client, name, TLS_VERIFY_NONE);
+    while (!server.shaken || !client.shaken)
+        loop_run(loop);
+    write_text(&server, "ok"); /* behind the tickets */
+    while (client.octets < 2)
+        loop_run(loop);
+    assert_true(tls_facts(client.stream, &facts));
+    stream_finish(&client.stream); /* one that breaks is not resumed */
+    close_ends(&server, &client);
+    return facts.resumed;
+}
+
+/* Only under the same name, and where the same is asked of the peer. */
+static void test_sessions_are_resumed(void **state)
+{
+    (void)state;
+    assert_false(is_resumed("resumed.example.test"));
+    assert_true(is_resumed("resumed.example.test"));
+    assert_true(is_resumed("resumed.example.test"));
+    assert_false(is_resumed("other.example.test"));
+    struct end server = { 0 }, client = { 0 };
+    open_ends(&server, &client);
+    accept_tls(&server);
+    connect_tls(&client, "resumed.example.test", TLS_VERIFY_NAME);
+    while (!client.shaken)
+        loop_run(loop);
+    assert_true(client.failed);
+    close_ends(&server, &client);
+}
+
 static void test_close_notify_is_an_end(void **state)
 {
     (void)state;
@@ -584,6 +620,7 @@ int main(void)
         cmocka_unit_test(test_a_name_without_certificate),
         cmocka_unit_test(test_a_client_that_verifies),
         cmocka_unit_test(test_a_client_that_asks_dns),
+        cmocka_unit_test(test_sessions_are_resumed),
         cmocka_unit_test(test_close_notify_is_an_end),
         cmocka_unit_test(test_an_end_without_close_notify_too),
         cmocka_unit_test(test_what_is_no_tls),
