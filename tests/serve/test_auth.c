@@ -7,6 +7,7 @@
 /* cmocka wants those four first */
 #include <cmocka.h>
 
+#include "run/tls.h"
 #include "serve/auth.h"
 
 #include <stdio.h>
@@ -16,6 +17,7 @@
 enum { SET_NOW = 9000, SET_BEFORE = 5000, SET_HIGHER = 12000 };
 
 struct world {
+    struct tls_service *tls;
     char folder[64];
     struct settings *settings;
     struct shared *shared;
@@ -85,7 +87,9 @@ static int set_up(void **state)
     add_user(w->folder, "higher@a.test", 3, SET_HIGHER);
     if (!config_read("test.conf", words, &(struct config_notices){ 0 }, &config, &error))
         fail_msg("%s", error.words);
-    assert_true(settings_new(config, &(struct settings_source){ 0 }, &w->settings, &error));
+    assert_true(tls_service_new(&w->tls, &error));
+    struct settings_source source = { .service = w->tls };
+    assert_true(settings_new(config, &source, &w->settings, &error));
     assert_true(shared_new(&w->shared, &error));
     assert_true(people_new(w->folder, w->shared, &w->people, &error));
     assert_true(auth_new(w->people, w->shared, &w->auth, &error));
@@ -103,6 +107,7 @@ static int tear_down(void **state)
     loop_free(&w->loop);
     shared_free(&w->shared);
     settings_free(&w->settings);
+    tls_service_free(&w->tls);
     snprintf(command, sizeof command, "rm -rf %s", w->folder);
     assert_int_equal(system(command), 0);
     free(w);
