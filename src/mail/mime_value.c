@@ -6,6 +6,8 @@
  */
 #include "mail/mime_value.h"
 
+#include "mail/transfer.h"
+
 #include <string.h>
 
 /* One parameter as it stands; slices of the value. */
@@ -146,14 +148,6 @@ static void take_pieces(struct text rest, struct pieces *all)
     all->count = 0;
     while (rest.len && all->count < MIME_PIECES_MAX)
         all->count += take_piece(&rest, &all->at[all->count]);
-}
-
-static int hex_value(char c)
-{
-    if (text_is_digit(c))
-        return c - '0';
-    c = text_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 /* Appends the piece's octets at `to`, which has room for all of them. */
