@@ -165,7 +165,11 @@ static const struct mime_part *check_part(struct slow *s, struct text rest, stru
     check_type(text_first(own, header), p);
     struct text from_body = text_skip(rest, own.len - body.len);
     size_t end = body.len;
-    if (p->kind == MIME_MULTIPART)
+    /* A delimiter from around it that stands in its header ends it before its own one counts. */
+    bool cut_short = header == own.len && found < around->count;
+    if (cut_short && p->kind == MIME_MULTIPART)
+        CHECK(!p->first);
+    else if (p->kind == MIME_MULTIPART)
         end = check_parts(s, from_body, around, p);
     else if (p->kind == MIME_MESSAGE)
         CHECK(check_part(s, from_body, around, &end) == p->first);
