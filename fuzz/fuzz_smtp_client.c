@@ -454,6 +454,7 @@ static void set_up(struct play *p, const uint8_t *settings)
         .secured = flags & 4,
         .lmtp = flags & 8,
         .login = flags & 32,
+        .requiretls = flags & 64,
         .greeting_ms = 1000,
         .command_ms = 1000,
         .data_ms = 1000,

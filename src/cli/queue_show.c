@@ -2,6 +2,7 @@
 #include "cli/out.h"
 #include "cli/queue.h"
 #include "mail/notify.h"
+#include "queue/tls_need.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -41,6 +42,8 @@ static void print_message(const struct showing *s, const struct queue_item *item
     print_time(s->view, "expires", queue_expires_ms(s->view, item));
     if (item->envelope.utf8)
         print_words("needs", T("SMTPUTF8"));
+    if (tls_need_of(&item->envelope) != TLS_NEED_NONE)
+        print_words("said", text_of(tls_need_words(tls_need_of(&item->envelope))));
     if (item->envelope.ret.len)
         print_words("RET", item->envelope.ret);
     if (item->envelope.envid.len)

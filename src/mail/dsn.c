@@ -296,6 +296,8 @@ static void write_header(struct buffer *b, const struct dsn_report *r, bool eigh
                   TEXT_ARGS(r->reporting_mta));
     write_subject(b, r);
     write_references(b, r);
+    if (r->waives_tls)
+        buffer_text(b, T("TLS-Required: No\r\n"));
     buffer_printf(b,
                   "Auto-Submitted: auto-replied\r\n"
                   "MIME-Version: 1.0\r\n"

@@ -49,6 +49,7 @@ struct dsn_report {
     bool utf8;              /* the original came with SMTPUTF8: RFC 6533 forms where needed */
     bool seven_bit;         /* the way to the sender may lack 8BITMIME: write ASCII only.  Has no
                                effect when `to` is UTF-8, which no ASCII can say. */
+    bool waives_tls;        /* the original said "TLS-Required: No" (RFC 8689 3): so does this */
     struct text boundary;   /* drawn at random, at most 60 octets of letters, digits, '-', '_' */
 };
 

@@ -1,5 +1,5 @@
 /* smtp_client.h - one outgoing SMTP or LMTP session, free of I/O (RFC 5321, 1870, 2033, 2920, 3030,
- * 3207, 3461, 4954, 6152, 6531, 9422).
+ * 3207, 3461, 4954, 6152, 6531, 8689, 9422).
  *
  * The same shape as smtp_server.h: smtp_client_step() says what the driver must do next.  It may be
  * called at any time; input that is not yet a whole reply line stays with the driver, who must be
@@ -89,6 +89,10 @@ struct smtp_client_config {
      * 3 m, dot 10 m.  From one whole reply, or 64 KB of content, to the next: octets win no time.
      */
     uint64_t greeting_ms, command_ms, data_ms, block_ms, dot_ms;
+    /* Every message goes with REQUIRETLS (RFC 8689 4.2.1).  `tls` is MUST, unless `secured`, and
+     * whom the certificate is of is the driver's to judge.  A server that does not offer TLS, or
+     * behind it REQUIRETLS, fails the session for good: 5.7.10, 5.7.30. */
+    bool requiretls;
 };
 
 struct smtp_client_recipient {
@@ -205,7 +209,7 @@ uint64_t smtp_client_deadline_ms(const struct smtp_client *);
 const struct smtp_client_result *smtp_client_result(const struct smtp_client *, uint32_t recipient);
 /* After CLOSE: why; NULL after QUIT.  It speaks of this host: another one of the same domain may
  * say otherwise, so that one is tried first even when this is permanent (5xx to the greeting, EHLO
- * or HELO).  And when a session that was used before fails AT_IDLE or AT_MAIL, that says nothing
+ * or HELO, or no REQUIRETLS).  And when a session that was used before fails AT_IDLE or AT_MAIL, that says nothing
  * even of this host: servers end what was idle, and a new session may be tried at once. */
 const struct smtp_client_result *smtp_client_failure(const struct smtp_client *);
 

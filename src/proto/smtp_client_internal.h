@@ -202,6 +202,9 @@ void client_close(struct smtp_client *);
 void client_refuse_by_reply(struct smtp_client *, enum smtp_client_where);
 void client_refuse(struct smtp_client *, enum smtp_client_where, const char *status,
                    struct text sentence);
+/* For good; the sentence is a constant. */
+void client_refuse_for_good(struct smtp_client *, enum smtp_client_where, const char *status,
+                            struct text sentence);
 
 /* smtp_client_replies.c */
 

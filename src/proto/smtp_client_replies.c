@@ -97,6 +97,24 @@ static void tls_denied(struct smtp_client *c, struct text why)
     client_refuse(c, AT_STARTTLS, "4.7.4", why);
 }
 
+/* RFC 8689 4.2.1: a host that cannot do what a message requires is not waited for. */
+static void tls_not_offered(struct smtp_client *c)
+{
+    if (c->config->requiretls)
+        client_refuse_for_good(c, AT_STARTTLS, "5.7.10",
+                               T("the message requires TLS (REQUIRETLS), and the server does not "
+                                 "offer it"));
+    else
+        tls_denied(c, T("TLS is required here, and the server does not offer it"));
+}
+
+static void promise_not_offered(struct smtp_client *c)
+{
+    client_refuse_for_good(c, AT_HELLO, "5.7.30",
+                           T("the message requires TLS on all of its way, and the server does not "
+                             "offer to see to that (REQUIRETLS)"));
+}
+
 /* The reply to EHLO or HELO. */
 static void hello_taken(struct smtp_client *c)
 {
@@ -104,7 +122,9 @@ static void hello_taken(struct smtp_client *c)
     if (tls != SMTP_CLIENT_TLS_NEVER && c->offers.starttls) {
         client_say(c, AWAIT_STARTTLS, T("STARTTLS"));
     } else if (tls == SMTP_CLIENT_TLS_MUST) {
-        tls_denied(c, T("TLS is required here, and the server does not offer it"));
+        tls_not_offered(c);
+    } else if (c->config->requiretls && !(c->tls && c->offers.requiretls)) {
+        promise_not_offered(c);
     } else {
         c->fresh = c->offers.esmtp;
         client_log_in(c);

@@ -179,6 +179,8 @@ static void say_mail(struct smtp_client *c, const struct smtp_client_message *m)
         buffer_text(b, T(" BODY=8BITMIME"));
     if (m->utf8)
         buffer_text(b, T(" SMTPUTF8"));
+    if (c->config->requiretls)
+        buffer_text(b, T(" REQUIRETLS"));
     if (offers->dsn) {
         add_parameter(b, T(" RET="), m->ret);
         add_parameter(b, T(" ENVID="), m->envid);

@@ -266,6 +266,8 @@ static void list_extensions(const struct smtp_server *s, struct buffer *b)
     buffer_text(b, T("\nPIPELINING\n8BITMIME\nSMTPUTF8\nCHUNKING\nDSN\nENHANCEDSTATUSCODES"));
     buffer_printf(b, "\nSIZE %llu", (unsigned long long)config->message_octets_max);
     list_limits(config, b);
+    if (s->tls) /* RFC 8689 2: only there */
+        buffer_text(b, T("\nREQUIRETLS"));
     if (config->offer_tls && !s->tls && !s->authenticated)
         buffer_text(b, T("\nSTARTTLS"));
     if (config->mechanisms.len && !s->authenticated) {
@@ -305,6 +307,7 @@ static struct outcome on_mail(struct smtp_server *s, struct text arguments)
     if (!tx)
         return say(no_memory);
     tx->extended = s->esmtp;
+    tx->tls = s->tls;
     struct reply refusal = smtp_read_mail(tx, arguments);
     if (refusal.code == 0 && config->message_octets_max &&
         tx->mail.size > config->message_octets_max)

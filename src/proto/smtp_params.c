@@ -1,5 +1,5 @@
 /* smtp_params.c - the arguments of MAIL, RCPT and BDAT (RFC 5321 4.1.2, 1870, 6152, 6531, 4954,
- * 3461, 3030).
+ * 3461, 8689, 3030).
  *
  * Reads text into a transaction and says what is wrong with it.  Decides nothing about senders,
  * recipients or limits: that is the business of the commands and of the driver.
@@ -84,6 +84,13 @@ static enum parameter_verdict read_smtputf8(struct transaction *tx, struct text 
     return PARAMETER_GOOD;
 }
 
+static enum parameter_verdict read_requiretls(struct transaction *tx, struct text value)
+{
+    (void)value;
+    tx->mail.requiretls = true;
+    return PARAMETER_GOOD;
+}
+
 static bool is_mailbox(struct text t)
 {
     struct address mailbox;
@@ -112,30 +119,39 @@ static enum parameter_verdict read_auth(struct transaction *tx, struct text valu
     return good ? PARAMETER_GOOD : PARAMETER_BAD;
 }
 
+/* When a parameter is known at all. */
+enum parameter_needs { NEEDS_NOTHING, NEEDS_EHLO, NEEDS_EHLO_IN_TLS };
+
 struct parameter {
     struct text keyword;
     bool has_value;
-    bool needs_ehlo;
+    enum parameter_needs needs;
     enum parameter_verdict (*read)(struct transaction *, struct text value);
     struct reply refusal;
 };
 
 static const struct parameter mail_parameters[] = {
-    { TEXT("SIZE"), true, false, read_size, REPLY_ROW(501, "5.5.4", "SIZE wants a number") },
-    { TEXT("BODY"), true, false, read_body, REPLY_ROW(501, "5.5.4", "BODY is 7BIT or 8BITMIME") },
-    { TEXT("SMTPUTF8"), false, false, read_smtputf8,
+    { TEXT("SIZE"), true, NEEDS_NOTHING, read_size,
+      REPLY_ROW(501, "5.5.4", "SIZE wants a number") },
+    { TEXT("BODY"), true, NEEDS_NOTHING, read_body,
+      REPLY_ROW(501, "5.5.4", "BODY is 7BIT or 8BITMIME") },
+    { TEXT("SMTPUTF8"), false, NEEDS_NOTHING, read_smtputf8,
       REPLY_ROW(501, "5.5.4", "SMTPUTF8 takes no value") },
-    { TEXT("AUTH"), true, false, read_auth,
+    { TEXT("AUTH"), true, NEEDS_NOTHING, read_auth,
       REPLY_ROW(501, "5.5.4", "AUTH wants an address as xtext") },
-    { TEXT("RET"), true, true, smtp_read_ret, REPLY_ROW(501, "5.5.4", "RET is FULL or HDRS") },
-    { TEXT("ENVID"), true, true, smtp_read_envid,
+    { TEXT("RET"), true, NEEDS_EHLO, smtp_read_ret,
+      REPLY_ROW(501, "5.5.4", "RET is FULL or HDRS") },
+    { TEXT("ENVID"), true, NEEDS_EHLO, smtp_read_envid,
       REPLY_ROW(501, "5.5.4", "ENVID wants at most 100 octets of xtext") },
+    /* RFC 8689 2: nobody may ask for it in the clear */
+    { TEXT("REQUIRETLS"), false, NEEDS_EHLO_IN_TLS, read_requiretls,
+      REPLY_ROW(501, "5.5.4", "REQUIRETLS takes no value") },
 };
 
 static const struct parameter rcpt_parameters[] = {
-    { TEXT("NOTIFY"), true, true, smtp_read_notify,
+    { TEXT("NOTIFY"), true, NEEDS_EHLO, smtp_read_notify,
       REPLY_ROW(501, "5.5.4", "NOTIFY is NEVER, or any of SUCCESS,FAILURE,DELAY") },
-    { TEXT("ORCPT"), true, true, smtp_read_orcpt,
+    { TEXT("ORCPT"), true, NEEDS_EHLO, smtp_read_orcpt,
       REPLY_ROW(501, "5.5.4", "ORCPT wants type;xtext, at most 500 octets") },
 };
 
@@ -157,6 +173,19 @@ static bool is_keyword(struct text t)
             return false;
     }
     return t.len > 0;
+}
+
+static bool is_known(const struct parameter *p, const struct transaction *tx)
+{
+    switch (p->needs) {
+    case NEEDS_NOTHING:
+        return true;
+    case NEEDS_EHLO:
+        return tx->extended;
+    case NEEDS_EHLO_IN_TLS:
+        return tx->extended && tx->tls;
+    }
+    return false;
 }
 
 static struct reply read_value(const struct parameter *p, struct transaction *tx, struct text value)
@@ -181,7 +210,7 @@ static struct reply read_parameter(struct transaction *tx, struct text parameter
         return REPLY(501, "5.5.4", "a parameter is KEYWORD or KEYWORD=value");
     for (unsigned i = 0; i < parameters->count; i++) {
         const struct parameter *p = &parameters->known[i];
-        if (!text_equal_nocase(keyword, p->keyword) || (p->needs_ehlo && !tx->extended))
+        if (!text_equal_nocase(keyword, p->keyword) || !is_known(p, tx))
             continue;
         if (parameters->seen & 1u << i)
             return REPLY(501, "5.5.4", "a parameter stands twice");

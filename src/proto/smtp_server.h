@@ -49,11 +49,12 @@ enum smtp_step_kind {
 
 enum smtp_body { SMTP_BODY_7BIT, SMTP_BODY_8BITMIME, SMTP_BODY_BINARYMIME };
 
-/* The parameters of MAIL (RFC 1870, 6152, 6531, 4954, 3461). */
+/* The parameters of MAIL (RFC 1870, 6152, 6531, 4954, 3461, 8689). */
 struct smtp_mail {
     uint64_t size; /* 0: not given */
     enum smtp_body body;
     bool smtputf8;
+    bool requiretls;
     bool has_auth;     /* AUTH= was given; its value is decoded in auth, "" for <> */
     struct text auth;  /* valid while the request is open */
     struct text ret;   /* "FULL", "HDRS", or "" when not said */

@@ -66,6 +66,7 @@ struct transaction {
     char auth[SMTP_AUTH_PARAMETER_MAX]; /* what mail.auth borrows */
     char envid[SMTP_ENVID_MAX];         /* ... and mail.envid */
     bool extended;                      /* begun after EHLO, which offered the parameters */
+    bool tls;                           /* ... through TLS */
     uint32_t recipients;
     bool chunked;      /* the content comes with BDAT */
     bool last_chunk;   /* ... and this is its last chunk */

@@ -25,7 +25,7 @@ static struct domain *domain_new(struct dispatch *d, struct text name)
     struct domain *dm = calloc(1, sizeof *dm);
     if (!dm)
         return NULL;
-    CHECK(name.len < sizeof dm->name);
+    CHECK(name.len <= sizeof dm->name);
     memcpy(dm->name, name.at, name.len);
     dm->dispatch = d;
     dm->by_name.name = (struct text){ dm->name, name.len };

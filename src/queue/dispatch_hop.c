@@ -71,17 +71,17 @@ void hop_used(struct hop *hop)
     hop_rest(hop);
 }
 
-struct hop *hop_for(struct dispatch *d, struct text domain)
+struct hop *hop_for(struct dispatch *d, struct text name)
 {
     const struct config *c = dispatch_config(d);
     struct route route;
-    char name[ROUTE_TEXT_MAX];
-    route_for(c, domain, &route);
+    char words[ROUTE_TEXT_MAX];
+    route_for(c, name, &route);
     if (route.kind == ROUTE_TROUBLE)
         return NULL;
-    route_print(&route, name);
-    struct name_node *known = names_find(&d->hops, text_of(name));
-    struct hop *hop = known ? OWNER_OF(known, struct hop, by_name) : hop_new(d, text_of(name));
+    struct text key = route_print(&route, words);
+    struct name_node *known = names_find(&d->hops, key);
+    struct hop *hop = known ? OWNER_OF(known, struct hop, by_name) : hop_new(d, key);
     if (!hop)
         return NULL;
     hop->route = route;

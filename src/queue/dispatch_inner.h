@@ -62,7 +62,7 @@ struct hop {
 struct domain {
     struct dispatch *dispatch;
     struct name_node by_name;
-    char name[ADDRESS_DOMAIN_MAX + 1];
+    char name[QUEUE_NAME_MAX]; /* of by_name.len octets */
     struct hop *hop;      /* where its rows went last; NULL before */
     struct list in_hop;   /* in hop->domains */
     struct list wanting;  /* in dispatch->domains_wanting */
@@ -137,8 +137,8 @@ void domain_rest(struct domain *);
 void domain_free(struct domain *);
 
 /* dispatch_hop.c */
-/* The hop for a domain, by the configuration in effect now.  NULL: memory is short. */
-struct hop *hop_for(struct dispatch *, struct text domain);
+/* The hop for what is queued under a name, by the configuration in effect now.  NULL: memory is short. */
+struct hop *hop_for(struct dispatch *, struct text name);
 /* How many rows for it are worth taking now; 0: none. */
 uint32_t hop_room(const struct hop *);
 void hop_add_job(struct hop *, struct queue_job *);

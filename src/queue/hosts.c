@@ -307,6 +307,7 @@ static void add_call(struct hosts *h, const struct dns_query *answer, size_t ind
     struct hosts_call *call = &h->calls[h->count++];
     call->endpoint = with_port(h, &answer->records[index]);
     call->dane = &h->danes[h->asked];
+    call->is_vouched_for = h->route.kind == ROUTE_HOST || h->mx.secure;
     snprintf(call->name, sizeof call->name, "%.*s", TEXT_ARGS(*name));
 }
 
@@ -431,6 +432,7 @@ static void begin_fixed(struct hosts *h)
     }
     struct hosts_call *call = &h->calls[h->count++];
     call->endpoint = h->route.endpoint;
+    call->is_vouched_for = h->route.kind == ROUTE_HOST;
     snprintf(call->name, sizeof call->name, "%.*s", DNS_NAME_MAX - 1, h->route.host);
     h->asked = h->list.count;
     h->state = GIVING;

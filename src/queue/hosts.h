@@ -39,6 +39,7 @@ enum hosts_verdict {
 struct hosts_call {
     struct endpoint endpoint;
     char name[DNS_NAME_MAX]; /* the host's, or its address in words */
+    bool is_vouched_for;     /* the configuration names it, or DNSSEC vouches for the MX hosts */
     const struct dane *dane; /* NULL: nothing was asked; else it lives as long as the hosts */
 };
 

@@ -117,11 +117,14 @@ static void name_host(struct remote *r)
         snprintf(r->host, sizeof r->host, "%s[%s]", r->call.name, words);
 }
 
-/* What is known of this host forbids to call it now (RFC 7672 2.1.2, 6). */
+/* What is known of this host forbids to call it (RFC 7672 2.1.2, 6; RFC 8689 4.2.1).  RFC 3463 3.8:
+ * X.7.5 is a cryptographic failure. */
 static void shun_host(struct remote *r)
 {
+    bool for_good = r->rule.is_for_good;
     struct outcome o = {
-        .status = T("4.7.5"), /* RFC 3463 3.8: cryptographic failure */
+        .permanent = for_good,
+        .status = for_good ? T("5.7.30") : T("4.7.5"),
         .host = text_of(r->host),
         .host_name = text_of(r->call.name),
         .reason = text_of(r->rule.refusal),
@@ -208,13 +211,14 @@ static void look_for_hosts(struct remote *r)
         no_room(r);
 }
 
-/* A policy is about the hosts of a domain, which a smarthost or a route's host is not. */
+/* A policy is about the hosts of a domain, which a smarthost or a route's host is not; and mail may
+ * say that it does not count. */
 static bool wants_policy(const struct remote *r)
 {
     const struct config *c = r->office->config(r->office->server, r->home->index);
     const struct route *route = &r->errand.route;
     return route->kind == ROUTE_MX && route->tls != RELAY_TLS_NONE &&
-           route->tls != RELAY_TLS_DANE && c->relay_mta_sts;
+           route->tls != RELAY_TLS_DANE && route->need != TLS_NEED_WAIVED && c->relay_mta_sts;
 }
 
 static void policy_ready(void *owner)

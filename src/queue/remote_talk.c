@@ -417,6 +417,7 @@ static void configure(struct remote *r)
         .hostname = { r->hostname, name.len },
         .tls = remote_tls_wish(r),
         .login = r->errand.route.user[0] != '\0',
+        .requiretls = r->errand.route.need == TLS_NEED_REQUIRED,
         .greeting_ms = GREETING_MS,
         .command_ms = COMMAND_MS,
         .data_ms = DATA_MS,

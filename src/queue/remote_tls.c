@@ -33,6 +33,8 @@ void remote_tls_decide(struct remote *r)
         .setting = r->errand.route.tls,
         .dane = r->call.dane ? r->call.dane->finding : DANE_NOTHING,
         .validated = dns_validates(office_dns(r->office)),
+        .need = r->errand.route.need,
+        .is_vouched_for = r->call.is_vouched_for,
     };
     ask_policy(r, &voices);
     r->rule = tls_rule_for(&voices);

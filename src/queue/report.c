@@ -2,7 +2,8 @@
  *
  * Reports are sent from the null sender and want none themselves (RFC 3461 6.1), so that no report
  * is ever about a report.  One that leaves this host is written in ASCII: it must arrive whatever
- * the hosts on its way offer, since nobody would be told that it did not.
+ * the hosts on its way offer, since nobody would be told that it did not.  What the original needs
+ * of TLS its report needs too, because it tells of it.
  */
 #include "queue/report.h"
 
@@ -10,6 +11,7 @@
 #include "mail/notify.h"
 #include "mail/trace.h"
 #include "mail/xtext.h"
+#include "queue/tls_need.h"
 #include "run/clock.h"
 #include "run/entropy.h"
 
@@ -63,7 +65,9 @@ static bool queue(struct report *r, struct text to)
     if (address_parse(to, ADDRESS_UTF8, &address) != ADDRESS_OK ||
         !arena_text(r->memory, address_text(&address), &row->address))
         return false;
-    row->domain = text_skip(row->address, row->address.len - address_domain(&address).len);
+    struct text domain = text_skip(row->address, row->address.len - address_domain(&address).len);
+    if (!tls_need_name(domain, tls_need_of(&r->envelope), r->memory, &row->domain))
+        return false;
     r->envelope.utf8 |= !text_is_ascii(row->address);
     r->row_count++;
     return true;
@@ -96,10 +100,12 @@ static bool any_failed(const struct told *told)
     return false;
 }
 
-/* RFC 3461 4.3: RET=FULL is about failures only. */
+/* RFC 3461 4.3: RET=FULL is about failures only.  RFC 8689 5: and not about what came with
+ * REQUIRETLS. */
 static void read_original(struct report *r)
 {
-    bool whole = text_equal_nocase(r->item->envelope.ret, T("FULL")) && any_failed(&r->told);
+    const struct queue_envelope *e = &r->item->envelope;
+    bool whole = text_equal_nocase(e->ret, T("FULL")) && !e->requires_tls && any_failed(&r->told);
     original_start(&r->original, r->office->store, r->office->loops[r->loop], &r->item->content,
                    whole);
 }
@@ -176,6 +182,7 @@ static struct dsn_report describe(struct report *r)
         .original_is_whole = r->original.is_whole,
         .utf8 = r->item->envelope.utf8,
         .seven_bit = r->row_count > 0,
+        .waives_tls = r->envelope.waives_tls,
     };
 }
 
@@ -241,6 +248,8 @@ static void original_read(struct original *o, enum original_verdict verdict)
 void report_start(struct report *r)
 {
     CHECK(r->told.count > 0);
+    r->envelope = (struct queue_envelope){ .requires_tls = r->item->envelope.requires_tls,
+                                           .waives_tls = r->item->envelope.waives_tls };
     r->original.done = original_read;
     enum address_verdict verdict = address_parse(r->item->sender, ADDRESS_UTF8, &r->sender);
     if (verdict == ADDRESS_NO_MEMORY)

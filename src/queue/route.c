@@ -96,14 +96,17 @@ static void take_own_tls(const struct config_route *own, struct route *out)
     out->own_tls = true;
 }
 
-void route_for(const struct config *c, struct text domain, struct route *out)
+void route_for(const struct config *c, struct text name, struct route *out)
 {
     struct endpoint e;
+    struct text domain = name;
+    enum tls_need need = tls_need_take(&domain);
     const struct config_route *own = find_route(c, domain);
-    *out = (struct route){ .port = c->relay_port, .tls = c->relay_tls };
+    *out = (struct route){ .port = c->relay_port, .tls = c->relay_tls, .need = need };
     if (config_domain(c, domain)) {
         out->kind = ROUTE_LOCAL;
         out->tls = RELAY_TLS_NONE; /* nothing leaves this machine */
+        out->need = TLS_NEED_NONE;
         set_host(out, domain);
     } else if (own && own->host.len) {
         take_hop(c, own->host, &own->login, out);
@@ -152,7 +155,14 @@ static const char *own_tls_words(const struct route *route)
     return route->own_tls ? words[route->tls] : "";
 }
 
-struct text route_print(const struct route *route, char out[ROUTE_TEXT_MAX])
+/* Nor must mail that wants more, or less, of it than other mail. */
+static const char *before_need(const struct route *route)
+{
+    bool has_words = route->kind == ROUTE_HOST && own_tls_words(route)[0];
+    return route->need == TLS_NEED_NONE ? "" : has_words ? " and " : " with ";
+}
+
+static void print_kind(const struct route *route, char out[ROUTE_TEXT_MAX])
 {
     switch (route->kind) {
     case ROUTE_MX:
@@ -170,6 +180,14 @@ struct text route_print(const struct route *route, char out[ROUTE_TEXT_MAX])
         snprintf(out, ROUTE_TEXT_MAX, "%s (here)", route->host);
         break;
     }
+}
+
+struct text route_print(const struct route *route, char out[ROUTE_TEXT_MAX])
+{
+    print_kind(route, out);
+    size_t used = strlen(out);
+    snprintf(out + used, ROUTE_TEXT_MAX - used, "%s%s", before_need(route),
+             tls_need_words(route->need));
     return text_of(out);
 }
 

@@ -10,6 +10,7 @@
 
 #include "config/config.h"
 #include "mail/address.h"
+#include "queue/tls_need.h"
 
 enum route_kind {
     ROUTE_LOCAL,   /* the domain is ours */
@@ -26,21 +27,23 @@ struct route {
     char user[CONFIG_LOGIN_MAX + 1]; /* HOST: who logs in there; "": nobody */
     enum relay_tls tls;              /* the least that is done */
     bool own_tls;                    /* the domain's route says so */
+    enum tls_need need;              /* of the mail itself */
     bool has_endpoint;        /* LITERAL, and a HOST that is an address: nothing to ask of DNS */
     struct endpoint endpoint; /* with the port */
 };
 
-/* The first step.  `domain` is that of a canonical address.  What decides, in this order: it is
+/* The first step.  `name` is what the rows are queued under: the domain of a canonical address, and
+ * behind it what its mail needs of TLS, if anything (tls_need.h).  What decides, in this order: it is
  * local; a route of its name; the smarthost; a literal; its MX hosts.  Routes and the smarthost
  * without a port are called on 25, or 587 with a login; MX hosts and literals on relay.port.  A
  * login wants the host's certificate verified, unless relay.tls is written or the host is this
  * machine; the tls of a domain's own route has the last word. */
-void route_for(const struct config *, struct text domain, struct route *out);
+void route_for(const struct config *, struct text name, struct route *out);
 
 /* The name of the next hop, for people and as a key: routes of different kinds never have the same,
  * since a fixed host has its port. "example.org", "[192.0.2.1]", "relay.example.net:587 as joe",
- * "relay.example.net:25 with tls = verify". */
-enum { ROUTE_TEXT_MAX = ADDRESS_DOMAIN_MAX + 48 + CONFIG_LOGIN_MAX };
+ * "relay.example.net:25 with tls = verify", "example.org with REQUIRETLS". */
+enum { ROUTE_TEXT_MAX = ADDRESS_DOMAIN_MAX + 80 + CONFIG_LOGIN_MAX };
 struct text route_print(const struct route *, char out[ROUTE_TEXT_MAX]);
 
 /* What a route with a user logs in with, in a configuration that may be another one by now; NULL:

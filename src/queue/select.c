@@ -131,13 +131,20 @@ bool selection_add(struct selection *s, struct text word, struct error *error)
 
 /* --- Matching --- */
 
+static struct text domain_of(const struct queue_row *row)
+{
+    struct text domain = row->domain;
+    tls_need_take(&domain);
+    return domain;
+}
+
 static bool fits(const struct selector *s, const struct queue_item *item, int64_t now_ms)
 {
     switch (s->kind) {
     case SELECT_MESSAGE:
         return item->row.message == s->message;
     case SELECT_DOMAIN:
-        return text_equal_nocase(item->row.domain, s->text);
+        return text_equal_nocase(domain_of(&item->row), s->text);
     case SELECT_FROM:
         return text_equal_nocase(item->sender, s->text);
     case SELECT_TO:

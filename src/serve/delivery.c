@@ -6,7 +6,9 @@
 
 #include "base/check.h"
 #include "mail/date.h"
+#include "mail/tls_required.h"
 #include "queue/dispatch.h"
+#include "queue/tls_need.h"
 #include "run/clock.h"
 #include "serve/tell.h"
 
@@ -35,6 +37,7 @@ struct delivery {
     struct arena memory;
     struct recipients recipients;
     struct delivered delivered;    /* whom the content names as having had it */
+    struct tls_required tls_required;
     struct text forwarder;         /* Delivered-To of the content; recipients_forwarder() */
     struct submission *submission; /* NULL: the body is kept as it comes */
     struct queue_envelope envelope;
@@ -153,12 +156,18 @@ bool delivery_open(struct delivery *d, struct trace_received *trace,
            note(d, spool_append(d->spool, buffer_bytes(&fields)), &wait);
 }
 
+static void read_header(struct delivery *d, struct bytes bytes)
+{
+    delivered_read(&d->delivered, bytes);
+    tls_required_read(&d->tls_required, bytes);
+}
+
 /* What the decoder has counted is not what is kept, so the spool counts. */
 static void append_amended(struct delivery *d, struct bytes in, bool *wait_out)
 {
     struct bytes out;
     while (amend_next(&d->submission->amend, &in, &out)) {
-        delivered_read(&d->delivered, out);
+        read_header(d, out);
         if (!d->failed)
             note(d, spool_append(d->spool, out), wait_out);
     }
@@ -171,7 +180,7 @@ void delivery_body(struct delivery *d, struct bytes bytes, bool *wait_out)
         append_amended(d, bytes, wait_out);
         return;
     }
-    delivered_read(&d->delivered, bytes);
+    read_header(d, bytes);
     if (!d->failed)
         note(d, spool_append_counted(d->spool, bytes), wait_out);
 }
@@ -281,18 +290,19 @@ static struct text domain_of(struct text address)
     return text_skip(address, at);
 }
 
-static void add_row(struct delivery *d, struct queue_row *rows, const struct queue_row *row)
+static bool add_row(struct delivery *d, struct queue_row *rows, const struct queue_row *row)
 {
     struct queue_row *to = &rows[d->commit.row_count];
     *to = *row;
     to->message = d->message;
     to->number = (uint32_t)d->commit.row_count++;
     to->generation = 1;
-    to->domain = domain_of(to->address);
+    return tls_need_name(domain_of(to->address), tls_need_of(&d->envelope), &d->memory,
+                         &to->domain);
 }
 
 /* Those elsewhere, then those who had it before: they are settled at once, see tell.h. */
-static void list_rows(struct delivery *d, struct queue_row *rows)
+static bool list_rows(struct delivery *d, struct queue_row *rows)
 {
     const struct recipients *r = &d->recipients;
     for (size_t i = 0; i < r->place_count; i++) {
@@ -301,8 +311,8 @@ static void list_rows(struct delivery *d, struct queue_row *rows)
                                  .orcpt = place->orcpt,
                                  .notify = place->notify,
                                  .due_ms = d->commit.arrived_ms };
-        if (!place->mailbox && !place->lost)
-            add_row(d, rows, &row);
+        if (!place->mailbox && !place->lost && !add_row(d, rows, &row))
+            return false;
     }
     d->looped = &rows[d->commit.row_count];
     for (size_t i = 0; i < d->news_count; i++) {
@@ -311,9 +321,10 @@ static void list_rows(struct delivery *d, struct queue_row *rows)
                                  .orcpt = news->orcpt,
                                  .notify = news->notify,
                                  .due_ms = d->commit.arrived_ms + SETTLE_AGAIN_MS };
-        if (news->action == DSN_FAILED)
-            add_row(d, rows, &row);
+        if (news->action == DSN_FAILED && !add_row(d, rows, &row))
+            return false;
     }
+    return true;
 }
 
 static bool make_rows(struct delivery *d, struct commit *c)
@@ -322,9 +333,8 @@ static bool make_rows(struct delivery *d, struct commit *c)
     if (max == 0)
         return true;
     struct queue_row *rows = arena_take(&d->memory, max * sizeof *rows);
-    if (!rows)
+    if (!rows || !list_rows(d, rows))
         return false;
-    list_rows(d, rows);
     c->rows = rows;
     c->envelope = &d->envelope;
     return true;
@@ -354,11 +364,22 @@ static size_t looped_count(const struct delivery *d)
     return count;
 }
 
+/* RFC 8689 4.1: with the parameter the field in the header means nothing. */
+static struct queue_envelope envelope_of(const struct delivery *d, const struct smtp_mail *mail)
+{
+    return (struct queue_envelope){
+        .ret = mail->ret,
+        .utf8 = mail->smtputf8,
+        .requires_tls = mail->requiretls,
+        .waives_tls = !mail->requiretls && tls_required_says_no(&d->tls_required),
+    };
+}
+
 static bool make_unit(struct delivery *d, const struct address *sender,
                       const struct smtp_mail *mail)
 {
     struct commit *c = &d->commit;
-    d->envelope = (struct queue_envelope){ .ret = mail->ret, .utf8 = mail->smtputf8 };
+    d->envelope = envelope_of(d, mail);
     return arena_text(&d->memory, address_text(sender), &c->sender) &&
            arena_text(&d->memory, mail->envid, &d->envelope.envid) && make_placements(d, c) &&
            make_rows(d, c) &&

@@ -21,6 +21,8 @@ enum queue_state {
     QUEUE_DROPPED,   /* by a person's command */
 };
 
+enum { QUEUE_NAME_MAX = 271 };
+
 /* One recipient of one message.  Texts are borrowed. */
 struct queue_row {
     message_id message;
@@ -32,7 +34,8 @@ struct queue_row {
     uint32_t attempts;
     int64_t due_ms;      /* wall clock; meaningful while waiting */
     struct text address; /* canonical */
-    struct text domain;  /* what it is queued under: the address's domain; 1 to 255 octets */
+    struct text domain;  /* what it is queued under: the address's domain, for most mail with
+                            nothing behind it (queue/tls_need.h); 1 to QUEUE_NAME_MAX octets */
     struct text last;    /* what the last attempt ended with, for people; "" before */
     unsigned notify;     /* RFC 3461 NOTIFY, mail/notify.h */
     struct text orcpt;   /* as received, "" for none */
@@ -54,6 +57,8 @@ struct queue_row {
 struct queue_envelope {
     struct text ret, envid; /* RFC 3461, as received; "" for none */
     bool utf8;              /* came with SMTPUTF8 */
+    bool requires_tls;      /* came with REQUIRETLS (RFC 8689 4.1) */
+    bool waives_tls;        /* came without, and its header says "TLS-Required: No" */
 };
 
 /* A row with what is needed to send it. */

@@ -96,7 +96,7 @@ class Session:
     def __init__(self, peer, sock, source):
         self.peer, self.sock, self.source = peer, sock, source
         self.began, self.ended = time.monotonic(), None
-        self.lines, self.replies, self.offers = [], 0, ()
+        self.lines, self.replies, self.offers, self.in_tls = [], 0, (), False
         self.unread = bytearray()
         self.body_open = False
         self.reset()
@@ -209,7 +209,7 @@ class Session:
 
     def on_ehlo(self, argument):
         self.must_end_group("EHLO")
-        offers = self.peer.offers
+        offers = self.peer.offers_in_tls if self.in_tls else self.peer.offers
         lines = ["peer.test", *offers]
         text = "\n".join(f"250{'-' if n < len(lines) - 1 else ' '}{line}"
                          for n, line in enumerate(lines))
@@ -233,7 +233,7 @@ class Session:
             self.wrong("MAIL within a transaction")
         words = argument[argument.find(">") + 1:].split()
         self.check_parameters(words, {"SIZE": "SIZE", "BODY": "8BITMIME", "SMTPUTF8": "SMTPUTF8",
-                                      "RET": "DSN", "ENVID": "DSN"})
+                                      "RET": "DSN", "ENVID": "DSN", "REQUIRETLS": "REQUIRETLS"})
         if self.give(self.act("MAIL", argument, "250 2.1.0 ok")) == "2":
             self.sender, self.parameters = address_in(argument), words
 
@@ -288,7 +288,12 @@ class Session:
         self.give(self.act("AUTH", argument, "535 5.7.8 no"))
 
     def on_starttls(self, argument):
-        self.give(self.act("STARTTLS", argument, "454 4.7.0 not now"))
+        reply = self.act("STARTTLS", argument,
+                         "220 2.0.0 go" if self.peer.tls else "454 4.7.0 not now")
+        if self.give(reply) == "2" and self.peer.tls:
+            self.sock = self.peer.tls.wrap_socket(self.sock, server_side=True)
+            self.in_tls, self.offers = True, ()
+            self.reset()
 
     def on_quit(self, argument):
         self.give(self.act("QUIT", argument, "221 2.0.0 bye"))
@@ -298,10 +303,13 @@ class Session:
 class Peer:
     """A host on an address and a port; port 0 is any."""
 
-    def __init__(self, address, port=0, offers=OFFERS, cut_after=0, cuts=1, **script):
-        """`cut_after`: hangs up behind so many replies, in the first `cuts` sessions."""
+    def __init__(self, address, port=0, offers=OFFERS, cut_after=0, cuts=1, tls=None,
+                 offers_in_tls=OFFERS, **script):
+        """`cut_after`: hangs up behind so many replies, in the first `cuts` sessions.  `tls`: the
+        context for STARTTLS, which must be among the offers."""
         self.address, self.offers = address, offers
         self.cut_after, self.cuts = cut_after, cuts
+        self.tls, self.offers_in_tls = tls, offers_in_tls
         self.script = {step: Turns(ways) for step, ways in script.items()}
         self.sessions, self.ends, self.wrongs, self.threads = [], [], [], []
         self.lock, self.stopping = threading.Lock(), threading.Event()

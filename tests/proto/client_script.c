@@ -243,6 +243,8 @@ static void read_setting(struct client_script *s, const char *word)
         s->config.tls = SMTP_CLIENT_TLS_MUST;
     else if (strcmp(word, "tls=may") == 0)
         s->config.tls = SMTP_CLIENT_TLS_IF_OFFERED;
+    else if (strcmp(word, "requiretls") == 0)
+        s->config.requiretls = true;
     else if (strcmp(word, "secured") == 0)
         s->config.secured = true;
     else if (strcmp(word, "lmtp") == 0)

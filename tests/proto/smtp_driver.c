@@ -173,6 +173,8 @@ static void describe_mail(const struct smtp_mail *mail, struct buffer *b)
         buffer_text(b, T(" 8bitmime"));
     if (mail->smtputf8)
         buffer_text(b, T(" smtputf8"));
+    if (mail->requiretls)
+        buffer_text(b, T(" requiretls"));
     if (mail->has_auth) {
         buffer_text(b, T(" auth="));
         driver_show(mail->auth, b);

@@ -373,6 +373,37 @@ static void test_no_room(void **state)
     }
 }
 
+/* RFC 8689 2: a name out of DNS is worth something when it is signed, one that was configured is
+ * always, and an address is no name. */
+static void test_vouched_for(void **state)
+{
+    static const char fixed[] = "hostname = \"mx.a.test\"\ndomain \"a.test\" {}\n"
+                                "listen smtp { address = \"127.0.0.1:25\" }\n"
+                                "relay { route \"b.test\" { host = \"mx1.b.test\" }"
+                                " route \"c.test\" { host = \"192.0.2.7\" } }\n";
+    static const struct {
+        const char *config, *domain;
+        bool is_signed, vouched;
+    } cases[] = {
+        { plain, "b.test", true, true },        { plain, "b.test", false, false },
+        { plain, "implicit.test", true, true }, { plain, "implicit.test", false, false },
+        { plain, "[192.0.2.7]", true, false },  { fixed, "b.test", false, true },
+        { fixed, "c.test", false, true },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct place p;
+        struct hosts_call call;
+        open_place(&p, cases[i].config, zone);
+        p.dns.secure = cases[i].is_signed;
+        begin(&p, cases[i].domain);
+        assert_int_equal(next(&p, &call), HOSTS_CALL);
+        if (call.is_vouched_for != cases[i].vouched)
+            fail_msg("case %zu", i);
+        close_place(&p);
+    }
+}
+
 /* Freed in each state, with questions open, held back, or waiting for room. */
 static void test_freed(void **state)
 {
@@ -404,7 +435,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_orders),     cmocka_unit_test(test_configured),
         cmocka_unit_test(test_many_hosts), cmocka_unit_test(test_equals),
-        cmocka_unit_test(test_no_room),    cmocka_unit_test(test_freed),
+        cmocka_unit_test(test_no_room),    cmocka_unit_test(test_vouched_for),
+        cmocka_unit_test(test_freed),
         cmocka_unit_test(test_dane),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -165,11 +165,75 @@ static void test_names(void **state)
           "b.test:587 as joe@b.test" },
         { { .kind = ROUTE_LITERAL, .host = "192.0.2.1", .port = 25 }, "[192.0.2.1]" },
         { { .kind = ROUTE_LOCAL, .host = "a.test", .port = 25 }, "a.test (here)" },
+        { { .kind = ROUTE_MX, .host = "b.test", .need = TLS_NEED_REQUIRED },
+          "b.test with REQUIRETLS" },
+        { { .kind = ROUTE_MX,
+            .host = "b.test",
+            .own_tls = true,
+            .tls = RELAY_TLS_VERIFY,
+            .need = TLS_NEED_WAIVED },
+          "b.test with TLS-Required: No" },
+        { { .kind = ROUTE_HOST,
+            .host = "b.test",
+            .port = 25,
+            .own_tls = true,
+            .tls = RELAY_TLS_VERIFY,
+            .need = TLS_NEED_REQUIRED },
+          "b.test:25 with tls = verify and REQUIRETLS" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char name[ROUTE_TEXT_MAX];
         assert_true(text_equal(route_print(&cases[i].route, name), text_of(cases[i].name)));
     }
+}
+
+/* What rows are queued under says what their mail needs, and leads to a hop of its own. */
+static void test_needs(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *relay, *name, *host;
+        enum tls_need need;
+        const char *hop;
+    } cases[] = {
+        { NOTHING, "a.test", "a.test", TLS_NEED_NONE, "a.test" },
+        { NOTHING, "a.test requiretls", "a.test", TLS_NEED_REQUIRED, "a.test with REQUIRETLS" },
+        { NOTHING, "a.test tls-required=no", "a.test", TLS_NEED_WAIVED,
+          "a.test with TLS-Required: No" },
+        { NOTHING, "a.test something", "a.test", TLS_NEED_NONE, "a.test" },
+        { NOTHING, "[192.0.2.1] requiretls", "192.0.2.1", TLS_NEED_REQUIRED,
+          "[192.0.2.1] with REQUIRETLS" },
+        /* nothing leaves this machine */
+        { NOTHING, "example.org requiretls", "example.org", TLS_NEED_NONE, "example.org (here)" },
+        { SMART, "a.test requiretls", "smart.example.net", TLS_NEED_REQUIRED,
+          "smart.example.net:587 with REQUIRETLS" },
+        { ROUTES, "gmail.com tls-required=no", "127.0.0.1", TLS_NEED_WAIVED,
+          "127.0.0.1:2125 with TLS-Required: No" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct config *c = read_config(cases[i].relay);
+        char words[ROUTE_TEXT_MAX];
+        struct route r;
+        route_for(c, text_of(cases[i].name), &r);
+        assert_string_equal(r.host, cases[i].host);
+        assert_int_equal(r.need, cases[i].need);
+        assert_true(text_equal(route_print(&r, words), text_of(cases[i].hop)));
+        config_free(&c);
+    }
+}
+
+static void test_need_names(void **state)
+{
+    (void)state;
+    struct arena memory;
+    arena_init(&memory, 4096);
+    for (int need = TLS_NEED_NONE; need <= TLS_NEED_WAIVED; need++) {
+        struct text name;
+        assert_true(tls_need_name(T("a.test"), (enum tls_need)need, &memory, &name));
+        assert_int_equal(tls_need_take(&name), need);
+        assert_true(text_equal(name, T("a.test")));
+    }
+    arena_reset(&memory);
 }
 
 static void test_short_memory(void **state)
@@ -440,7 +504,9 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_first_step), cmocka_unit_test(test_logins),
-        cmocka_unit_test(test_names),      cmocka_unit_test(test_short_memory),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_needs),
+        cmocka_unit_test(test_need_names),      cmocka_unit_test(test_short_memory),
         cmocka_unit_test(test_order),      cmocka_unit_test(test_equals_take_turns),
         cmocka_unit_test(test_many),       cmocka_unit_test(test_drop),
         cmocka_unit_test(test_our_name),   cmocka_unit_test(test_our_address),

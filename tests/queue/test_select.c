@@ -24,7 +24,7 @@ static const struct queue_item item = {
 static const struct queue_item report = {
     .row = { .message = ID + 1,
              .address = TEXT("carol@[192.0.2.1]"),
-             .domain = TEXT("[192.0.2.1]") },
+             .domain = TEXT("[192.0.2.1] requiretls") },
     .arrived_ms = NOW,
 };
 

@@ -95,9 +95,72 @@ static void test_policies(void **state)
     }
 }
 
+static const struct {
+    enum tls_need need;
+    enum relay_tls setting;
+    enum dane_finding dane;
+    enum sts_mode sts;
+    bool named, vouched;
+    int wish;
+    enum tls_verify verify;
+    bool for_good;
+} needs[] = {
+#define NO   TLS_NEED_WAIVED
+#define MUCH TLS_NEED_REQUIRED
+    { MUCH, RELAY_TLS_MAY, DANE_USABLE, STS_MODE_NONE, false, true, MUST, TLS_VERIFY_DANE, false },
+    { MUCH, RELAY_TLS_MAY, DANE_NOTHING, STS_MODE_NONE, false, true, MUST, TLS_VERIFY_NAME, false },
+    { MUCH, RELAY_TLS_MAY, DANE_UNUSABLE, STS_MODE_NONE, false, true, MUST, TLS_VERIFY_NAME,
+      false },
+    { MUCH, RELAY_TLS_MAY, DANE_NOTHING, STS_MODE_ENFORCE, true, false, MUST, TLS_VERIFY_NAME,
+      false },
+    { MUCH, RELAY_TLS_MAY, DANE_TROUBLE, STS_MODE_NONE, false, true, SHUNNED, TLS_VERIFY_NONE, false },
+    { MUCH, RELAY_TLS_MAY, DANE_NOTHING, STS_MODE_ENFORCE, false, true, SHUNNED, TLS_VERIFY_NONE, false },
+    { MUCH, RELAY_TLS_MAY, DANE_NOTHING, STS_MODE_TESTING, true, false, SHUNNED, TLS_VERIFY_NONE, true },
+    { MUCH, RELAY_TLS_MAY, DANE_NOTHING, STS_MODE_NONE, false, false, SHUNNED, TLS_VERIFY_NONE, true },
+    { MUCH, RELAY_TLS_ENCRYPT, DANE_NOTHING, STS_MODE_NONE, false, true, MUST, TLS_VERIFY_NAME,
+      false },
+    { MUCH, RELAY_TLS_VERIFY, DANE_NOTHING, STS_MODE_NONE, false, false, SHUNNED, TLS_VERIFY_NONE, true },
+    { MUCH, RELAY_TLS_DANE, DANE_NOTHING, STS_MODE_ENFORCE, true, true, SHUNNED, TLS_VERIFY_NONE, false },
+    { MUCH, RELAY_TLS_NONE, DANE_USABLE, STS_MODE_NONE, false, true, SHUNNED, TLS_VERIFY_NONE, true },
+    { NO, RELAY_TLS_MAY, DANE_NOTHING, STS_MODE_NONE, false, true, OFFERED, TLS_VERIFY_NONE, false },
+    { NO, RELAY_TLS_MAY, DANE_USABLE, STS_MODE_NONE, false, true, OFFERED, TLS_VERIFY_NONE, false },
+    { NO, RELAY_TLS_MAY, DANE_UNUSABLE, STS_MODE_NONE, false, true, OFFERED, TLS_VERIFY_NONE, false },
+    { NO, RELAY_TLS_MAY, DANE_TROUBLE, STS_MODE_NONE, false, true, OFFERED, TLS_VERIFY_NONE, false },
+    { NO, RELAY_TLS_MAY, DANE_NOTHING, STS_MODE_ENFORCE, false, false, OFFERED, TLS_VERIFY_NONE, false },
+    { NO, RELAY_TLS_ENCRYPT, DANE_USABLE, STS_MODE_ENFORCE, true, true, MUST, TLS_VERIFY_NONE,
+      false },
+    { NO, RELAY_TLS_VERIFY, DANE_USABLE, STS_MODE_NONE, false, true, MUST, TLS_VERIFY_NAME, false },
+    { NO, RELAY_TLS_DANE, DANE_USABLE, STS_MODE_NONE, false, true, MUST, TLS_VERIFY_DANE, false },
+    { NO, RELAY_TLS_DANE, DANE_NOTHING, STS_MODE_NONE, false, true, SHUNNED, TLS_VERIFY_NONE, false },
+    { NO, RELAY_TLS_NONE, DANE_USABLE, STS_MODE_NONE, false, true, NEVER, TLS_VERIFY_NONE, false },
+};
+
+static void test_needs(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof needs / sizeof *needs; i++) {
+        struct tls_rule rule = tls_rule_for(&(struct tls_voices){
+            .setting = needs[i].setting,
+            .dane = needs[i].dane,
+            .validated = true,
+            .sts = needs[i].sts,
+            .sts_names_host = needs[i].named,
+            .need = needs[i].need,
+            .is_vouched_for = needs[i].vouched,
+        });
+        bool good = needs[i].wish == SHUNNED ? rule.refusal != NULL
+                                             : !rule.refusal && (int)rule.wish == needs[i].wish &&
+                                                   rule.verify == needs[i].verify;
+        if (!good || rule.is_for_good != needs[i].for_good)
+            fail_msg("row %zu", i);
+        assert_int_equal(rule.or_clear, needs[i].wish == OFFERED);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_rows),
-                                        cmocka_unit_test(test_policies) };
+                                        cmocka_unit_test(test_policies),
+                                        cmocka_unit_test(test_needs) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -55,6 +55,8 @@ static const struct change changes[] = {
       .row = { .message = 1, .generation = 1, .warned = true, .domain = TEXT("b") } },
     { .kind = CHANGE_ENVELOPE, .message = 16, .envelope = { TEXT("HDRS"), TEXT("QQ1"), true } },
     { .kind = CHANGE_ENVELOPE, .message = 17 },
+    { .kind = CHANGE_ENVELOPE, .message = 18, .envelope = { .requires_tls = true } },
+    { .kind = CHANGE_ENVELOPE, .message = 19, .envelope = { .utf8 = true, .waives_tls = true } },
 };
 enum { CHANGES = sizeof changes / sizeof *changes };
 
@@ -99,6 +101,8 @@ static void assert_same(const struct change *a, const struct change *b)
     assert_true(text_equal(a->envelope.ret, b->envelope.ret));
     assert_true(text_equal(a->envelope.envid, b->envelope.envid));
     assert_int_equal(a->envelope.utf8, b->envelope.utf8);
+    assert_int_equal(a->envelope.requires_tls, b->envelope.requires_tls);
+    assert_int_equal(a->envelope.waives_tls, b->envelope.waives_tls);
 }
 
 static struct buffer encoded(void)
@@ -253,7 +257,7 @@ static void test_what_cannot_be_is_refused_both_ways(void **state)
         { 7, 28, 4 },
         { 7, 48, 99 },
         { 7, 51, 1 },
-        { 9, 16, 2 },
+        { 9, 16, 8 },
         { 9, 20, 9 },
     };
     for (size_t i = 0; i < sizeof flips / sizeof *flips; i++) {

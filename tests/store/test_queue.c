@@ -71,7 +71,8 @@ static enum store_verdict results(struct world *w, const struct queue_row *rows,
 static message_id queue_mail(struct world *w, struct queue_row *rows, const char *const *domains,
                              size_t count)
 {
-    static const struct queue_envelope envelope = { TEXT("FULL"), TEXT("QQ1"), true };
+    static const struct queue_envelope envelope = { TEXT("FULL"), TEXT("QQ1"), true,
+                                                    .requires_tls = true };
     struct delivery d;
     assert_true(delivery_begin(w, &d, 1, 3000, 0));
     for (size_t i = 0; i < count; i++)
@@ -231,7 +232,8 @@ static void test_life(void **state)
         assert_true(text_equal(item->sender, T("sender@b.test")));
         assert_true(text_equal(item->envelope.ret, T("FULL")));
         assert_true(text_equal(item->envelope.envid, T("QQ1")));
-        assert_true(item->envelope.utf8);
+        assert_true(item->envelope.utf8 && item->envelope.requires_tls);
+        assert_false(item->envelope.waives_tls);
         assert_true(item->arrived_ms == 1792568487123);
         assert_true(item->facts.octets == 3000 && item->facts.line_longest > 0);
         assert_true(world_reads_back(w, &item->content, 1));

@@ -388,7 +388,7 @@ static void say_envelope(struct batch *b, const struct commit *c)
 {
     const struct queue_envelope *e = c->envelope;
     struct change change = { .kind = CHANGE_ENVELOPE, .message = c->message };
-    if (!e || (e->ret.len == 0 && e->envid.len == 0 && !e->utf8))
+    if (!e || (e->ret.len == 0 && e->envid.len == 0 && envelope_bits(e) == 0))
         return;
     change.envelope = *e;
     say(b, &change);

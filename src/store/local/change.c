@@ -56,8 +56,8 @@ static const struct kind {
 
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
-/* What a row has that is one bit, and an envelope. */
-enum { ROW_HELD = 1, ROW_WARNED = 2, ROW_BITS_KNOWN = 3, ENVELOPE_UTF8 = 1 };
+/* What a row has that is one bit. */
+enum { ROW_HELD = 1, ROW_WARNED = 2, ROW_BITS_KNOWN = 3 };
 
 /* The facts that are bits, in the order of their bits. */
 enum fact {
@@ -68,6 +68,19 @@ enum fact {
     FACT_BARE_CR_OR_LF = 16,
     FACTS_KNOWN = 31,
 };
+
+uint32_t envelope_bits(const struct queue_envelope *e)
+{
+    return (e->utf8 ? ENVELOPE_UTF8 : 0u) | (e->requires_tls ? ENVELOPE_REQUIRES_TLS : 0u) |
+           (e->waives_tls ? ENVELOPE_WAIVES_TLS : 0u);
+}
+
+void envelope_set_bits(struct queue_envelope *e, uint32_t bits)
+{
+    e->utf8 = bits & ENVELOPE_UTF8;
+    e->requires_tls = bits & ENVELOPE_REQUIRES_TLS;
+    e->waives_tls = bits & ENVELOPE_WAIVES_TLS;
+}
 
 /* NULL: this version does not know it. */
 static const struct kind *find_kind(uint32_t kind)
@@ -179,7 +192,7 @@ static void put_members(uint8_t **at, const struct change *c, unsigned has)
     if (has & HAS_ROW)
         put_row(at, &c->row);
     if (has & HAS_ENVELOPE)
-        put_u32(at, c->envelope.utf8 ? ENVELOPE_UTF8 : 0u);
+        put_u32(at, envelope_bits(&c->envelope));
 }
 
 /* All of them, with the lengths. */
@@ -285,9 +298,9 @@ static bool take_row(struct bytes *from, struct queue_row *out)
 static bool take_envelope(struct bytes *from, struct queue_envelope *out)
 {
     uint32_t bits;
-    if (!take_u32(from, &bits) || bits > ENVELOPE_UTF8)
+    if (!take_u32(from, &bits) || bits > ENVELOPE_KNOWN)
         return false;
-    out->utf8 = bits & ENVELOPE_UTF8;
+    envelope_set_bits(out, bits);
     return true;
 }
 

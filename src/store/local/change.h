@@ -21,7 +21,7 @@ enum change_kind {
                              at most one, right behind CHANGE_MESSAGE */
 };
 
-enum { CHANGE_WORDS_MAX = 64 * 1024, CHANGE_DOMAIN_MAX = 255 };
+enum { CHANGE_WORDS_MAX = 64 * 1024, CHANGE_DOMAIN_MAX = QUEUE_NAME_MAX };
 
 /* Which members count for which kind: */
 struct change {
@@ -39,6 +39,11 @@ struct change {
     struct queue_row row;           /* RECIPIENT: all of it */
     struct queue_envelope envelope; /* ENVELOPE */
 };
+
+/* What an envelope has that is one bit each, as it stands in the journal and in the index. */
+enum { ENVELOPE_UTF8 = 1, ENVELOPE_REQUIRES_TLS = 2, ENVELOPE_WAIVES_TLS = 4, ENVELOPE_KNOWN = 7 };
+uint32_t envelope_bits(const struct queue_envelope *);
+void envelope_set_bits(struct queue_envelope *, uint32_t bits);
 
 /* Appends one change.  Kinds are tagged and length-prefixed; integers little-endian.  False, and
  * nothing appended: no room, or the change is not one that change_decode() would take (an id or uid

@@ -16,7 +16,7 @@ enum { WRITER_BUSY_MS = 250, READER_BUSY_MS = 2000, WAL_FRAME_OCTETS = 4096 + 24
 /* A placement repeats where its message lies: a maildrop is listed with one scan of neighbouring
  * rows, however many other mailboxes there are.  `placements` of a message counts its rows there,
  * also those of purged mailboxes that have not been swept, and `waiting` those of the queue; what
- * only the queue needs of a message (sender to utf8) is empty unless it has rows.  `stated` is the
+ * only the queue needs of a message (sender to envelope) is empty unless it has rows.  `stated` is the
  * version of the change that gave a mailbox its name and uidvalidity.
  *
  * `recipient` also keeps settled rows, without their texts: they are tombstones.  An orphan is a
@@ -26,7 +26,8 @@ enum { WRITER_BUSY_MS = 250, READER_BUSY_MS = 2000, WAL_FRAME_OCTETS = 4096 + 24
  * all that wait, held ones too, for people: tombstones cost a listing nothing. */
 static const struct database_format index_format = {
     .application = 0x67776978, /* "gwix" */
-    .version = 3,
+    .version = 4,
+    .upgrade = "ALTER TABLE message RENAME COLUMN utf8 TO envelope",
     .schema = "CREATE TABLE meta(one INTEGER PRIMARY KEY CHECK(one = 1), store_uuid BLOB NOT NULL,"
               " segment INTEGER NOT NULL, offset INTEGER NOT NULL, sequence INTEGER NOT NULL,"
               " checksum INTEGER NOT NULL) STRICT;"
@@ -39,7 +40,7 @@ static const struct database_format index_format = {
               " facts INTEGER NOT NULL, arrived_ms INTEGER NOT NULL, placements INTEGER NOT NULL,"
               " waiting INTEGER NOT NULL, received INTEGER NOT NULL,"
               " line_longest INTEGER NOT NULL, sender TEXT NOT NULL, ret TEXT NOT NULL,"
-              " envid TEXT NOT NULL, utf8 INTEGER NOT NULL,"
+              " envid TEXT NOT NULL, envelope INTEGER NOT NULL,"
               " segment INTEGER NOT NULL, offset INTEGER NOT NULL, unit_octets INTEGER NOT NULL,"
               " content_at INTEGER NOT NULL) STRICT;"
               "CREATE TABLE placement(mailbox INTEGER NOT NULL, uid INTEGER NOT NULL,"
@@ -75,8 +76,8 @@ static const struct database_format index_format = {
     "r.message, r.number, r.generation, r.state, r.held, r.warned, r.attempts, r.due, r.notify,"   \
     " r.address, r.domain, r.last, r.orcpt"
 #define QUEUED_COLUMNS                                                                             \
-    ROW_COLUMNS ", m.sender, m.ret, m.envid, m.utf8, m.arrived_ms, m.octets, m.facts, m.received," \
-                " m.line_longest, m.segment, m.offset, m.unit_octets, m.content_at"
+    ROW_COLUMNS ", m.sender, m.ret, m.envid, m.envelope, m.arrived_ms, m.octets, m.facts,"         \
+                " m.received, m.line_longest, m.segment, m.offset, m.unit_octets, m.content_at"
 /* What is in the index recipient_due; said in the same words, so that SQLite sees it. */
 #define IS_READY "state = 0 AND held = 0 AND orphan = 0"
 
@@ -137,7 +138,7 @@ static const char *const index_sql_text[INDEX_STATEMENTS] = {
                       " message = max(message, excluded.message)",
     [GET_TOMBSTONE] = "SELECT modseq FROM tombstone WHERE mailbox = ?1 AND uid = ?2",
     [ADD_MESSAGE] = "INSERT OR IGNORE INTO message(id, octets, facts, arrived_ms, received,"
-                    " line_longest, sender, ret, envid, utf8, placements, waiting,"
+                    " line_longest, sender, ret, envid, envelope, placements, waiting,"
                     " " PLACE_COLUMNS ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,"
                     " ?13, ?14, ?15, ?16)",
     [SET_MESSAGE] = "UPDATE message SET placements = ?2, waiting = ?3, segment = ?4, offset = ?5,"
@@ -150,7 +151,7 @@ static const char *const index_sql_text[INDEX_STATEMENTS] = {
     [NEXT_LEFTOVER] = "SELECT p.mailbox, p.uid, p.message FROM leftover l"
                       " JOIN placement p ON p.mailbox = l.mailbox LIMIT 1",
     [DROP_LEFTOVERS] = "DELETE FROM leftover",
-    [SET_ENVELOPE] = "UPDATE message SET sender = ?2, ret = ?3, envid = ?4, utf8 = ?5"
+    [SET_ENVELOPE] = "UPDATE message SET sender = ?2, ret = ?3, envid = ?4, envelope = ?5"
                      " WHERE id = ?1",
     [ADD_RECIPIENT] = "INSERT OR IGNORE INTO recipient(message, number, generation, state, held,"
                       " warned, attempts, due, notify, address, domain, last, orcpt, orphan)"

@@ -169,7 +169,7 @@ static void bind_envelope(const struct applying *a, sqlite3_stmt *s, int column)
     bind_text(s, column, a->has_rows ? a->message.words : none);
     bind_text(s, column + 1, a->has_rows ? a->envelope.ret : none);
     bind_text(s, column + 2, a->has_rows ? a->envelope.envid : none);
-    bind_number(s, column + 3, a->has_rows && a->envelope.utf8);
+    bind_number(s, column + 3, a->has_rows ? envelope_bits(&a->envelope) : 0);
 }
 
 static bool add_message(struct applying *a, uint64_t waiting, bool *added_out)

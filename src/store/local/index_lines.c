@@ -22,7 +22,7 @@ static const char *const section_sql[SECTIONS] = {
     [PLACEMENTS] = "SELECT mailbox, uid, message, modseq, flags, octets, facts, placed_ms, prefix"
                    " FROM placement WHERE mailbox NOT IN (SELECT mailbox FROM leftover)"
                    " ORDER BY mailbox, uid",
-    [QUEUED] = "SELECT id, waiting, arrived_ms, octets, facts, received, line_longest, utf8,"
+    [QUEUED] = "SELECT id, waiting, arrived_ms, octets, facts, received, line_longest, envelope,"
                " sender, ret, envid FROM message WHERE waiting > 0 ORDER BY id",
     [RECIPIENTS] = "SELECT message, number, generation, state, held, warned, attempts, due, notify,"
                    " address, domain, orcpt, last FROM recipient WHERE orphan = 0"
@@ -112,7 +112,7 @@ static void print_queued(struct buffer *line, sqlite3_stmt *s)
 {
     buffer_printf(line,
                   "queued %016llx waiting %llu at %lld octets %llu facts %llu received %llu"
-                  " longest %llu utf8 %llu",
+                  " longest %llu envelope %llu",
                   number(s, 0), number(s, 1), (long long)sqlite3_column_int64(s, 2), number(s, 3),
                   number(s, 4), number(s, 5), number(s, 6), number(s, 7));
     print_text(line, "sender", column_text(s, 8));

@@ -304,12 +304,11 @@ static struct queue_item read_item(sqlite3_stmt *s)
     struct queue_item item = {
         .row = read_row(s),
         .sender = column_text(s, 13),
-        .envelope = { .ret = column_text(s, 14),
-                      .envid = column_text(s, 15),
-                      .utf8 = column_number(s, 16) != 0 },
+        .envelope = { .ret = column_text(s, 14), .envid = column_text(s, 15) },
         .arrived_ms = sqlite3_column_int64(s, 17),
         .facts = read_facts(s, 18),
     };
+    envelope_set_bits(&item.envelope, (uint32_t)column_number(s, 16));
     item.content = (struct maildrop_entry){
         .message = item.row.message,
         .octets = item.facts.octets,
