@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "mail/delivered.h"
 #include "mail/header.h"
+#include "mail/tls_required.h"
 
 #include <string.h>
 
@@ -66,6 +67,21 @@ static void check_delivered(struct text message, size_t cut)
     delivered_clear(&two);
 }
 
+/* The same at any cut, and what the field says that is found slowly. */
+static void check_tls_required(struct text message, size_t cut)
+{
+    struct tls_required whole = { 0 }, two = { 0 };
+    struct header_field field;
+    char line[64];
+    tls_required_read(&whole, bytes_of_text(message));
+    tls_required_read(&two, bytes_of_text(text_first(message, cut)));
+    tls_required_read(&two, bytes_of_text(text_skip(message, cut)));
+    bool no = tls_required_says_no(&whole);
+    CHECK(tls_required_says_no(&two) == no);
+    if (header_find(message, T("TLS-Required"), &field))
+        CHECK(text_equal_nocase(header_unfold(field.value, line, sizeof line), T("no")) == no);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
@@ -74,6 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t cut = message.len * data[0] / 255;
     uint32_t fields = check_fields(message);
     check_delivered(message, cut);
+    check_tls_required(message, cut);
     struct header_counter whole = { 0 }, two = { 0 }, each = { 0 };
     header_count(&whole, bytes_of_text(message));
     header_count(&two, bytes_of_text(text_first(message, cut)));
