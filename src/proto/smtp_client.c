@@ -281,8 +281,8 @@ void client_refuse(struct smtp_client *c, enum smtp_client_where where, const ch
     leave_politely(c, all_was_written, in_exchange);
 }
 
-void client_refuse_for_good(struct smtp_client *c, enum smtp_client_where where,
-                            const char *status, struct text sentence)
+void client_refuse_for_good(struct smtp_client *c, enum smtp_client_where where, const char *status,
+                            struct text sentence)
 {
     struct smtp_client_result why = client_result(where, status, sentence);
     bool all_was_written = c->output.len == 0;

@@ -209,8 +209,9 @@ uint64_t smtp_client_deadline_ms(const struct smtp_client *);
 const struct smtp_client_result *smtp_client_result(const struct smtp_client *, uint32_t recipient);
 /* After CLOSE: why; NULL after QUIT.  It speaks of this host: another one of the same domain may
  * say otherwise, so that one is tried first even when this is permanent (5xx to the greeting, EHLO
- * or HELO, or no REQUIRETLS).  And when a session that was used before fails AT_IDLE or AT_MAIL, that says nothing
- * even of this host: servers end what was idle, and a new session may be tried at once. */
+ * or HELO, or no REQUIRETLS).  And when a session that was used before fails AT_IDLE or AT_MAIL,
+ * that says nothing even of this host: servers end what was idle, and a new session may be tried at
+ * once. */
 const struct smtp_client_result *smtp_client_failure(const struct smtp_client *);
 
 /* What the server said of itself; complete in READY. */

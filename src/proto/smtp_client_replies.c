@@ -101,9 +101,9 @@ static void tls_denied(struct smtp_client *c, struct text why)
 static void tls_not_offered(struct smtp_client *c)
 {
     if (c->config->requiretls)
-        client_refuse_for_good(c, AT_STARTTLS, "5.7.10",
-                               T("the message requires TLS (REQUIRETLS), and the server does not "
-                                 "offer it"));
+        client_refuse_for_good(
+            c, AT_STARTTLS, "5.7.10",
+            T("the message came with REQUIRETLS, and the server does not offer TLS"));
     else
         tls_denied(c, T("TLS is required here, and the server does not offer it"));
 }
@@ -111,8 +111,7 @@ static void tls_not_offered(struct smtp_client *c)
 static void promise_not_offered(struct smtp_client *c)
 {
     client_refuse_for_good(c, AT_HELLO, "5.7.30",
-                           T("the message requires TLS on all of its way, and the server does not "
-                             "offer to see to that (REQUIRETLS)"));
+                           T("the message came with REQUIRETLS, which the server does not offer"));
 }
 
 /* The reply to EHLO or HELO. */

@@ -63,13 +63,13 @@ struct domain {
     struct dispatch *dispatch;
     struct name_node by_name;
     char name[QUEUE_NAME_MAX]; /* of by_name.len octets */
-    struct hop *hop;      /* where its rows went last; NULL before */
-    struct list in_hop;   /* in hop->domains */
-    struct list wanting;  /* in dispatch->domains_wanting */
-    struct list to_sweep; /* in dispatch->to_sweep */
-    bool due;             /* the store may have rows that are due and stand behind `after` */
-    bool poked;           /* ... and may have more since the take that is under way began */
-    bool leftover;        /* ... and some that stand before it */
+    struct hop *hop;           /* where its rows went last; NULL before */
+    struct list in_hop;        /* in hop->domains */
+    struct list wanting;       /* in dispatch->domains_wanting */
+    struct list to_sweep;      /* in dispatch->to_sweep */
+    bool due;                  /* the store may have rows that are due and stand behind `after` */
+    bool poked;                /* ... and may have more since the take that is under way began */
+    bool leftover;             /* ... and some that stand before it */
     bool taking, sweeping;
     uint32_t in_hand;  /* rows */
     uint64_t front_ms; /* when they were last taken from the front */
@@ -137,7 +137,8 @@ void domain_rest(struct domain *);
 void domain_free(struct domain *);
 
 /* dispatch_hop.c */
-/* The hop for what is queued under a name, by the configuration in effect now.  NULL: memory is short. */
+/* The hop for what is queued under a name, by the configuration in effect now.  NULL: memory is
+ * short. */
 struct hop *hop_for(struct dispatch *, struct text name);
 /* How many rows for it are worth taking now; 0: none. */
 uint32_t hop_room(const struct hop *);

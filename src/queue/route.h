@@ -33,8 +33,8 @@ struct route {
 };
 
 /* The first step.  `name` is what the rows are queued under: the domain of a canonical address, and
- * behind it what its mail needs of TLS, if anything (tls_need.h).  What decides, in this order: it is
- * local; a route of its name; the smarthost; a literal; its MX hosts.  Routes and the smarthost
+ * behind it what its mail needs of TLS, if anything (tls_need.h).  What decides, in this order: it
+ * is local; a route of its name; the smarthost; a literal; its MX hosts.  Routes and the smarthost
  * without a port are called on 25, or 587 with a login; MX hosts and literals on relay.port.  A
  * login wants the host's certificate verified, unless relay.tls is written or the host is this
  * machine; the tls of a domain's own route has the last word. */

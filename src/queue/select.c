@@ -3,6 +3,7 @@
 
 #include "config/units.h"
 #include "mail/address.h"
+#include "queue/tls_need.h"
 
 #include <stdio.h>
 #include <string.h>

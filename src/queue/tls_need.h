@@ -1,5 +1,5 @@
-/* tls_need.h - what a message itself wants of TLS on its way (RFC 8689), and the names that its rows
- * are queued under for it.  Pure but for the arena that such names are kept in.
+/* tls_need.h - what a message itself wants of TLS on its way (RFC 8689), and the names that its
+ * rows are queued under for it.  Pure but for the arena that such names are kept in.
  *
  * Mail that wants more than other mail, or less, must not share connections with it, nor learn from
  * their failures.  So it is told apart where the next hop is decided, before any message is looked

@@ -17,9 +17,9 @@ struct tls_voices {
     bool validated;         /* whether answers of DNS are; only for words */
     enum sts_mode sts;      /* of the domain's policy */
     bool sts_names_host;
-    enum tls_need need;      /* of the mail itself */
-    bool is_vouched_for;     /* that this is a host to be called: the configuration names it, or
-                                DNSSEC vouches for the list of MX hosts */
+    enum tls_need need;  /* of the mail itself */
+    bool is_vouched_for; /* that this is a host to be called: the configuration names it, or
+                            DNSSEC vouches for the list of MX hosts */
 };
 
 struct tls_rule {

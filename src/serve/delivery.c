@@ -36,7 +36,7 @@ struct delivery {
     bool failed; /* a part of the body could not be kept */
     struct arena memory;
     struct recipients recipients;
-    struct delivered delivered;    /* whom the content names as having had it */
+    struct delivered delivered; /* whom the content names as having had it */
     struct tls_required tls_required;
     struct text forwarder;         /* Delivered-To of the content; recipients_forwarder() */
     struct submission *submission; /* NULL: the body is kept as it comes */

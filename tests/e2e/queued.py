@@ -83,7 +83,7 @@ def what_the_sender_asked_for_is_kept():
                ("c@b.test", FAILURE, "rfc822;C+2B1@b.test")], "rows")
         name = os.path.join(server.folder, "data", "index.db")
         with contextlib.closing(sqlite3.connect(f"file:{name}?mode=ro", uri=True)) as index:
-            equal(index.execute("SELECT sender, ret, envid, utf8 FROM message").fetchall(),
+            equal(index.execute("SELECT sender, ret, envid, envelope FROM message").fetchall(),
                   [("a@elsewhere.test", "HDRS", "QQ+2B3", 0)], "envelope")
 
 

@@ -38,17 +38,19 @@ class World(Net):
             self.mx("b.example", (preference, MX))
         return server
 
-    def secure_peer(self, *names, certified, **more):
-        """A scripted host with TLS."""
+    def secure_peer(self, *names, certified, address=None, offers=OFFERS):
+        """A scripted host with TLS; the offers are those behind it."""
         pem = certificates.signed(self.folder, certified)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(pem, pem[:-4] + ".key")
-        return self.peer(*names, offers=(*OFFERS, "STARTTLS"), tls=context, **more)
+        host = self.peer(*names, address=address)
+        host.secure(context, offers)
+        return host
 
-    def host(self, name="mx2.b.example", preference=10, **more):
+    def host(self, name="mx2.b.example", preference=10, offers=OFFERS):
         """A scripted host of b.example with TLS."""
         self.mx("b.example", (preference, name))
-        return self.secure_peer(name, certified=name, **more)
+        return self.secure_peer(name, certified=name, offers=offers)
 
     def sender(self, tls="may", more=""):
         """A server that believes what the zone's key has signed, and the authority."""
@@ -141,7 +143,7 @@ def the_configuration_names_the_host():
 def a_host_that_nobody_vouches_for_is_not_called():
     with World(insecure=("example",)) as world:
         world.dns.add("example NS ns.example")
-        host = world.host(offers_in_tls=(*OFFERS, "REQUIRETLS"))
+        host = world.host(offers=(*OFFERS, "REQUIRETLS"))
         server = world.sender("verify")
         send(server, mail=" REQUIRETLS RET=FULL")
         bounced(server, "5.7.30", "vouches")

@@ -303,13 +303,11 @@ class Session:
 class Peer:
     """A host on an address and a port; port 0 is any."""
 
-    def __init__(self, address, port=0, offers=OFFERS, cut_after=0, cuts=1, tls=None,
-                 offers_in_tls=OFFERS, **script):
-        """`cut_after`: hangs up behind so many replies, in the first `cuts` sessions.  `tls`: the
-        context for STARTTLS, which must be among the offers."""
+    def __init__(self, address, port=0, offers=OFFERS, cut_after=0, cuts=1, **script):
+        """`cut_after`: hangs up behind so many replies, in the first `cuts` sessions."""
         self.address, self.offers = address, offers
         self.cut_after, self.cuts = cut_after, cuts
-        self.tls, self.offers_in_tls = tls, offers_in_tls
+        self.tls = self.offers_in_tls = None
         self.script = {step: Turns(ways) for step, ways in script.items()}
         self.sessions, self.ends, self.wrongs, self.threads = [], [], [], []
         self.lock, self.stopping = threading.Lock(), threading.Event()
@@ -318,6 +316,11 @@ class Peer:
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind((address, port))
         self.port = self.listener.getsockname()[1]
+
+    def secure(self, context, offers=OFFERS):
+        """STARTTLS is offered, and behind it something else."""
+        self.tls, self.offers_in_tls = context, offers
+        self.offers = (*self.offers, "STARTTLS")
 
     @property
     def taken(self):

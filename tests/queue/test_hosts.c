@@ -436,8 +436,7 @@ int main(void)
         cmocka_unit_test(test_orders),     cmocka_unit_test(test_configured),
         cmocka_unit_test(test_many_hosts), cmocka_unit_test(test_equals),
         cmocka_unit_test(test_no_room),    cmocka_unit_test(test_vouched_for),
-        cmocka_unit_test(test_freed),
-        cmocka_unit_test(test_dane),
+        cmocka_unit_test(test_freed),      cmocka_unit_test(test_dane),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

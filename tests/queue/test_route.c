@@ -504,9 +504,8 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_first_step), cmocka_unit_test(test_logins),
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_needs),
-        cmocka_unit_test(test_need_names),      cmocka_unit_test(test_short_memory),
+        cmocka_unit_test(test_names),      cmocka_unit_test(test_needs),
+        cmocka_unit_test(test_need_names), cmocka_unit_test(test_short_memory),
         cmocka_unit_test(test_order),      cmocka_unit_test(test_equals_take_turns),
         cmocka_unit_test(test_many),       cmocka_unit_test(test_drop),
         cmocka_unit_test(test_our_name),   cmocka_unit_test(test_our_address),

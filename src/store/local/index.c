@@ -16,8 +16,8 @@ enum { WRITER_BUSY_MS = 250, READER_BUSY_MS = 2000, WAL_FRAME_OCTETS = 4096 + 24
 /* A placement repeats where its message lies: a maildrop is listed with one scan of neighbouring
  * rows, however many other mailboxes there are.  `placements` of a message counts its rows there,
  * also those of purged mailboxes that have not been swept, and `waiting` those of the queue; what
- * only the queue needs of a message (sender to envelope) is empty unless it has rows.  `stated` is the
- * version of the change that gave a mailbox its name and uidvalidity.
+ * only the queue needs of a message (sender to envelope) is empty unless it has rows.  `stated` is
+ * the version of the change that gave a mailbox its name and uidvalidity.
  *
  * `recipient` also keeps settled rows, without their texts: they are tombstones.  An orphan is a
  * row whose message is not known (yet): a replay may meet a result before the message, and after
