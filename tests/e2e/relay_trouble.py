@@ -17,7 +17,7 @@ class FaultyRelay(Relay, FaultyServer):
 
 
 class FaultyNet(Net):
-    kind = FaultyRelay
+    ours = FaultyRelay
 
 
 def told(server):

@@ -94,7 +94,7 @@ class Relay(Server):
 
 
 class Net:
-    kind = Relay
+    ours = Relay
     in_turn = itertools.cycle(range(FIRST, FIRST + HOSTS))    # of those with the same port
 
     def __init__(self, port=0, dns_port=0):
@@ -147,7 +147,7 @@ class Net:
         """A server of ours; `relay` is the body of that section, by default relay()."""
         sections.setdefault("relay", self.relay())
         sections.setdefault("dns", f'resolvers = {{"{self.dns.resolver}"}}  dnssec = off')
-        server = self.kind(self, hostname, domains, sections)
+        server = self.ours(self, hostname, domains, sections)
         for user in users:
             server.add_user(user)
         self.name(hostname, server.address)
