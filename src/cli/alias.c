@@ -230,21 +230,32 @@ static void import_line(void *owner, const struct alias_line *line)
     }
 }
 
+struct import_options {
+    const char *domain;
+};
+static const struct option import_rows[] = {
+    { "--domain", 0, OPTION_TEXT, "DOMAIN", offsetof(struct import_options, domain),
+      "the domain of names that are written without one" },
+};
+const struct option_table cli_alias_import_options =
+    OPTION_TABLE(import_rows, struct import_options);
+
 /* --domain, or the only one. */
 static bool choose_domain(const struct cli *cli, char out[ADDRESS_DOMAIN_MAX + 1], struct error *e)
 {
     const struct config *c = cli->config;
-    if (cli->domain && address_parse_domain(text_of(cli->domain), out) != ADDRESS_OK)
-        return error_set(e, ERROR_USAGE, "--domain %.100s: not a domain", cli->domain);
-    if (!cli->domain && c->domain_count > 1)
+    const char *given = ((const struct import_options *)cli->options)->domain;
+    if (given && address_parse_domain(text_of(given), out) != ADDRESS_OK)
+        return error_set(e, ERROR_USAGE, "--domain %.100s: not a domain", given);
+    if (!given && c->domain_count > 1)
         return error_set(e, ERROR_USAGE,
                          "several domains are configured: say --domain DOMAIN for "
                          "names that are written without one");
-    if (!cli->domain)
+    if (!given)
         snprintf(out, ADDRESS_DOMAIN_MAX + 1, "%.*s", TEXT_ARGS(c->domains[0].name));
     if (config_domain(c, text_of(out)))
         return true;
-    return error_set(e, ERROR_CONFIG, "--domain %.100s: not configured", cli->domain);
+    return error_set(e, ERROR_CONFIG, "--domain %.100s: not configured", given);
 }
 
 static bool slurp(const char *name, struct buffer *to, struct error *e)

@@ -82,17 +82,29 @@ static void rebuild_store(struct check *c)
         check_say(c, CHECK_WRONG, "store", "%s", e.words);
 }
 
+struct check_options {
+    bool store, rebuild;
+};
+static const struct option rows[] = {
+    { "--store", 0, OPTION_FLAG, NULL, offsetof(struct check_options, store),
+      "verify everything that is stored" },
+    { "--rebuild", 0, OPTION_FLAG, NULL, offsetof(struct check_options, rebuild),
+      "make the index anew from the journal" },
+};
+const struct option_table cli_check_options = OPTION_TABLE(rows, struct check_options);
+
 /* Whatever opens DATA does so as its owner. */
 static void check_data(struct check *c)
 {
     struct error e;
+    const struct check_options *options = c->cli->options;
     if (!cli_enter_data(c->cli, false, &e)) {
         check_say(c, e.kind == ERROR_CONFIG ? CHECK_CONFIG : CHECK_WRONG, "data", "%s", e.words);
         return;
     }
-    if (c->cli->rebuild)
+    if (options->rebuild)
         rebuild_store(c);
-    if (c->cli->store)
+    if (options->store)
         check_store(c);
     check_own_certificate(c);
     check_people(c);

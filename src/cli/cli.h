@@ -6,6 +6,7 @@
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
+#include "cli/options.h"
 #include "config/config.h"
 #include "mail/address.h"
 
@@ -18,28 +19,12 @@ enum cli_exit {
     CLI_CONFIG = 78,
 };
 
-/* Options; a command takes those of its row. */
-enum cli_option {
-    CLI_FILE = 1,     /* -c FILE */
-    CLI_JSON = 2,     /* --json */
-    CLI_PASSWORD = 4, /* --password-stdin */
-    CLI_PURGE = 8,
-    CLI_ADOPT = 16,  /* --adopt ID */
-    CLI_DOMAIN = 32, /* --domain DOMAIN */
-    CLI_STORE = 64,
-    CLI_REBUILD = 128,
-    CLI_DOMAINS = 256,
-    CLI_FAULTS = 512,
-    CLI_ANY = 1024,
-    CLI_SCRIPT = 2048,
-};
-
 /* One call of the program.  Words and values are argv's. */
 struct cli {
-    const char *file; /* NULL: the standard one, or none */
-    bool any, json, password_stdin, purge, store, rebuild;
-    const char *adopt, *domain, *domains, *faults, *script;
-    char **words; /* what is not an option, behind the command's name */
+    const char *file; /* -c FILE; NULL: the standard one, or none */
+    bool json;        /* --json */
+    void *options;    /* the struct that the command's own table fills; NULL when it has none */
+    char **words;     /* what is not an option, behind the command's name */
     size_t word_count;
     struct config *config; /* once cli_load() has read it */
 };
@@ -54,6 +39,11 @@ cli_command cli_queue_list, cli_queue_show;
 cli_command cli_queue_retry, cli_queue_hold, cli_queue_release, cli_queue_drop;
 cli_command cli_ban_list, cli_ban_why, cli_ban_lift;
 cli_command cli_check, cli_lab, cli_reload, cli_serve, cli_version;
+
+/* The options of commands that have some of their own, beside their functions. */
+extern const struct option_table cli_user_add_options, cli_user_passwd_options;
+extern const struct option_table cli_user_del_options, cli_alias_import_options;
+extern const struct option_table cli_check_options, cli_lab_options;
 
 /* Finds the command, reads its options, runs it. */
 int cli_main(int argc, char **argv);

@@ -1,10 +1,12 @@
 /* commands.c - the table of commands, their options and help; finds the one that is meant.
  *
- * A new command is a row and a function.  Only what works stands here.
+ * A new command is a row and a function, and a table (cli/options.h) for options of its own.  Only
+ * what works stands here.
  */
 #include "cli/cli.h"
 #include "config/nearest.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,103 +15,98 @@ struct command {
     const char *group; /* the first word */
     const char *name;  /* the second; NULL: the group is the command */
     cli_command *run;
-    unsigned options;
-    size_t least, most; /* words behind the name */
-    const char *words;  /* as help shows them */
+    unsigned shared;                    /* enum shared: its other options */
+    const struct option_table *options; /* its own; NULL: none */
+    size_t least, most;                 /* words behind the name */
+    const char *words;                  /* as help shows them */
     const char *help;
 };
 
 enum { ANY = SIZE_MAX };
 
+/* The options that many commands share; a command takes one of the tables below.  RAW: it has a
+ * grammar of its own, and all that stands behind its name are words. */
+enum shared { NONE, FILE_ONLY, JSON_ONLY, FILE_JSON, RAW };
+static const struct option shared_rows[] = {
+    { "-c", 0, OPTION_TEXT, "FILE", offsetof(struct cli, file),
+      "the configuration file (else /etc/godwit/godwit.conf if it exists, else none)" },
+    { "--json", 0, OPTION_FLAG, NULL, offsetof(struct cli, json),
+      "print JSON Lines: one object a line" },
+};
+static const struct option_table shared[] = {
+    [NONE] = { NULL, 0, 0 },
+    [RAW] = { NULL, 0, 0 },
+    [FILE_ONLY] = { shared_rows, 1, sizeof(struct cli) },
+    [JSON_ONLY] = { shared_rows + 1, 1, sizeof(struct cli) },
+    [FILE_JSON] = { shared_rows, 2, sizeof(struct cli) },
+};
+
 /* In the order of the help. */
 static const struct command commands[] = {
-    { "serve", NULL, cli_serve, CLI_FILE, 0, 0, "", "run the server in the foreground" },
-    { "reload", NULL, cli_reload, CLI_FILE, 0, 0, "",
+    { "serve", NULL, cli_serve, FILE_ONLY, NULL, 0, 0, "", "run the server in the foreground" },
+    { "reload", NULL, cli_reload, FILE_ONLY, NULL, 0, 0, "",
       "let the running server read its configuration again" },
-    { "lab", NULL, cli_lab, CLI_JSON | CLI_DOMAINS | CLI_ANY | CLI_FAULTS | CLI_SCRIPT, 0, 1,
-      "[DIR]", "several servers, their DNS and users on this machine, to try things out" },
-    { "check", NULL, cli_check, CLI_FILE | CLI_STORE | CLI_REBUILD, 0, 0, "",
+    { "lab", NULL, cli_lab, JSON_ONLY, &cli_lab_options, 0, 1, "[DIR]",
+      "several servers, their DNS and users on this machine, to try things out" },
+    { "check", NULL, cli_check, FILE_ONLY, &cli_check_options, 0, 0, "",
       "examine configuration, certificates, ports and accounts; the store; rebuild the index" },
-    { "user", "add", cli_user_add, CLI_FILE | CLI_PASSWORD | CLI_ADOPT, 1, 1, "ADDRESS",
+    { "user", "add", cli_user_add, FILE_ONLY, &cli_user_add_options, 1, 1, "ADDRESS",
       "add a user; asks for the password" },
-    { "user", "passwd", cli_user_passwd, CLI_FILE | CLI_PASSWORD, 1, 1, "ADDRESS",
+    { "user", "passwd", cli_user_passwd, FILE_ONLY, &cli_user_passwd_options, 1, 1, "ADDRESS",
       "give a user a new password" },
-    { "user", "del", cli_user_del, CLI_FILE | CLI_PURGE, 1, 1, "ADDRESS",
+    { "user", "del", cli_user_del, FILE_ONLY, &cli_user_del_options, 1, 1, "ADDRESS",
       "remove a user; the mail is kept unless --purge" },
-    { "user", "list", cli_user_list, CLI_FILE | CLI_JSON, 0, 1, "[DOMAIN]",
+    { "user", "list", cli_user_list, FILE_JSON, NULL, 0, 1, "[DOMAIN]",
       "the users, one address a line" },
-    { "alias", "add", cli_alias_add, CLI_FILE, 2, ANY, "ADDRESS TARGET...",
+    { "alias", "add", cli_alias_add, FILE_ONLY, NULL, 2, ANY, "ADDRESS TARGET...",
       "let mail for ADDRESS go to TARGET too" },
-    { "alias", "del", cli_alias_del, CLI_FILE, 1, ANY, "ADDRESS [TARGET...]",
+    { "alias", "del", cli_alias_del, FILE_ONLY, NULL, 1, ANY, "ADDRESS [TARGET...]",
       "remove these targets, or all" },
-    { "alias", "list", cli_alias_list, CLI_FILE | CLI_JSON, 0, 1, "[ADDRESS|DOMAIN]",
+    { "alias", "list", cli_alias_list, FILE_JSON, NULL, 0, 1, "[ADDRESS|DOMAIN]",
       "the aliases and their targets" },
-    { "alias", "import", cli_alias_import, CLI_FILE | CLI_DOMAIN, 1, 1, "FILE",
+    { "alias", "import", cli_alias_import, FILE_ONLY, &cli_alias_import_options, 1, 1, "FILE",
       "read a file like /etc/aliases" },
-    { "mailbox", "list", cli_mailbox_list, CLI_FILE | CLI_JSON, 0, 1, "[ADDRESS]",
+    { "mailbox", "list", cli_mailbox_list, FILE_JSON, NULL, 0, 1, "[ADDRESS]",
       "all mailboxes with their messages and octets, or what one holds" },
-    { "mailbox", "show", cli_mailbox_show, CLI_FILE, 2, 2, "ADDRESS N",
+    { "mailbox", "show", cli_mailbox_show, FILE_ONLY, NULL, 2, 2, "ADDRESS N",
       "message N of the list, as stored" },
-    { "queue", "list", cli_queue_list, CLI_FILE | CLI_JSON, 0, ANY, "[SELECTOR...]",
+    { "queue", "list", cli_queue_list, FILE_JSON, NULL, 0, ANY, "[SELECTOR...]",
       "what waits to be sent, by destination and by reason" },
-    { "queue", "show", cli_queue_show, CLI_FILE | CLI_JSON, 1, ANY, "SELECTOR...",
+    { "queue", "show", cli_queue_show, FILE_JSON, NULL, 1, ANY, "SELECTOR...",
       "all that is known of a message in the queue" },
-    { "queue", "retry", cli_queue_retry, CLI_FILE, 1, ANY, "SELECTOR...",
+    { "queue", "retry", cli_queue_retry, FILE_ONLY, NULL, 1, ANY, "SELECTOR...",
       "try these recipients now" },
-    { "queue", "hold", cli_queue_hold, CLI_FILE, 1, ANY, "SELECTOR...",
+    { "queue", "hold", cli_queue_hold, FILE_ONLY, NULL, 1, ANY, "SELECTOR...",
       "let these recipients wait until they are released" },
-    { "queue", "release", cli_queue_release, CLI_FILE, 1, ANY, "SELECTOR...",
+    { "queue", "release", cli_queue_release, FILE_ONLY, NULL, 1, ANY, "SELECTOR...",
       "let held recipients go on" },
-    { "queue", "drop", cli_queue_drop, CLI_FILE, 1, ANY, "SELECTOR...",
+    { "queue", "drop", cli_queue_drop, FILE_ONLY, NULL, 1, ANY, "SELECTOR...",
       "forget these recipients; nobody is told" },
-    { "queue", NULL, cli_queue_list, CLI_FILE | CLI_JSON, 0, ANY, "[SELECTOR...]",
+    { "queue", NULL, cli_queue_list, FILE_JSON, NULL, 0, ANY, "[SELECTOR...]",
       "the same as queue list; SELECTOR: ID, domain:, from:, to:, older:, all" },
-    { "ban", "list", cli_ban_list, CLI_FILE | CLI_JSON, 0, 0, "",
+    { "ban", "list", cli_ban_list, FILE_JSON, NULL, 0, 0, "",
       "the addresses that are shut out, until when and for what" },
-    { "ban", "why", cli_ban_why, CLI_FILE, 1, 1, "ADDRESS",
+    { "ban", "why", cli_ban_why, FILE_ONLY, NULL, 1, 1, "ADDRESS",
       "why an address is shut out or turned away" },
-    { "ban", "lift", cli_ban_lift, CLI_FILE, 1, 1, "ADDRESS",
+    { "ban", "lift", cli_ban_lift, FILE_ONLY, NULL, 1, 1, "ADDRESS",
       "let an address in again, and forget what it did" },
-    { "version", NULL, cli_version, 0, 0, 0, "", "versions of godwit and its libraries" },
+    { "version", NULL, cli_version, NONE, NULL, 0, 0, "", "versions of godwit and its libraries" },
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
-struct option {
-    const char *name;
-    enum cli_option bit;
-    const char *value; /* what its value is called; NULL: it has none */
-    const char *help;
-};
-
-static const struct option options[] = {
-    { "-c", CLI_FILE, "FILE",
-      "the configuration file (else /etc/godwit/godwit.conf if it exists, else none)" },
-    { "--json", CLI_JSON, NULL, "print JSON Lines: one object a line" },
-    { "--password-stdin", CLI_PASSWORD, NULL, "read the password as a line from standard input" },
-    { "--purge", CLI_PURGE, NULL, "remove the user's mail as well, for good" },
-    { "--adopt", CLI_ADOPT, "ID", "take over this mailbox, which a removed user left" },
-    { "--domain", CLI_DOMAIN, "DOMAIN", "the domain of names that are written without one" },
-    { "--domains", CLI_DOMAINS, "LIST",
-      "a.test,b.test; a server with a name or more domains is HOST=DOMAIN+DOMAIN" },
-    { "--any", CLI_ANY, NULL,
-      "the first server takes mail for every address of every domain into one mailbox" },
-    { "--faults", CLI_FAULTS, "LIST",
-      "b.test=slow:2s,c.test=dead; also silent, busy, refuse, defer, cut, liar, greylist:TIME" },
-    { "--script", CLI_SCRIPT, "FILE",
-      "do what the file says, then end: 0 if all came true, else 1" },
-    { "--store", CLI_STORE, NULL, "verify everything that is stored" },
-    { "--rebuild", CLI_REBUILD, NULL, "make the index anew from the journal" },
-};
-enum { OPTIONS = sizeof options / sizeof *options };
-
 /* --- Help --- */
+
+static struct options options_of(const struct command *c, struct cli *cli)
+{
+    return (struct options){ .parts = { { &shared[c->shared], cli },
+                                        { c->options, cli ? cli->options : NULL } } };
+}
 
 static void print_usage(FILE *to, const struct command *c)
 {
+    struct options options = options_of(c, NULL);
     fprintf(to, "godwit %s%s%s", c->group, c->name ? " " : "", c->name ? c->name : "");
-    for (size_t i = 0; i < OPTIONS; i++)
-        if (c->options & options[i].bit)
-            fprintf(to, options[i].value ? " [%s %s]" : " [%s]", options[i].name, options[i].value);
+    options_print_usage(to, &options);
     fprintf(to, "%s%s\n", c->words[0] ? " " : "", c->words);
 }
 
@@ -139,109 +136,12 @@ static void print_group(FILE *to, const char *group)
 
 static enum cli_exit print_command(const struct command *c)
 {
+    struct options options = options_of(c, NULL);
     fputs("usage: ", stdout);
     print_usage(stdout, c);
     printf("\n%s\n", c->help);
-    for (size_t i = 0; i < OPTIONS; i++)
-        if (c->options & options[i].bit)
-            printf("  %s %-*s %s\n", options[i].name, 16 - (int)strlen(options[i].name),
-                   options[i].value ? options[i].value : "", options[i].help);
+    options_print_help(stdout, &options);
     return CLI_DONE;
-}
-
-/* --- Options --- */
-
-static bool bad_usage(struct error *e, const char *what, const char *word)
-{
-    return error_set(e, ERROR_USAGE, "%s%s", what, word);
-}
-
-static void keep_option(struct cli *cli, enum cli_option bit, const char *value)
-{
-    switch (bit) {
-    case CLI_FILE:
-        cli->file = value;
-        break;
-    case CLI_JSON:
-        cli->json = true;
-        break;
-    case CLI_PASSWORD:
-        cli->password_stdin = true;
-        break;
-    case CLI_PURGE:
-        cli->purge = true;
-        break;
-    case CLI_ADOPT:
-        cli->adopt = value;
-        break;
-    case CLI_DOMAIN:
-        cli->domain = value;
-        break;
-    case CLI_STORE:
-        cli->store = true;
-        break;
-    case CLI_ANY:
-        cli->any = true;
-        break;
-    case CLI_FAULTS:
-        cli->faults = value;
-        break;
-    case CLI_SCRIPT:
-        cli->script = value;
-        break;
-    case CLI_DOMAINS:
-        cli->domains = value;
-        break;
-    case CLI_REBUILD:
-        cli->rebuild = true;
-        break;
-    }
-}
-
-static const struct option *find_option(const char *word, struct nearest *nearest)
-{
-    *nearest = nearest_to(text_of(word));
-    for (size_t i = 0; i < OPTIONS; i++) {
-        nearest_offer(nearest, options[i].name);
-        if (strcmp(options[i].name, word) == 0)
-            return &options[i];
-    }
-    return NULL;
-}
-
-struct parsed {
-    struct cli cli;
-    unsigned given; /* which options */
-    bool help;
-};
-
-/* Sorts argv into options and words; words stay in argv, in their order.  Everything behind "--"
- * is a word. */
-static bool parse(int argc, char **argv, struct parsed *out, struct error *e)
-{
-    bool only_words = false;
-    out->cli.words = argv;
-    for (int i = 0; i < argc; i++) {
-        struct nearest nearest;
-        if (only_words || argv[i][0] != '-' || !argv[i][1]) {
-            out->cli.words[out->cli.word_count++] = argv[i];
-            continue;
-        }
-        only_words = strcmp(argv[i], "--") == 0;
-        bool help = strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0;
-        out->help |= help;
-        if (help || only_words)
-            continue;
-        const struct option *o = find_option(argv[i], &nearest);
-        if (!o)
-            return error_set(e, ERROR_USAGE, "unknown option %s; nearest: %s", argv[i],
-                             nearest.name);
-        if (o->value && (i + 1 == argc || !argv[i + 1][0]))
-            return error_set(e, ERROR_USAGE, "%s wants its %s", o->name, o->value);
-        out->given |= o->bit;
-        keep_option(&out->cli, o->bit, o->value ? argv[++i] : NULL);
-    }
-    return true;
 }
 
 /* --- Which command --- */
@@ -257,67 +157,117 @@ static bool group_exists(const char *group, struct nearest *nearest)
     return found;
 }
 
-/* The command of this group that the first word names; takes that word. */
-static const struct command *find_command(const char *group, struct cli *cli)
+/* The tables of a group's commands; of all without one.  Returns how many. */
+enum { TABLES_MAX = COMMANDS + 1 };
+static size_t list_tables(const char *group, const struct option_table *out[TABLES_MAX])
 {
+    size_t count = 0;
+    out[count++] = &shared[FILE_JSON];
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (commands[i].options && (!group || strcmp(commands[i].group, group) == 0))
+            out[count++] = commands[i].options;
+    return count;
+}
+
+/* The command of this group that the first word names, or the group's only one.  NULL:
+ * *name_out is that word, if there was one. */
+static const struct command *find_command(const char *group, int argc, char **argv,
+                                          const char **name_out)
+{
+    const struct option_table *tables[TABLES_MAX];
+    int first = options_first_word(tables, list_tables(group, tables), argc, argv);
     for (size_t i = 0; i < COMMANDS; i++) {
         const struct command *c = &commands[i];
-        if (strcmp(c->group, group) != 0)
-            continue;
-        if (!c->name)
+        if (strcmp(c->group, group) == 0 &&
+            (!c->name || (first < argc && strcmp(c->name, argv[first]) == 0)))
             return c;
-        if (cli->word_count == 0 || strcmp(c->name, cli->words[0]) != 0)
-            continue;
-        cli->words++;
-        cli->word_count--;
-        return c;
     }
+    *name_out = first < argc ? argv[first] : NULL;
     return NULL;
 }
 
-static bool fits(const struct command *c, const struct parsed *p, struct error *e)
+static bool fits(const struct command *c, const struct cli *cli, struct error *e)
 {
-    for (size_t i = 0; i < OPTIONS; i++)
-        if (p->given & options[i].bit & ~c->options)
-            return bad_usage(e, "this command does not take ", options[i].name);
-    if (p->cli.word_count < c->least)
-        return bad_usage(e, "something is missing: ", c->words);
-    if (p->cli.word_count > c->most)
-        return bad_usage(e, "too many words: ", p->cli.words[c->most]);
-    for (size_t i = 0; i < p->cli.word_count; i++)
-        if (!p->cli.words[i][0])
-            return bad_usage(e, "an empty word is no ", c->words);
+    if (cli->word_count < c->least)
+        return error_set(e, ERROR_USAGE, "something is missing: %s", c->words);
+    if (cli->word_count > c->most)
+        return error_set(e, ERROR_USAGE, "too many words: %s", cli->words[c->most]);
+    for (size_t i = 0; i < cli->word_count; i++)
+        if (!cli->words[i][0])
+            return error_set(e, ERROR_USAGE, "an empty word is no %s", c->words);
     return true;
 }
 
-static enum cli_exit run(const char *group, struct parsed *p)
+/* Reads argv by the command's tables. */
+static bool read_line(const struct command *c, int argc, char **argv, struct cli *cli,
+                      struct options *options, struct error *e)
+{
+    const struct option_table *all[TABLES_MAX];
+    if (c->options && !(cli->options = calloc(1, c->options->octets)))
+        return error_set(e, ERROR_TEMPORARY, "memory is short");
+    *options = options_of(c, cli);
+    options->elsewhere = all;
+    options->elsewhere_count = list_tables(NULL, all);
+    return options_parse(options, argc, argv, e);
+}
+
+/* Options and words go to *cli, help and lists to *options. */
+static enum cli_exit run_parsed(const struct command *c, struct cli *cli, struct options *options)
 {
     struct error e;
-    const struct command *c = find_command(group, &p->cli);
-    if (p->help && c)
+    if (options->help)
         return print_command(c);
-    if (p->help) {
-        print_group(stdout, group);
-        return CLI_DONE;
-    }
-    if (!c || !fits(c, p, &e)) {
-        if (c)
-            cli_fail(&e);
-        else if (p->cli.word_count)
-            cli_say(CLI_USAGE, "%s: there is no such command: %s", group, p->cli.words[0]);
-        print_group(stderr, group);
-        return CLI_USAGE;
-    }
-    enum cli_exit code = c->run(&p->cli);
-    config_free(&p->cli.config);
+    cli->words = options->words + (c->name ? 1 : 0);
+    cli->word_count = options->word_count - (c->name ? 1 : 0);
+    if (fits(c, cli, &e))
+        return c->run(cli);
+    cli_fail(&e);
+    print_group(stderr, c->group);
+    return CLI_USAGE;
+}
+
+static enum cli_exit run_command(const struct command *c, int argc, char **argv)
+{
+    struct cli cli = { .words = argv, .word_count = (size_t)argc };
+    struct options options = { 0 };
+    struct error e;
+    enum cli_exit code;
+    if (c->shared == RAW)
+        code = c->run(&cli);
+    else if (read_line(c, argc, argv, &cli, &options, &e))
+        code = run_parsed(c, &cli, &options);
+    else
+        code = cli_fail(&e);
+    options_clear(&options);
+    free(cli.options);
+    config_free(&cli.config);
     return code;
+}
+
+/* No command was named: help is what is asked for, or what is missing. */
+static enum cli_exit run_nothing(const char *group, const char *name, int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            print_group(stdout, group);
+            return CLI_DONE;
+        }
+    if (name)
+        cli_say(CLI_USAGE, "%s: there is no such command: %s", group, name);
+    print_group(stderr, group);
+    return CLI_USAGE;
+}
+
+static enum cli_exit run(const char *group, int argc, char **argv)
+{
+    const char *name;
+    const struct command *c = find_command(group, argc, argv, &name);
+    return c ? run_command(c, argc, argv) : run_nothing(group, name, argc, argv);
 }
 
 int cli_main(int argc, char **argv)
 {
-    struct parsed p = { 0 };
     struct nearest nearest;
-    struct error e;
     const char *group = argc > 1 ? argv[1] : NULL;
     if (!group) {
         print_all(stderr);
@@ -332,9 +282,7 @@ int cli_main(int argc, char **argv)
     if (!group_exists(group, &nearest))
         return cli_say(CLI_USAGE, "there is no command %s; nearest: %s; see godwit --help", group,
                        nearest.name);
-    if (!parse(argc - 2, argv + 2, &p, &e))
-        return cli_fail(&e);
-    enum cli_exit code = run(group, &p);
+    enum cli_exit code = run(group, argc - 2, argv + 2);
     if (fflush(stdout) != 0 && code == CLI_DONE)
         code = cli_say(CLI_AGAIN, "standard output cannot be written");
     return code;

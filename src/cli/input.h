@@ -12,10 +12,14 @@ struct password {
     char at[PASSWORD_MAX];
 };
 
-/* Reads one line of standard input with --password-stdin, otherwise asks twice on the terminal,
+enum password_source {
+    PASSWORD_ASKED,
+    PASSWORD_STDIN, /* --password-stdin */
+};
+/* Reads one line of standard input, or asks twice on the terminal,
  * which shows nothing.  ERROR_USAGE without either, or for a password that cannot be (empty, with
  * CR or NUL, too long); ERROR_REFUSED when the two differ. */
-bool input_password(const struct cli *, struct password *out, struct error *);
+bool input_password(enum password_source, struct password *out, struct error *);
 
 /* A line of an aliases file (/etc/aliases of sendmail and others): one target of a name.  Texts are
  * as written, without quotes, and live as long as the file's text. */

@@ -114,10 +114,10 @@ static bool ask(struct password *out, struct error *e)
     return ok;
 }
 
-bool input_password(const struct cli *cli, struct password *out, struct error *e)
+bool input_password(enum password_source source, struct password *out, struct error *e)
 {
     bool too_long, ok;
-    if (cli->password_stdin)
+    if (source == PASSWORD_STDIN)
         ok = read_line(-1, out, &too_long, e) && usable(out, too_long, e);
     else if (isatty(STDIN_FILENO))
         ok = ask(out, e);

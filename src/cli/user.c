@@ -6,15 +6,42 @@
 #include "run/entropy.h"
 #include "store/maildrop.h"
 
+#include <stddef.h>
 #include <stdio.h>
+
+/* Of all four; a table names those that its command takes. */
+struct user_options {
+    bool password_stdin, purge;
+    const char *adopt;
+};
+
+#define PASSWORD_ROW                                                                               \
+    {                                                                                              \
+        "--password-stdin", 0, OPTION_FLAG, NULL, offsetof(struct user_options, password_stdin),   \
+            "read the password as a line from standard input"                                      \
+    }
+static const struct option add_rows[] = {
+    PASSWORD_ROW,
+    { "--adopt", 0, OPTION_TEXT, "ID", offsetof(struct user_options, adopt),
+      "take over this mailbox, which a removed user left" },
+};
+static const struct option passwd_rows[] = { PASSWORD_ROW };
+static const struct option del_rows[] = {
+    { "--purge", 0, OPTION_FLAG, NULL, offsetof(struct user_options, purge),
+      "remove the user's mail as well, for good" },
+};
+const struct option_table cli_user_add_options = OPTION_TABLE(add_rows, struct user_options);
+const struct option_table cli_user_passwd_options = OPTION_TABLE(passwd_rows, struct user_options);
+const struct option_table cli_user_del_options = OPTION_TABLE(del_rows, struct user_options);
 
 /* Asks for the password and keeps only what it is checked with. */
 static bool ask_verifier(const struct cli *cli, struct verifier *out, struct error *e)
 {
     uint8_t salt[SECRET_SALT];
     struct password password;
+    const struct user_options *options = cli->options;
     entropy_fill(salt, sizeof salt);
-    if (!input_password(cli, &password, e))
+    if (!input_password(options->password_stdin ? PASSWORD_STDIN : PASSWORD_ASKED, &password, e))
         return false;
     struct text words = { password.at, password.len };
     bool ok = secret_verifier(words, cli->config->iterations, salt, out, e) &&
@@ -48,19 +75,20 @@ static void look_for_mailbox(void *owner, const struct mailbox_summary *summary)
 static bool choose_mailbox(const struct cli *cli, mailbox_id *out, struct error *e)
 {
     struct wanted wanted = { 0 };
-    if (!cli->adopt) {
+    const char *adopt = ((const struct user_options *)cli->options)->adopt;
+    if (!adopt) {
         *out = new_mailbox();
         return true;
     }
-    if (!out_parse_mailbox(text_of(cli->adopt), &wanted.mailbox))
+    if (!out_parse_mailbox(text_of(adopt), &wanted.mailbox))
         return error_set(e, ERROR_USAGE,
                          "--adopt %.60s: a mailbox is 16 hexadecimal digits; godwit check and "
                          "godwit mailbox list show those without a user",
-                         cli->adopt);
+                         adopt);
     if (!store_each_mailbox(cli_data(cli), look_for_mailbox, &wanted, e))
         return false;
     *out = wanted.mailbox;
-    return wanted.found || error_set(e, ERROR_REFUSED, "there is no mailbox %s", cli->adopt);
+    return wanted.found || error_set(e, ERROR_REFUSED, "there is no mailbox %s", adopt);
 }
 
 /* Says so before a password is asked for; whoever comes between is found by account_add(). */
@@ -177,7 +205,7 @@ enum cli_exit cli_user_del(struct cli *cli)
     bool ok = cli_address(cli->words[0], &address, &e) && cli_load(cli, &e) &&
               people_open(cli, &d, &e) && remove_user(d, &address, &arena, &user, &e);
     bool removed = ok;
-    if (ok && cli->purge)
+    if (ok && ((const struct user_options *)cli->options)->purge)
         ok = purge_user(cli, d, &user, &e);
     secret_wipe(&user, sizeof user);
     arena_reset(&arena);
