@@ -1,54 +1,20 @@
 """dane - TLSA records of the next hop (RFC 7672), in a zone that is signed for the test: what each
 kind of record and of answer lets through, and what waits."""
 
-import hashlib
-import os
-import subprocess
-
 import certificates
 from dns_server import SERVFAIL, say
-from dns_signer import Signer, anchor
-from harness import case, check, main, need, until
-from relay_world import Net
+from harness import case, check, main, until
 from scripted_peer import OFFERS
+from signed_world import WRONG, SignedNet, tlsa
 
 TO, MX = "carol@b.example", "mx.b.example"
 
 
-def openssl(*words, given=None):
-    return subprocess.run([need("openssl"), *words], input=given, check=True, capture_output=True,
-                          timeout=60).stdout
-
-
-def certificate_octets(pem):
-    return openssl("x509", "-in", pem, "-outform", "DER")
-
-
-def key_octets(pem):
-    public = openssl("x509", "-in", pem, "-noout", "-pubkey")
-    return openssl("pkey", "-pubin", "-outform", "DER", given=public)
-
-
-def tlsa(usage, selector, matching, pem):
-    """The words of a record for this certificate."""
-    octets = key_octets(pem) if selector == 1 else certificate_octets(pem)
-    if matching:
-        octets = (hashlib.sha256, hashlib.sha512)[matching - 1](octets).digest()
-    return f"{usage} {selector} {matching} {octets.hex()}"
-
-
-WRONG = f"3 1 1 {'00' * 32}"
-
-
-class World(Net):
+class World(SignedNet):
     """The root zone is signed, and b.example is in it."""
 
-    def __init__(self, **signer):
-        super().__init__()
-        self.dns.signer = Signer(**signer)
-
     def records(self, *records, host=MX):
-        self.dns.add(*(f"_{self.port}._tcp.{host} TLSA {record}" for record in records))
+        self.publish(host, *records)
 
     def hop(self, make=None, **words):
         """A server of b.example; `make` gives its certificate's file."""
@@ -59,17 +25,6 @@ class World(Net):
         server.write_config()
         server.restart()
         return server, pem
-
-    def sender(self, tls="may"):
-        """A server that believes what the zone's key has signed."""
-        server = self.server(relay=self.relay().replace("tls = none", f"tls = {tls}"))
-        with open(os.path.join(server.folder, "anchor"), "w", encoding="ascii") as file:
-            file.write(anchor())
-        server.sections["dns"] = (f'resolvers = {{"{self.dns.resolver}"}}  dnssec = require  '
-                                  'anchors = "anchor"')
-        server.write_config()
-        server.restart()
-        return server
 
 
 def delivered(world, hop, verified, tls="may"):

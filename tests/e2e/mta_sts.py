@@ -1,75 +1,23 @@
 """mta_sts - policies that domains publish about TLS (RFC 8461): which are obeyed, which are none,
 and what then becomes of mail."""
 
-import http.server
-import ssl
-import tempfile
-import threading
-
 import certificates
 from harness import case, check, equal, main, until
-from relay_world import Net
 from scripted_peer import OFFERS
+from web_policy import PLACE, PolicyNet, policy_of
 
 TO, MX, WEB = "carol@b.test", "mx.b.test", "mta-sts.b.test"
-PLACE = "/.well-known/mta-sts.txt"
 
 
-def policy(mode="enforce", mx=MX, age=86400):
-    return f"version: STSv1\r\nmode: {mode}\r\nmx: {mx}\r\nmax_age: {age}\r\n"
+def policy(mode="enforce", mx=MX):
+    return policy_of(mx, mode)
 
 
-class WebServer:
-    """Answers every request with what `say` holds: (status, type, text)."""
-
-    def __init__(self, address, pem):
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):    # pylint: disable=invalid-name
-                outer.asked.append((self.headers["Host"].split(":")[0], self.path))
-                status, kind, text = outer.say
-                self.send_response(status)
-                self.send_header("Content-Type", kind)
-                self.send_header("Location", "https://elsewhere.test/")
-                self.end_headers()
-                self.wfile.write(text.encode())
-
-            def log_message(self, *_words):    # pylint: disable=arguments-differ
-                pass
-
-        self.say, self.asked = (200, "text/plain", policy()), []
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(pem, pem[:-4] + ".key")
-        self.server = http.server.ThreadingHTTPServer((address, 0), Handler)
-        self.server.socket = context.wrap_socket(self.server.socket, server_side=True,
-                                                 do_handshake_on_connect=False)
-        self.server.handle_error = lambda *_request: None    # a client that hangs up
-        self.port = self.server.server_address[1]
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *error):
-        self.server.shutdown()
-        self.server.server_close()
-
-
-class World(Net):
+class World(PolicyNet):
     """An authority, and b.test with a policy."""
 
     def __init__(self, web=WEB, **said):
-        super().__init__()
-        self.folder = self.stack.enter_context(tempfile.TemporaryDirectory())
-        self.ca = certificates.authority(self.folder)
-        pem = certificates.signed(self.folder, web)
-        address = self.next_address()
-        self.web = self.stack.enter_context(WebServer(address, pem))
-        self.web.say = (200, "text/plain", policy(**said))
-        self.name(WEB, address)
-        self.dns.add("_mta-sts.b.test TXT v=STSv1;id=1;")
+        super().__init__("b.test", policy(**said), web)
 
     def hop(self, trusted=True):
         """A server of b.test whose certificate the authority vouches for, or nobody."""
@@ -80,10 +28,6 @@ class World(Net):
         server.write_config()
         server.restart()
         return server
-
-    def sender(self, tls="may", more=""):
-        return self.server(relay=self.relay(f'ca = "{self.ca}"  mta_sts_port = {self.web.port}  '
-                                            + more).replace("tls = none", f"tls = {tls}"))
 
 
 def delivered(world, hop, words, tls="may", more=""):

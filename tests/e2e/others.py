@@ -1,4 +1,5 @@
-"""others - Postfix, Exim and OpenSMTPD as private instances, from what tools/peers has unpacked.
+"""others - Postfix, Exim and OpenSMTPD as private instances, and a resolver for them, from what
+tools/peers has unpacked.
 
 Each runs in a view of the machine of its own: its programs stand under /usr as if they were
 installed, its accounts in /etc/passwd, and whoever ends the instance ends all its processes.  That
@@ -65,10 +66,11 @@ class Other:
     port = 25
     binary = None
 
-    def __init__(self, address, domain, hop=None, dns=None):
+    def __init__(self, address, domain, hop=None, dns=None, more=""):
         """`hop`: where all other mail goes; else `dns`, the address of a server on port 53, says
-        where."""
+        where.  `more`: lines for its configuration."""
         self.address, self.domain, self.hop, self.dns = address, domain, hop, dns
+        self.more = more
         program(self.binary)
         if os.getuid() != 0:
             raise Skip(f"{type(self).__name__} can be started by root only")
@@ -121,9 +123,12 @@ class Other:
         try:
             with socket.create_connection((self.address, self.port), 1) as sock:
                 sock.settimeout(2)
-                return sock.recv(512).startswith(b"220")
+                return self.greets(sock)
         except OSError:
             return False
+
+    def greets(self, sock):
+        return sock.recv(512).startswith(b"220")
 
     def __enter__(self):
         try:
@@ -248,6 +253,7 @@ retry     unix  -       -       n       -       -       error
 virtual   unix  -       n       n       -       -       virtual
 anvil     unix  -       -       n       -       1       anvil
 scache    unix  -       -       n       -       1       scache
+tlsmgr    unix  -       -       n       1000?   1       tlsmgr
 postlog   unix-dgram n  -       n       -       1       postlogd
 """
 POSTFIX_QUEUES = ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming",
@@ -278,7 +284,7 @@ class Postfix(Other):
         if self.hop:
             main += POSTFIX_BY_HOP
             names["hop_host"], names["hop_port"] = self.hop
-        self.file("postfix/main.cf", main.format(**names))
+        self.file("postfix/main.cf", main.format(**names) + self.more)
         self.file("postfix/master.cf", POSTFIX_MASTER.format(**names))
         self.launch("/usr/lib/postfix/sbin/master", "-c", self.folder + "/postfix", "-d")
 
@@ -398,3 +404,46 @@ class OpenSmtpd(Other):
         names["host"] = f'host "smtp://{names["hop"]}"' if self.hop else ""
         config = self.file("smtpd.conf", OPENSMTPD.format(**names))
         self.launch("/usr/sbin/smtpd", "-d", "-f", config)
+
+
+UNBOUND = """
+server:
+    interface: {address}
+    username: ""
+    chroot: ""
+    directory: "{folder}"
+    pidfile: ""
+    use-syslog: no
+    do-ip6: no
+    do-not-query-localhost: no
+    access-control: 127.0.0.0/8 allow
+    local-zone: "test." nodefault
+    trust-anchor-file: "{folder}/anchor"
+    module-config: "validator iterator"
+remote-control:
+    control-enable: no
+forward-zone:
+    name: "."
+    forward-addr: {dns}
+"""
+
+
+class Unbound(Other):
+    """A resolver that validates, on port 53."""
+
+    port = 53
+    binary = "usr/sbin/unbound"
+
+    def __init__(self, address, dns, anchor):
+        """Asks the server `dns`; believes what this line of trust anchors leads to."""
+        super().__init__(address, None, dns=dns)
+        self.anchor = anchor
+
+    def greets(self, sock):
+        return True
+
+    def start(self):
+        names = self.prepare()
+        self.file("anchor", self.anchor)
+        config = self.file("unbound.conf", UNBOUND.format(**names, dns=self.dns))
+        self.launch("/usr/sbin/unbound", "-d", "-c", config)
