@@ -1,9 +1,10 @@
-/* check_logins.c - logging in with smarthosts and the hosts of routes: whether the passwords can be
- * read, who else can read them, and where they would go.
+/* check_logins.c - smarthosts and the hosts of routes: whether TLS is spoken where it is expected,
+ * whether the passwords for them can be read, who else can read them, and where they would go.
  *
  * Nobody is called: whether a password is right only the other host can say, and counts.
  */
 #include "cli/check.h"
+#include "queue/route.h"
 #include "run/file.h"
 #include "serve/credentials.h"
 
@@ -74,15 +75,31 @@ static void check_login(struct check *c, const struct config_route *way,
                   TEXT_ARGS(hop));
 }
 
+/* The way of this domain's mail. */
+static void check_beginning(struct check *c, struct text domain)
+{
+    struct route route;
+    char words[ROUTE_TEXT_MAX];
+    route_for(c->cli->config, domain, &route);
+    if (route.kind == ROUTE_HOST && route.tls_first && route.tls == RELAY_TLS_NONE)
+        check_say(c, CHECK_WARN, "relay",
+                  "%.*s expects TLS from the first octet, and tls = none: remove tls, or write "
+                  "another port or tls_begins = starttls",
+                  TEXT_ARGS(route_print(&route, words)));
+}
+
 void check_logins(struct check *c, const struct process_user *user)
 {
     const struct config *config = c->cli->config;
     const struct config_route smarthost = { .host = config->smarthost,
                                             .tls = RELAY_TLS_AS_RELAY,
                                             .login = config->smarthost_login };
+    check_beginning(c, T("")); /* a domain without a route */
     if (smarthost.login.user.len)
         check_login(c, &smarthost, user);
-    for (size_t i = 0; i < config->route_count; i++)
+    for (size_t i = 0; i < config->route_count; i++) {
+        check_beginning(c, config->routes[i].domain);
         if (config->routes[i].login.user.len)
             check_login(c, &config->routes[i], user);
+    }
 }

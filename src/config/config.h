@@ -22,6 +22,7 @@ enum relay_tls {
     RELAY_TLS_DANE,
     RELAY_TLS_AS_RELAY /* of a route: what relay.tls says */
 };
+enum tls_begins { TLS_BEGINS_AUTO, TLS_BEGINS_CONNECT, TLS_BEGINS_STARTTLS };
 enum dnssec { DNSSEC_AUTO, DNSSEC_OFF, DNSSEC_REQUIRE };
 enum rule_action { RULE_OFF, RULE_WARN, RULE_DEFER, RULE_REJECT };
 enum protocol_log { PROTOCOL_LOG_OFF, PROTOCOL_LOG_COMMANDS, PROTOCOL_LOG_ALL };
@@ -68,6 +69,7 @@ struct config_route {
     struct text domain;
     struct text host; /* "host[:port]" as written; empty: as without the route, but for tls */
     enum relay_tls tls;
+    enum tls_begins tls_begins;
     struct config_login login;
 };
 
@@ -101,6 +103,7 @@ struct config {
     size_t trusted_count;
     struct text smarthost;
     struct config_login smarthost_login;
+    enum tls_begins smarthost_tls_begins;
     uint16_t relay_port;
     enum relay_tls relay_tls;
     bool relay_tls_written;

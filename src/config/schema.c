@@ -9,6 +9,8 @@
 
 #define MECHANISMS "auto plain login scram-sha-1 scram-sha-256 scram-sha-256-plus"
 
+#define TLS_BEGINS "auto connect starttls"
+
 #define SECOND 1000ULL
 #define MINUTE (60 * SECOND)
 #define DAY    (24 * 60 * MINUTE)
@@ -136,6 +138,13 @@ static const struct setting settings[] = {
       value_choice,
       SETS(relay_tls),
       .choice = "none may encrypt verify dane" },
+    { { "relay", "tls_begins", "choice", "\"auto\"",
+        "When TLS with the smarthost begins. connect: with the connection; starttls: by STARTTLS; "
+        "auto: with the connection on port 465 (RFC 8314), elsewhere by STARTTLS. MX hosts know "
+        "only STARTTLS." },
+      value_choice,
+      SETS(smarthost_tls_begins),
+      .choice = TLS_BEGINS },
     { { "relay", "ca", "path", "\"\"",
         "A file (PEM) of the authorities that are trusted, for hosts and for the web servers of "
         "MTA-STS. Empty: those that the system trusts." },
@@ -161,6 +170,11 @@ static const struct setting settings[] = {
       value_choice,
       FIELD(struct config_route, tls),
       .choice = "none may encrypt verify dane relay" },
+    { { "route", "tls_begins", "choice", "\"auto\"",
+        "When TLS with the host begins, as for the smarthost." },
+      value_choice,
+      FIELD(struct config_route, tls_begins),
+      .choice = TLS_BEGINS },
     { { "route", "user", "name", "\"\"", "As whom to log in with the host, as for the smarthost." },
       value_text,
       FIELD(struct config_route, login.user) },

@@ -3,7 +3,7 @@
  *   remote.c         errands: from dispatch and back; which job is next
  *   remote_call.c    from a route to a connection: hosts, calls, their failures
  *   remote_talk.c    the pump between stream and machine, the content
- *   remote_tls.c     STARTTLS: who has a say in it, the handshake
+ *   remote_tls.c     TLS: who has a say in it, the handshake
  *   remote_auth.c    AUTH: whether the password may be said, the exchange
  *   remote_settle.c  from replies to rows, and the commits under way
  *
@@ -143,6 +143,8 @@ void remote_hang_up(struct remote *);
 /* For the host in r->call, which was not called yet. */
 void remote_tls_decide(struct remote *);
 enum smtp_client_tls remote_tls_wish(const struct remote *);
+/* The handshake comes before the greeting. */
+bool remote_tls_is_first(const struct remote *);
 /* The handshake failed, and the host may be called again to speak in the clear. */
 bool remote_tls_may_do_without(const struct remote *);
 /* Begins the handshake (r->shaking), or tells the machine why not. */

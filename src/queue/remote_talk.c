@@ -416,6 +416,7 @@ static void configure(struct remote *r)
     r->config = (struct smtp_client_config){
         .hostname = { r->hostname, name.len },
         .tls = remote_tls_wish(r),
+        .secured = remote_tls_is_first(r),
         .login = r->errand.route.user[0] != '\0',
         .requiretls = r->errand.route.need == TLS_NEED_REQUIRED,
         .greeting_ms = GREETING_MS,
@@ -444,6 +445,7 @@ void remote_talk(struct remote *r, struct stream *stream)
     LOG_EVENT(r->office->log, LOG_INFO, text_of(r->session), "connected",
               { "host", text_of(r->host) });
     stream_start(stream, &events, r);
+    r->tls_wanted = r->config.secured;
     turn(r, (struct bytes){ 0 });
 }
 

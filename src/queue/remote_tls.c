@@ -1,4 +1,5 @@
-/* remote_tls.c - STARTTLS with a next hop (RFC 3207): who has a say in it, and the handshake.
+/* remote_tls.c - TLS with a next hop, by STARTTLS (RFC 3207) or from the first octet (RFC 8314):
+ * who has a say in it, and the handshake.
  *
  * What is decided is in tls_rule.c; this file gathers what is weighed there and carries it out.
  */
@@ -33,6 +34,7 @@ void remote_tls_decide(struct remote *r)
         .setting = r->errand.route.tls,
         .dane = r->call.dane ? r->call.dane->finding : DANE_NOTHING,
         .validated = dns_validates(office_dns(r->office)),
+        .tls_first = r->errand.route.tls_first,
         .need = r->errand.route.need,
         .is_vouched_for = r->call.is_vouched_for,
     };
@@ -50,6 +52,11 @@ enum smtp_client_tls remote_tls_wish(const struct remote *r)
 bool remote_tls_may_do_without(const struct remote *r)
 {
     return r->tls_failed && r->rule.or_clear && !r->plain;
+}
+
+bool remote_tls_is_first(const struct remote *r)
+{
+    return r->errand.route.tls_first && r->rule.wish != SMTP_CLIENT_TLS_NEVER;
 }
 
 static void fail(struct remote *r, const struct error *why)
@@ -83,7 +90,8 @@ static void shaken(void *owner, const struct error *why)
         fail(r, why);
     } else {
         log_facts(r);
-        smtp_client_tls_started(r->machine, loop_now_ms(r->loop));
+        if (!r->config.secured)
+            smtp_client_tls_started(r->machine, loop_now_ms(r->loop));
     }
     remote_talk_on(r);
 }

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PORT_SMTP = 25, PORT_SUBMISSION = 587 };
+enum { PORT_SMTP = 25, PORT_SUBMISSION = 587, PORT_SUBMISSIONS = 465 };
 
 static void set_host(struct route *r, struct text host)
 {
@@ -60,12 +60,31 @@ static bool is_this_machine(const struct route *r)
                            : text_equal_nocase(text_of(r->host), T("localhost"));
 }
 
-static void take_hop(const struct config *c, struct text hop, const struct config_login *login,
-                     struct route *out)
+/* A host that the configuration names, and how it is spoken to. */
+struct hop {
+    struct text name;
+    const struct config_login *login;
+    enum tls_begins tls_begins;
+};
+
+static struct hop smarthost_of(const struct config *c)
 {
-    bool logs_in = login->user.len > 0;
-    take_host(hop, logs_in ? PORT_SUBMISSION : PORT_SMTP, out);
-    snprintf(out->user, sizeof out->user, "%.*s", TEXT_ARGS(login->user));
+    return (struct hop){ c->smarthost, &c->smarthost_login, c->smarthost_tls_begins };
+}
+
+static struct hop host_of(const struct config_route *route)
+{
+    return (struct hop){ route->host, &route->login, route->tls_begins };
+}
+
+static void take_hop(const struct config *c, const struct hop *hop, struct route *out)
+{
+    struct text user = hop->login->user;
+    bool logs_in = user.len > 0;
+    take_host(hop->name, logs_in ? PORT_SUBMISSION : PORT_SMTP, out);
+    out->tls_first = hop->tls_begins == TLS_BEGINS_CONNECT ||
+                     (hop->tls_begins == TLS_BEGINS_AUTO && out->port == PORT_SUBMISSIONS);
+    snprintf(out->user, sizeof out->user, "%.*s", TEXT_ARGS(user));
     if (logs_in && !c->relay_tls_written && !is_this_machine(out))
         out->tls = RELAY_TLS_VERIFY;
 }
@@ -102,6 +121,7 @@ void route_for(const struct config *c, struct text name, struct route *out)
     struct text domain = name;
     enum tls_need need = tls_need_take(&domain);
     const struct config_route *own = find_route(c, domain);
+    struct hop hop;
     *out = (struct route){ .port = c->relay_port, .tls = c->relay_tls, .need = need };
     if (config_domain(c, domain)) {
         out->kind = ROUTE_LOCAL;
@@ -109,9 +129,11 @@ void route_for(const struct config *c, struct text name, struct route *out)
         out->need = TLS_NEED_NONE;
         set_host(out, domain);
     } else if (own && own->host.len) {
-        take_hop(c, own->host, &own->login, out);
+        hop = host_of(own);
+        take_hop(c, &hop, out);
     } else if (c->smarthost.len) {
-        take_hop(c, c->smarthost, &c->smarthost_login, out);
+        hop = smarthost_of(c);
+        take_hop(c, &hop, out);
     } else if (take_literal(domain, &e)) {
         e.port = c->relay_port;
         out->kind = ROUTE_LITERAL;
@@ -123,24 +145,26 @@ void route_for(const struct config *c, struct text name, struct route *out)
     take_own_tls(own, out);
 }
 
-static bool leads_to(const struct config *c, struct text hop, const struct config_login *login,
-                     const struct route *route)
+static bool leads_to(const struct config *c, const struct hop *hop, const struct route *route)
 {
     struct route other = { .kind = ROUTE_HOST };
-    if (hop.len == 0 || !text_equal(login->user, text_of(route->user)))
+    if (hop->name.len == 0 || !text_equal(hop->login->user, text_of(route->user)))
         return false;
-    take_hop(c, hop, login, &other);
+    take_hop(c, hop, &other);
     return other.port == route->port && text_equal(text_of(other.host), text_of(route->host));
 }
 
 const struct config_login *route_login(const struct config *c, const struct route *route)
 {
+    struct hop hop = smarthost_of(c);
     CHECK(route->kind == ROUTE_HOST);
-    if (leads_to(c, c->smarthost, &c->smarthost_login, route))
-        return &c->smarthost_login;
-    for (size_t i = 0; i < c->route_count; i++)
-        if (leads_to(c, c->routes[i].host, &c->routes[i].login, route))
-            return &c->routes[i].login;
+    if (leads_to(c, &hop, route))
+        return hop.login;
+    for (size_t i = 0; i < c->route_count; i++) {
+        hop = host_of(&c->routes[i]);
+        if (leads_to(c, &hop, route))
+            return hop.login;
+    }
     return NULL;
 }
 
@@ -172,7 +196,8 @@ static void print_kind(const struct route *route, char out[ROUTE_TEXT_MAX])
         snprintf(out, ROUTE_TEXT_MAX, "[%s]", route->host);
         break;
     case ROUTE_HOST:
-        snprintf(out, ROUTE_TEXT_MAX, "%s:%u%s%s%s", route->host, route->port,
+        snprintf(out, ROUTE_TEXT_MAX, "%s:%u%s%s%s%s", route->host, route->port,
+                 route->tls_first && route->tls != RELAY_TLS_NONE ? " over TLS" : "",
                  route->user[0] ? " as " : "", route->user, own_tls_words(route));
         break;
     case ROUTE_LOCAL:

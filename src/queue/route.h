@@ -27,6 +27,7 @@ struct route {
     char user[CONFIG_LOGIN_MAX + 1]; /* HOST: who logs in there; "": nobody */
     enum relay_tls tls;              /* the least that is done */
     bool own_tls;                    /* the domain's route says so */
+    bool tls_first;                  /* HOST: TLS begins with the connection (RFC 8314 3.3) */
     enum tls_need need;              /* of the mail itself */
     bool has_endpoint;        /* LITERAL, and a HOST that is an address: nothing to ask of DNS */
     struct endpoint endpoint; /* with the port */
@@ -42,8 +43,9 @@ void route_for(const struct config *, struct text name, struct route *out);
 
 /* The name of the next hop, for people and as a key: routes of different kinds never have the same,
  * since a fixed host has its port. "example.org", "[192.0.2.1]", "relay.example.net:587 as joe",
- * "relay.example.net:25 with tls = verify", "example.org with REQUIRETLS". */
-enum { ROUTE_TEXT_MAX = ADDRESS_DOMAIN_MAX + 80 + CONFIG_LOGIN_MAX };
+ * "relay.example.net:465 over TLS", "relay.example.net:25 with tls = verify", "example.org with
+ * REQUIRETLS". */
+enum { ROUTE_TEXT_MAX = ADDRESS_DOMAIN_MAX + 90 + CONFIG_LOGIN_MAX };
 struct text route_print(const struct route *, char out[ROUTE_TEXT_MAX]);
 
 /* What a route with a user logs in with, in a configuration that may be another one by now; NULL:

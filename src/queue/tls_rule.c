@@ -61,7 +61,11 @@ static struct tls_rule required(const struct tls_voices *v)
  * not published that. */
 static struct tls_voices without_published(const struct tls_voices *v)
 {
-    struct tls_voices own = { .setting = v->setting, .validated = v->validated };
+    struct tls_voices own = {
+        .setting = v->setting,
+        .validated = v->validated,
+        .tls_first = v->tls_first,
+    };
     return own;
 }
 
@@ -80,7 +84,7 @@ static struct tls_rule usual(const struct tls_voices *v)
                                  : refused("the domain's MTA-STS policy does not name the host");
     if (v->setting == RELAY_TLS_VERIFY)
         return must(TLS_VERIFY_NAME, "setting");
-    if (v->setting == RELAY_TLS_ENCRYPT)
+    if (v->setting == RELAY_TLS_ENCRYPT || v->tls_first)
         return must(TLS_VERIFY_NONE, "setting");
     if (v->dane == DANE_UNUSABLE)
         return must(TLS_VERIFY_NONE, "dane");

@@ -17,6 +17,7 @@ struct tls_voices {
     bool validated;         /* whether answers of DNS are; only for words */
     enum sts_mode sts;      /* of the domain's policy */
     bool sts_names_host;
+    bool tls_first;      /* TLS begins with the connection: nothing is said in the clear */
     enum tls_need need;  /* of the mail itself */
     bool is_vouched_for; /* that this is a host to be called: the configuration names it, or
                             DNSSEC vouches for the list of MX hosts */

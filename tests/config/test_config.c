@@ -366,6 +366,8 @@ static const struct {
       "password and password_file are both given" },
     { DOMAIN "relay { smarthost = a.b user = joe password = s mechanism = cram-md5 }",
       "\"cram-md5\" is none of: auto plain login" },
+    { DOMAIN "relay { smarthost = a.b tls_begins = now }",
+      "\"now\" is none of: auto connect starttls" },
     { DOMAIN "relay { smarthost = a.b user = joe password = s cleartext = yes }",
       "\"yes\" is none of: never loopback always" },
     { DOMAIN "relay { smarthost = a.b user = joe password = \"${GODWIT_NO_SUCH}\" }",

@@ -28,6 +28,7 @@ def provider(net):
     server.sections["tls"] = (f'certificate = "{server.certificate}"  '
                               f'key = "{server.certificate[:-4]}.key"')
     server.ports["submission"] = submission_port(net)
+    server.ports["submissions"] = submission_port(net) + 10000
     server.write_config()
     server.restart()
     return server
@@ -91,6 +92,53 @@ def the_password_comes_from_a_file_or_the_environment():
         hop.wait_mail(TO)
     os.environ["GODWIT_TEST_PASSWORD"] = PASSWORD
     logs_in('tls = encrypt password = "${GODWIT_TEST_PASSWORD}"', "SCRAM-SHA-256-PLUS")
+
+
+def over_tls(net, more):
+    """Hands everything to the provider, by TLS from the first octet."""
+    return sender(net, f"tls_begins = connect {more}", submission_port(net) + 10000)
+
+
+@case
+def tls_from_the_first_octet():
+    for more, mechanism in (("", "SCRAM-SHA-256-PLUS"), ("mechanism = plain", "PLAIN")):
+        with Net() as net:
+            hop = provider(net)
+            server = over_tls(net, f'tls = encrypt password = "{PASSWORD}" {more}')
+            server.send(TO, sender=JOE, content=LETTER)
+            mail, = hop.wait_mail(TO)
+            check(b" with ESMTPSA " in mail, "the Received field says ESMTPSA")
+            for words in (f"mechanism={mechanism}", "by=setting verified=no"):
+                until(lambda words=words: words in server.log(), f"{words} in the log")
+            check("<- STARTTLS" not in hop.log(), "nobody said STARTTLS")
+            secret_is_nowhere(server, hop)
+
+
+@case
+def tls_from_the_first_octet_verifies_too():
+    with Net() as net:
+        hop = provider(net)
+        server = over_tls(net, f'password = "{PASSWORD}"')
+        server.send(TO, sender=JOE, content=LETTER)
+        waits(server, "certificate")
+        check("<- EHLO" not in hop.log(), "nothing was said")
+        server.sections["relay"] += f' ca = "{hop.certificate}"'
+        server.write_config()
+        server.restart()
+        hop.wait_mail(TO)
+        until(lambda: "by=setting verified=yes" in server.log(), "verified")
+
+
+@case
+def tls_from_the_first_octet_is_never_without():
+    """A host that speaks in the clear, or nothing, on a port where TLS was expected."""
+    with Net() as net:
+        hop = provider(net)
+        server = sender(net, f'tls = may tls_begins = connect password = "{PASSWORD}"')
+        server.send(TO, sender=JOE, content=LETTER)
+        waits(server, "is not TLS")
+        check("<- AUTH" not in hop.log() and "<- MAIL" not in hop.log(), "nothing was said")
+        secret_is_nowhere(server, hop)
 
 
 @case
@@ -220,6 +268,10 @@ def check_tells_of_passwords():
         os.chmod(name, 0o644)
         said = findings(server)
         check(f"as {JOE}" in said and "everybody on this machine may read" in said, said)
+        check("first octet" not in said, said)
+        server.sections["relay"] += " tls = none tls_begins = connect"
+        server.write_config()
+        check("expects TLS from the first octet" in findings(server), "a port for TLS, and none")
         os.unlink(name)
         said = findings(server)
         check(f"error relay: cannot read {name}" in said, said)

@@ -151,6 +151,38 @@ static void test_logins(void **state)
     }
 }
 
+/* RFC 8314: port 465 is for TLS from the first octet, unless the operator says otherwise. */
+static void test_when_tls_begins(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *relay, *domain;
+        bool tls_first;
+    } cases[] = {
+        { "smarthost = smart.test", "a.test", false },
+        { "smarthost = 'smart.test:465'", "a.test", true },
+        { "smarthost = '[2001:db8::1]:465'", "a.test", true },
+        { "smarthost = 'smart.test:465' tls_begins = starttls", "a.test", false },
+        { "smarthost = 'smart.test:2465'", "a.test", false },
+        { "smarthost = 'smart.test:2465' tls_begins = connect", "a.test", true },
+        { "smarthost = 'smart.test:465' route b.test { host = 'b.test:25' }", "b.test", false },
+        { "route b.test { host = 'b.test:465' }", "b.test", true },
+        { "route b.test { host = 'b.test:465' tls_begins = starttls }", "b.test", false },
+        { "route b.test { host = 'b.test' tls_begins = connect }", "b.test", true },
+        /* MX hosts know STARTTLS only. */
+        { "port = 465", "a.test", false },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char relay[300];
+        struct route r;
+        snprintf(relay, sizeof relay, "relay { %s }", cases[i].relay);
+        struct config *c = read_config(relay);
+        route_for(c, text_of(cases[i].domain), &r);
+        assert_int_equal(r.tls_first, cases[i].tls_first);
+        config_free(&c);
+    }
+}
+
 static void test_names(void **state)
 {
     (void)state;
@@ -163,6 +195,14 @@ static void test_names(void **state)
         { { .kind = ROUTE_HOST, .host = "192.0.2.1", .port = 587 }, "192.0.2.1:587" },
         { { .kind = ROUTE_HOST, .host = "b.test", .port = 587, .user = "joe@b.test" },
           "b.test:587 as joe@b.test" },
+        { { .kind = ROUTE_HOST,
+            .host = "b.test",
+            .port = 465,
+            .user = "joe",
+            .tls = RELAY_TLS_VERIFY,
+            .tls_first = true },
+          "b.test:465 over TLS as joe" },
+        { { .kind = ROUTE_HOST, .host = "b.test", .port = 465, .tls_first = true }, "b.test:465" },
         { { .kind = ROUTE_LITERAL, .host = "192.0.2.1", .port = 25 }, "[192.0.2.1]" },
         { { .kind = ROUTE_LOCAL, .host = "a.test", .port = 25 }, "a.test (here)" },
         { { .kind = ROUTE_MX, .host = "b.test", .need = TLS_NEED_REQUIRED },
@@ -503,12 +543,19 @@ static void test_own_tls(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_first_step), cmocka_unit_test(test_logins),
-        cmocka_unit_test(test_names),      cmocka_unit_test(test_needs),
-        cmocka_unit_test(test_need_names), cmocka_unit_test(test_short_memory),
-        cmocka_unit_test(test_order),      cmocka_unit_test(test_equals_take_turns),
-        cmocka_unit_test(test_many),       cmocka_unit_test(test_drop),
-        cmocka_unit_test(test_our_name),   cmocka_unit_test(test_our_address),
+        cmocka_unit_test(test_first_step),
+        cmocka_unit_test(test_logins),
+        cmocka_unit_test(test_when_tls_begins),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_needs),
+        cmocka_unit_test(test_need_names),
+        cmocka_unit_test(test_short_memory),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_equals_take_turns),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_drop),
+        cmocka_unit_test(test_our_name),
+        cmocka_unit_test(test_our_address),
         cmocka_unit_test(test_own_tls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -169,10 +169,40 @@ static void test_needs(void **state)
     }
 }
 
+/* Where TLS begins with the connection there is nothing to fall back to. */
+static void test_tls_first(void **state)
+{
+    (void)state;
+    static const struct {
+        enum relay_tls setting;
+        enum tls_need need;
+        int wish;
+        enum tls_verify verify;
+    } firsts[] = {
+        { RELAY_TLS_NONE, TLS_NEED_NONE, NEVER, TLS_VERIFY_NONE },
+        { RELAY_TLS_MAY, TLS_NEED_NONE, MUST, TLS_VERIFY_NONE },
+        { RELAY_TLS_MAY, TLS_NEED_WAIVED, MUST, TLS_VERIFY_NONE },
+        { RELAY_TLS_MAY, TLS_NEED_REQUIRED, MUST, TLS_VERIFY_NAME },
+        { RELAY_TLS_ENCRYPT, TLS_NEED_NONE, MUST, TLS_VERIFY_NONE },
+        { RELAY_TLS_VERIFY, TLS_NEED_NONE, MUST, TLS_VERIFY_NAME },
+    };
+    for (size_t i = 0; i < sizeof firsts / sizeof *firsts; i++) {
+        struct tls_rule rule = tls_rule_for(&(struct tls_voices){ .setting = firsts[i].setting,
+                                                                  .need = firsts[i].need,
+                                                                  .is_vouched_for = true,
+                                                                  .tls_first = true });
+        assert_null(rule.refusal);
+        assert_int_equal(rule.wish, firsts[i].wish);
+        assert_int_equal(rule.verify, firsts[i].verify);
+        assert_false(rule.or_clear);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_rows),
                                         cmocka_unit_test(test_policies),
-                                        cmocka_unit_test(test_needs) };
+                                        cmocka_unit_test(test_needs),
+                                        cmocka_unit_test(test_tls_first) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
