@@ -1,4 +1,4 @@
-/* date.c - dates as text: RFC 5322 3.3 and 4.3, RFC 3339 5.6.
+/* date.c - dates as text: RFC 5322 3.3 and 4.3, RFC 3339 5.6, and those of mbox files (RFC 4155).
  *
  * The calendar is the proleptic Gregorian one, reckoned here: the C library's functions would look
  * at the environment and at files for a zone.  A leap second is the second behind it.
@@ -148,6 +148,17 @@ struct text date_rfc3339(int64_t wall_ms, bool milliseconds, char out[DATE_TEXT_
     return terminate(out, put_char(to, 'Z'));
 }
 
+struct text date_asctime(int64_t wall_ms, char out[DATE_TEXT_MAX])
+{
+    struct moment m = moment_of(wall_ms);
+    char *to = put_char(put_name(out, day_names[m.weekday]), ' ');
+    to = put_char(put_name(to, month_names[m.month]), ' ');
+    if (m.day < 10)
+        to = put_char(to, ' ');
+    to = put_char(put_number(to, m.day, 1), ' ');
+    return terminate(out, put_year(put_char(put_clock(to, &m), ' '), m.year));
+}
+
 /*
  * Reading.  Every function takes what it reads off the front of *t.
  */
@@ -288,6 +299,32 @@ bool date_parse_rfc5322(struct text t, int64_t *wall_ms_out)
         return false;
     skip_cfws(&t);
     if (t.len || day < 1 || day > month_days(year, month))
+        return false;
+    *wall_ms_out = (day_number(year, month, day) * DAY + seconds - zone) * MS;
+    return true;
+}
+
+/* The zone behind the time, or behind the year: at most one of them. */
+static bool take_year_and_zone(struct text *t, int *year, int *zone)
+{
+    *zone = 0;
+    skip_cfws(t);
+    bool zone_first = t->len > 0 && !text_is_digit(t->at[0]);
+    if ((zone_first && !take_zone(t, zone)) || !take_number(t, 4, 4, year))
+        return false;
+    skip_cfws(t);
+    return t->len == 0 || (!zone_first && take_zone(t, zone));
+}
+
+bool date_parse_asctime(struct text t, int64_t *wall_ms_out)
+{
+    int weekday, day, month, year, seconds, zone;
+    if (!take_name(&t, day_names, 7, &weekday) || !take_name(&t, month_names, 12, &month) ||
+        !take_number(&t, 1, 2, &day) || !take_time(&t, &seconds) ||
+        !take_year_and_zone(&t, &year, &zone))
+        return false;
+    skip_cfws(&t);
+    if (t.len || year < YEAR_MIN || day < 1 || day > month_days(year, month))
         return false;
     *wall_ms_out = (day_number(year, month, day) * DAY + seconds - zone) * MS;
     return true;

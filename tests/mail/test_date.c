@@ -160,12 +160,48 @@ static void test_refuse(void **state)
     }
 }
 
+static void test_asctime(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words;
+        int64_t seconds; /* -1: none */
+    } cases[] = {
+        { "Sat Nov 21 07:41:27 2026", 1795246887 },
+        { "Sat Nov 21 07:41 2026", 1795246860 },
+        { "Sat Nov 21 07:41:27 2026 +0100", 1795243287 },
+        { "Sat Nov 21 07:41:27 -0100 2026", 1795250487 },
+        { "Sat Nov 21 07:41:27 EST 2026", 1795264887 },
+        { "Sat Nov 21 07:41:27 XYZ 2026", 1795246887 },
+        { "Thu Jan  1 00:00:00 1970", 0 },
+        { "Thu Jan  1 00:00:00 1970 ", 0 },
+        { "", -1 },
+        { "Sat Nov 21", -1 },
+        { "Sat Nov 21 07:41:27", -1 },
+        { "Sat Nov 31 07:41:27 2026", -1 },
+        { "Sat Nov 21 07:41:27 26", -1 },
+        { "Sat Nov 21 07:41:27 1899", -1 },
+        { "Sat Nov 21 07:41:27 2026 x y", -1 },
+        { "Sat, 21 Nov 2026 07:41:27 +0000", -1 },
+        { "Nov 21 07:41:27 2026", -1 },
+    };
+    char out[DATE_TEXT_MAX];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int64_t wall_ms = -1000;
+        bool ok = date_parse_asctime(text_of(cases[i].words), &wall_ms);
+        if (ok != (cases[i].seconds >= 0) || wall_ms != cases[i].seconds * 1000)
+            fail_msg("%s", cases[i].words);
+    }
+    assert_string_equal(date_asctime((int64_t)1795246887 * 1000, out).at, cases[0].words);
+    assert_string_equal(date_asctime(0, out).at, cases[6].words);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_print),     cmocka_unit_test(test_far_away),
         cmocka_unit_test(test_every_day), cmocka_unit_test(test_read),
-        cmocka_unit_test(test_refuse),
+        cmocka_unit_test(test_refuse),    cmocka_unit_test(test_asctime),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

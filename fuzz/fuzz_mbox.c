@@ -1,0 +1,152 @@
+/* fuzz_mbox.c - what is written into a box comes out of it again, whatever it is; and any octets
+ * read as a box give the same at any cut.
+ *
+ * The first octet says where to cut, a zero octet divides messages.  What should come out of a
+ * message is worked out here with the whole of it in view, line by line.
+ */
+#include "base/check.h"
+#include "mail/header.h"
+#include "mail/mbox.h"
+
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { ROOM = 1 << 20, INPUT_MAX = 1 << 16 };
+
+/* Reads a box in slices of `step` octets; each message is followed by a zero octet. */
+static enum mbox_step read_box(struct text box, size_t step, struct buffer *out)
+{
+    struct mbox_reader r;
+    struct bytes slice, in = { NULL, 0 };
+    enum mbox_step s;
+    mbox_reader_init(&r);
+    while ((s = mbox_read(&r, &in, &slice)) != MBOX_END && s != MBOX_NO_BOX) {
+        struct text there = text_skip(box, r.look_at < box.len ? (size_t)r.look_at : box.len);
+        if (s == MBOX_LOOK) {
+            mbox_reader_found(&r, r.look_at <= box.len,
+                              bytes_of_text(text_first(there, MBOX_LINE_MAX + 2)));
+        } else if (s == MBOX_CONTENT) {
+            CHECK(slice.len > 0);
+            CHECK(buffer_append(out, slice.at, slice.len));
+        } else if (s == MBOX_MESSAGE_END) {
+            CHECK(
+                buffer_printf(out, "|%u|%d|%d", r.facts.flags, r.facts.dated, r.facts.folder_data));
+            CHECK(buffer_byte(out, 0));
+        } else {
+            CHECK(in.len == 0);
+            if (r.position == box.len)
+                mbox_reader_end(&r);
+            in = bytes_of_text(text_first(text_skip(box, (size_t)r.position), step));
+        }
+    }
+    return s;
+}
+
+/* --- What should come out of a message --- */
+
+static bool is_own(struct text line)
+{
+    static const struct text names[] = { TEXT("status:"),    TEXT("x-status:"),
+                                         TEXT("x-uid:"),     TEXT("content-length:"),
+                                         TEXT("x-imap:"),    TEXT("x-imapbase:"),
+                                         TEXT("x-keywords:") };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (text_starts_nocase(line, names[i]))
+            return true;
+    return false;
+}
+
+static void with_lf(struct text message, struct buffer *out)
+{
+    for (size_t i = 0; i < message.len; i++)
+        if (message.at[i] != '\r' || i + 1 == message.len || message.at[i + 1] != '\n')
+            CHECK(buffer_byte(out, (uint8_t)message.at[i]));
+}
+
+static void expect(struct text message, struct buffer *out)
+{
+    struct buffer lines;
+    struct text line;
+    bool in_header = true, drops = false, ended = true;
+    buffer_init(&lines, ROOM);
+    with_lf(message, &lines);
+    for (struct text rest = buffer_as_text(&lines); rest.len > 0;) {
+        bool complete = text_cut(&rest, '\n', &line);
+        bool folds = line.len > 0 && (line.at[0] == ' ' || line.at[0] == '\t');
+        if (in_header && !folds)
+            drops = is_own(line);
+        if (in_header && complete && (line.len == 0 || text_equal(line, T("\r"))))
+            in_header = drops = false;
+        if (drops && in_header)
+            continue;
+        ended = complete;
+        CHECK(buffer_text(out, line));
+        CHECK(!complete || buffer_byte(out, '\n'));
+    }
+    CHECK(ended || buffer_byte(out, '\n'));
+    CHECK(!in_header || buffer_byte(out, '\n'));
+    buffer_clear(&lines);
+}
+
+/* --- The two properties --- */
+
+static void write_message(struct mbox_writer *w, struct text message, size_t step, unsigned flags,
+                          struct buffer *box)
+{
+    CHECK(mbox_write_begin(w, T("a@b.test"), 0, flags, box));
+    while (message.len > 0) {
+        struct text slice = text_first(message, step);
+        CHECK(mbox_write(w, bytes_of_text(slice), box));
+        message = text_skip(message, slice.len);
+    }
+    CHECK(mbox_write_end(w, box));
+}
+
+static void check_round(struct text input, size_t step)
+{
+    struct buffer box, want, found;
+    struct mbox_writer w;
+    struct text message;
+    unsigned flags = 0;
+    buffer_init(&box, ROOM);
+    buffer_init(&want, ROOM);
+    buffer_init(&found, ROOM);
+    mbox_writer_init(&w);
+    for (; input.len > 0; flags = (flags + 1) % 32) {
+        text_cut(&input, 0, &message);
+        write_message(&w, message, step, flags, &box);
+        expect(message, &want);
+        CHECK(buffer_printf(&want, "|%u|1|0", flags));
+        CHECK(buffer_byte(&want, 0));
+    }
+    CHECK(read_box(buffer_as_text(&box), step, &found) == MBOX_END);
+    CHECK(text_equal(buffer_as_text(&found), buffer_as_text(&want)));
+    mbox_writer_clear(&w);
+    buffer_clear(&box);
+    buffer_clear(&want);
+    buffer_clear(&found);
+}
+
+static void check_cuts(struct text input, size_t step)
+{
+    struct buffer one, other;
+    buffer_init(&one, ROOM);
+    buffer_init(&other, ROOM);
+    enum mbox_step end = read_box(input, INPUT_MAX, &one);
+    CHECK(read_box(input, step, &other) == end);
+    CHECK(text_equal(buffer_as_text(&one), buffer_as_text(&other)));
+    buffer_clear(&one);
+    buffer_clear(&other);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size < 2 || size > INPUT_MAX)
+        return 0;
+    struct text input = { (const char *)data + 1, size - 1 };
+    size_t step = data[0] % 64 + 1u;
+    check_round(input, step);
+    check_cuts(input, step);
+    return 0;
+}
