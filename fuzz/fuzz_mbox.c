@@ -60,7 +60,9 @@ static bool is_own(struct text line)
 static void with_lf(struct text message, struct buffer *out)
 {
     for (size_t i = 0; i < message.len; i++)
-        if (message.at[i] != '\r' || i + 1 == message.len || message.at[i + 1] != '\n')
+        if (message.at[i] == '\r' && i + 1 == message.len)
+            CHECK(buffer_byte(out, '\n'));
+        else if (message.at[i] != '\r' || message.at[i + 1] != '\n')
             CHECK(buffer_byte(out, (uint8_t)message.at[i]));
 }
 

@@ -54,5 +54,5 @@ bool line_ends_to_lf_end(struct line_ends *l, struct buffer *out)
 {
     bool owes = l->last == '\r';
     l->last = '\n';
-    return !owes || buffer_byte(out, '\r');
+    return !owes || buffer_byte(out, '\n');
 }

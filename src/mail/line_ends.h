@@ -23,6 +23,7 @@ bool line_ends_to_crlf(struct line_ends *, struct bytes, struct buffer *out);
 /* Ends the last line of a message. */
 bool line_ends_to_crlf_end(struct line_ends *, struct buffer *out);
 bool line_ends_to_lf(struct line_ends *, struct bytes, struct buffer *out);
+/* A CR that ends the message becomes LF. */
 bool line_ends_to_lf_end(struct line_ends *, struct buffer *out);
 
 #endif

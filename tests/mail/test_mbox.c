@@ -183,7 +183,7 @@ static void test_write(void **state)
         { TEXT("A: b\r\n\r\nc\r\n"), 0, TEXT("A: b\n\nc\n\n") },
         { TEXT("A: b\n\nc"), 0, TEXT("A: b\n\nc\n\n") },
         { TEXT("A: b"), 0, TEXT("A: b\n\n\n") },
-        { TEXT("A: b\r\n\r\nc\rd\r"), 0, TEXT("A: b\n\nc\rd\r\n\n") },
+        { TEXT("A: b\r\n\r\nc\rd\r"), 0, TEXT("A: b\n\nc\rd\n\n") },
         { TEXT("A: b\r\n\r\n"), MAIL_SEEN, TEXT("A: b\nStatus: RO\n\n\n") },
         { TEXT("A: b\r\n\r\n"), MAIL_SEEN | MAIL_ANSWERED | MAIL_DELETED,
           TEXT("A: b\nStatus: RO\nX-Status: AD\n\n\n") },
