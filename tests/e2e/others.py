@@ -11,6 +11,7 @@ For all other domains it asks DNS, or hands all to one next hop.
 
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -98,6 +99,11 @@ class Other:
         mail = pwd.getpwnam("mail")
         os.makedirs(self.folder + "/mail")
         os.chown(self.folder + "/mail", mail.pw_uid, mail.pw_gid)
+        return self.names()
+
+    def names(self):
+        """What its configuration may name."""
+        mail = pwd.getpwnam("mail")
         return {"folder": self.folder, "address": self.address, "port": self.port,
                 "domain": self.domain, "uid": mail.pw_uid, "gid": mail.pw_gid, "user": USER,
                 "hop": self.hop and "{}:{}".format(*self.hop)}
@@ -262,6 +268,7 @@ POSTFIX_QUEUES = ("active", "bounce", "corrupt", "defer", "deferred", "flush", "
 
 class Postfix(Other):
     binary = "usr/lib/postfix/sbin/master"
+    master = POSTFIX_MASTER
 
     def prepare_queue(self):
         news, uucp = pwd.getpwnam("news"), pwd.getpwnam("uucp")
@@ -285,8 +292,78 @@ class Postfix(Other):
             main += POSTFIX_BY_HOP
             names["hop_host"], names["hop_port"] = self.hop
         self.file("postfix/main.cf", main.format(**names) + self.more)
-        self.file("postfix/master.cf", POSTFIX_MASTER.format(**names))
+        self.file("postfix/master.cf", self.master.format(**names))
         self.launch("/usr/lib/postfix/sbin/master", "-c", self.folder + "/postfix", "-d")
+
+
+# Submission as it is offered to users: a login, and TLS before it.
+POSTFIX_SUBMISSION = """
+{address}:587 inet n - n - - smtpd
+  -o smtpd_tls_security_level=encrypt -o smtpd_sasl_auth_enable=yes
+  -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
+{address}:465 inet n - n - - smtpd
+  -o smtpd_tls_wrappermode=yes -o smtpd_sasl_auth_enable=yes
+  -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
+"""
+POSTFIX_LOGINS = """
+smtpd_tls_chain_files = {key}, {certificate}
+smtpd_tls_received_header = yes
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = private/auth
+"""
+DOVECOT_AUTH = """
+base_dir = {folder}/dovecot
+state_dir = {folder}/dovecot
+default_internal_user = news
+default_internal_group = news
+default_login_user = nobody
+log_path = {folder}/log/dovecot
+protocols =
+listen = {address}
+ssl = no
+disable_plaintext_auth = no
+auth_mechanisms = plain login scram-sha-256
+stats_writer_socket_path =
+passdb {{
+  driver = static
+  args = password={password}
+}}
+userdb {{
+  driver = static
+  args = uid={uid} gid={gid} home={folder}/mail
+}}
+service auth {{
+  unix_listener {folder}/queue/private/auth {{
+    mode = 0666
+  }}
+}}
+"""
+
+
+class PostfixSubmission(Postfix):
+    """Postfix where one can log in by Dovecot's library of mechanisms, with `password`: on port 587
+    behind STARTTLS, on 465 behind TLS from the first octet."""
+
+    mechanisms = ("plain", "login", "scram-sha-256")
+
+    def __init__(self, address, domain, dns, pem, password):
+        super().__init__(address, domain, dns=dns, more=POSTFIX_LOGINS.format(
+            key=pem[:-4] + ".key", certificate=pem))
+        self.password = password
+
+    def start(self):
+        self.master += POSTFIX_SUBMISSION
+        super().start()
+
+    def launch(self, *command):
+        names = {**self.names(), "password": self.password}
+        config = self.file("dovecot.conf", DOVECOT_AUTH.format(**names))
+        super().launch("sh", "-c", '/usr/sbin/dovecot -c "$1" && shift && exec "$@"', "sh", config,
+                       *command)
+
+    def logins(self):
+        """(mechanism, user) of the messages that it took."""
+        return re.findall(r"sasl_method=(\S+), sasl_username=(\S+)", self.said())
 
 
 EXIM = """
@@ -295,7 +372,7 @@ exim_user = mail
 exim_group = mail
 never_users =
 local_interfaces = {address}
-daemon_smtp_ports = {port}
+daemon_smtp_ports = {ports}
 spool_directory = {folder}/spool
 log_file_path = {folder}/log/%s
 pid_file_path = {folder}/exim.pid
@@ -310,7 +387,7 @@ chunking_advertise_hosts = *
 accept_8bitmime = true
 acl_smtp_rcpt = judge
 delay_warning =
-tls_advertise_hosts =
+{tls}
 
 begin acl
 judge:
@@ -354,6 +431,30 @@ smtp:
 
 begin retry
 * * F,1h,1s
+
+begin authenticators
+{authenticators}
+"""
+EXIM_SUBMISSION = """
+tls_advertise_hosts = *
+tls_certificate = {pem}
+tls_privatekey = {key}
+tls_on_connect_ports = 465
+auth_advertise_hosts = ${{if eq{{$tls_in_cipher}}{{}}{{}}{{*}}}}
+"""
+EXIM_AUTHENTICATORS = """
+plain:
+  driver = plaintext
+  public_name = PLAIN
+  server_prompts = :
+  server_condition = ${{if eq{{$auth3}}{{{password}}}}}
+  server_set_id = $auth2
+login:
+  driver = plaintext
+  public_name = LOGIN
+  server_prompts = Username:: : Password::
+  server_condition = ${{if eq{{$auth2}}{{{password}}}}}
+  server_set_id = $auth1
 """
 EXIM_BY_HOP = """
 elsewhere:
@@ -373,6 +474,9 @@ elsewhere:
 
 class Exim(Other):
     binary = "usr/sbin/exim4"
+    ports = "25"
+    tls = "tls_advertise_hosts ="
+    authenticators = ""
 
     def start(self):
         names = self.prepare()
@@ -382,8 +486,26 @@ class Exim(Other):
             os.chown(os.path.join(self.folder, name), mail.pw_uid, mail.pw_gid)
         names["smtp_port"] = self.hop[1] if self.hop else 25
         names["elsewhere"] = EXIM_BY_HOP.format(host=self.hop[0]) if self.hop else EXIM_BY_DNS
-        config = self.file("exim.conf", EXIM.format(**names))
+        config = self.file("exim.conf", EXIM.format(
+            **names, ports=self.ports, tls=self.tls, authenticators=self.authenticators))
         self.launch("/usr/sbin/exim4", "-C", config, "-bdf", "-q1s")
+
+
+class EximSubmission(Exim):
+    """Exim where one can log in as on PostfixSubmission, with authenticators of its own."""
+
+    mechanisms = ("plain", "login")
+    ports = "25 : 587 : 465"
+
+    def __init__(self, address, domain, dns, pem, password):
+        super().__init__(address, domain, dns=dns)
+        os.chmod(pem[:-4] + ".key", 0o644)    # it is not root when it reads that
+        self.tls = EXIM_SUBMISSION.format(pem=pem, key=pem[:-4] + ".key")
+        self.authenticators = EXIM_AUTHENTICATORS.format(password=password)
+
+    def logins(self):
+        """(mechanism, user) of the messages that it took."""
+        return [(name.upper(), user) for name, user in re.findall(r" A=(\w+):(\S+)", self.said())]
 
 
 OPENSMTPD = """
