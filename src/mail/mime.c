@@ -189,6 +189,13 @@ static void retype(struct mime_part *p, struct text word, struct text sub)
     p->type = (struct mime_value){ .word = word, .sub = sub };
 }
 
+/* It cannot be read as what it says it is. */
+static void misread(struct mime_part *p, struct text word, struct text sub)
+{
+    retype(p, word, sub);
+    p->misread = true;
+}
+
 /* RFC 2045 5.2, and RFC 2046 5.1.5 for what stands in a digest. */
 static void default_type(struct mime *m)
 {
@@ -217,11 +224,11 @@ static void open_multipart(struct mime *m)
     struct mime_part *p = m->current;
     struct text boundary = boundary_of(&p->type);
     if (boundary.len == 0 || boundary.len > MIME_BOUNDARY_MAX) {
-        retype(p, T("text"), T("plain"));
+        misread(p, T("text"), T("plain"));
         return;
     }
     if (p->depth == MIME_DEPTH_MAX) {
-        retype(p, T("application"), T("octet-stream"));
+        misread(p, T("application"), T("octet-stream"));
         return;
     }
     p->kind = MIME_MULTIPART;
@@ -238,7 +245,7 @@ static void open_message(struct mime *m)
     if (p->first)
         p->kind = MIME_MESSAGE;
     else
-        retype(p, T("application"), T("octet-stream"));
+        misread(p, T("application"), T("octet-stream"));
 }
 
 /* The header of the current part ends, and its body begins at `at`; if that is a message, its

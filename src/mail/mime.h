@@ -55,6 +55,7 @@ struct mime_part {
      * here only with their kinds, so a multipart without a boundary is text/plain, and one that
      * lies too deep, or a message in base64, is application/octet-stream. */
     struct mime_value type;
+    bool misread;                  /* it says that it holds other parts */
     struct mime_value disposition; /* empty word: none */
     enum mime_encoding encoding;
     struct text encoding_name; /* as written; empty: none */
