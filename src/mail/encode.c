@@ -158,27 +158,34 @@ static bool needs_quoting(struct text rest, bool at_start)
     return at_start && (c == '-' || c == '.' || text_starts(rest, T("From ")));
 }
 
-static void quote_line(struct buffer *b, struct text line)
+/* Appends the line encoded, unless there is no buffer; how many octets it has then. */
+static size_t quote_line(struct buffer *b, struct text line)
 {
     static const char digits[] = "0123456789ABCDEF";
-    size_t used = 0;
+    size_t used = 0, before = 0;
     for (; line.len; line = text_skip(line, 1)) {
         bool quoted = needs_quoting(line, used == 0);
         size_t wide = quoted ? 3 : 1;
         if (used + wide > QUOTED_OCTETS - (line.len > 1)) {
-            buffer_text(b, T("=\r\n"));
+            if (b)
+                buffer_text(b, T("=\r\n"));
+            before += used + 3;
             used = 0;
             quoted = needs_quoting(line, true);
             wide = quoted ? 3 : 1;
         }
         uint8_t c = (uint8_t)line.at[0];
         const char triple[3] = { '=', digits[c >> 4], digits[c & 15] };
-        if (quoted)
-            buffer_append(b, triple, sizeof triple);
-        else
-            buffer_byte(b, c);
+        if (b)
+            buffer_append(b, quoted ? triple : line.at, wide);
         used += wide;
     }
+    return before + used;
+}
+
+size_t quoted_printable_octets(struct text line)
+{
+    return quote_line(NULL, line);
 }
 
 bool quoted_printable(struct buffer *b, struct text t)

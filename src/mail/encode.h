@@ -19,5 +19,7 @@ bool field_write_words(struct buffer *, struct text name, struct text value);
 /* Lines ended by CRLF or LF, as lines of at most 76 octets ended by CRLF; any octet may stand in
  * them.  No line begins with '-', '.' or "From ", so that none is mistaken for something else. */
 bool quoted_printable(struct buffer *, struct text);
+/* How many octets it makes of one line, which is given without its line end. */
+size_t quoted_printable_octets(struct text line);
 
 #endif

@@ -107,6 +107,8 @@ struct reading {
     bool after_word; /* the last token was one */
     bool phrase;     /* two words stand side by side: no address */
     bool too_long;
+    const char *words; /* where the first one begins */
+    struct text name;  /* the display name; empty until the angle */
 };
 
 static void add(struct reading *r, struct text token)
@@ -127,10 +129,13 @@ static void add_word(struct reading *r, enum token kind, struct text token)
     add(r, token);
 }
 
-/* The display name is over and of no interest. */
-static void begin_angle(struct reading *r)
+/* The display name is over; the sign ends it. */
+static void begin_angle(struct reading *r, const char *sign)
 {
-    *r = (struct reading){ .any = true, .angle = true };
+    struct text name = { r->words, r->words ? (size_t)(sign - r->words) : 0 };
+    while (name.len && is_space(name.at[name.len - 1]))
+        name.len--;
+    *r = (struct reading){ .any = true, .angle = true, .name = name };
     add(r, T("<"));
 }
 
@@ -168,7 +173,7 @@ static bool take_sign(struct reading *r, struct text sign)
     if (c == '<') {
         if (r->angle)
             return false;
-        begin_angle(r);
+        begin_angle(r, sign.at);
         return true;
     }
     if (c == '>' && !r->angle)
@@ -210,6 +215,8 @@ static bool take(struct mailbox_list *list, struct reading *r, enum mailbox_foun
     if (kind == TOKEN_ATOM || kind == TOKEN_QUOTED || kind == TOKEN_LITERAL) {
         fine = !r->closed;
         r->any = true;
+        if (!r->words)
+            r->words = token.at;
         add_word(r, kind, token);
     } else if (sign == ':' && !in_route) {
         fine = begin_group(list, r);
@@ -226,6 +233,13 @@ static bool take(struct mailbox_list *list, struct reading *r, enum mailbox_foun
 
 enum mailbox_found mailbox_list_next(struct mailbox_list *list, struct address *out)
 {
+    struct text name;
+    return mailbox_list_next_named(list, out, &name);
+}
+
+enum mailbox_found mailbox_list_next_named(struct mailbox_list *list, struct address *out,
+                                           struct text *name_out)
+{
     struct reading r = { 0 };
     struct mailbox_list before = *list;
     enum mailbox_found end;
@@ -233,7 +247,30 @@ enum mailbox_found mailbox_list_next(struct mailbox_list *list, struct address *
         ;
     if (end == MAILBOX_LIST_END && r.any)
         end = end_mailbox(&r, out);
+    *name_out = r.name;
     if (end == MAILBOX_LIST_MALFORMED)
         *list = before;
     return end;
+}
+
+bool mailbox_name_plain(struct buffer *b, struct text name)
+{
+    bool quoted = false, gap = false;
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.at[i];
+        bool line_end = c == '\r' || c == '\n'; /* of a fold, within quotes too */
+        if (c == '"')
+            quoted = !quoted;
+        else if (line_end || (!quoted && is_space(c)))
+            gap |= !quoted;
+        else {
+            if (quoted && c == '\\' && i + 1 < name.len)
+                c = name.at[++i];
+            if (gap && b->len)
+                buffer_byte(b, ' ');
+            gap = false;
+            buffer_byte(b, (uint8_t)c);
+        }
+    }
+    return !b->failed;
 }

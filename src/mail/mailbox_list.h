@@ -28,5 +28,11 @@ enum mailbox_found {
 };
 /* The next one.  Behind LIST_END and LIST_MALFORMED it says the same again. */
 enum mailbox_found mailbox_list_next(struct mailbox_list *, struct address *out);
+/* The same, with the display name as it is written before an angle address: a slice of the value
+ * with its quotes, folds and encoded-words.  Empty when there is none. */
+enum mailbox_found mailbox_list_next_named(struct mailbox_list *, struct address *out,
+                                           struct text *name_out);
+/* Appends such a name without its quotes and folds.  False: no room. */
+bool mailbox_name_plain(struct buffer *, struct text name);
 
 #endif
