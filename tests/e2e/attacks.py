@@ -196,7 +196,7 @@ def endless_line(role, octet, megabytes=128):
 
 
 add_case("endless-line-smtp", endless_line("smtp", b"A"))
-add_case("endless-line-of-nul-smtp", endless_line("smtp", b"\0"))
+add_case("endless-line-of-nul-smtp", endless_line("smtp", b"\0", megabytes=48))
 add_case("endless-line-pop3", endless_line("pop3", b"A"))
 
 
