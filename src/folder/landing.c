@@ -1,0 +1,160 @@
+/* landing.c - where mail lands: which kind of place is meant, and how full its window is. */
+#include "folder/landing.h"
+
+#include "base/check.h"
+#include "folder/landing_inner.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct landing {
+    enum landing_kind kind;
+    const struct landing_way *way;
+    void *place;
+    char target[LANDING_TARGET_MAX];
+    size_t messages;
+    uint64_t octets;
+};
+
+static const struct landing_way *const ways[] = {
+    [LANDING_MAILDIR] = &landing_in_maildir,
+    [LANDING_MBOX] = &landing_in_mbox,
+    [LANDING_STREAM] = &landing_in_stream,
+};
+enum { WAYS = sizeof ways / sizeof *ways };
+
+bool landing_parse(const char *target, enum landing_kind *out, const char **path_out,
+                   struct error *e)
+{
+    for (size_t i = 0; i < WAYS; i++) {
+        size_t len = strlen(ways[i]->prefix);
+        bool whole = i == LANDING_STREAM;
+        if (strncmp(target, ways[i]->prefix, len) != 0 || (whole ? target[len] : !target[len]))
+            continue;
+        *out = (enum landing_kind)i;
+        *path_out = target + len;
+        return true;
+    }
+    return error_set(e, ERROR_USAGE,
+                     "%.100s: where to is maildir:PATH, mbox:PATH, or - for standard output",
+                     target);
+}
+
+/* Another working directory must not make it another place. */
+static bool name_target(struct landing *l, const char *path, struct error *e)
+{
+    char here[LANDING_TARGET_MAX] = "";
+    bool relative = l->kind != LANDING_STREAM && path[0] != '/';
+    if (relative && !getcwd(here, sizeof here))
+        return error_system(e, ERROR_REFUSED, errno, "the working directory");
+    int len = snprintf(l->target, sizeof l->target, "%s%s%s%s", l->way->prefix, here,
+                       relative ? "/" : "", path);
+    if (len < 0 || (size_t)len >= sizeof l->target || strpbrk(l->target, "\r\n"))
+        return error_set(e, ERROR_REFUSED, "%.100s: no name for mail: too long, or a line end",
+                         path);
+    return true;
+}
+
+bool landing_open(const char *target, struct landing **out, struct error *e)
+{
+    enum landing_kind kind;
+    const char *path;
+    if (!landing_parse(target, &kind, &path, e))
+        return false;
+    struct landing *l = calloc(1, sizeof *l);
+    if (!l)
+        return error_set(e, ERROR_TEMPORARY, "memory is short");
+    l->kind = kind;
+    l->way = ways[kind];
+    if (!name_target(l, path, e) || !l->way->open(path, &l->place, e)) {
+        free(l);
+        return false;
+    }
+    *out = l;
+    return true;
+}
+
+void landing_close(struct landing **pointer)
+{
+    struct landing *l = *pointer;
+    if (!l)
+        return;
+    l->way->close(l->place);
+    free(l);
+    *pointer = NULL;
+}
+
+enum landing_kind landing_kind(const struct landing *l)
+{
+    return l->kind;
+}
+
+const char *landing_target(const struct landing *l)
+{
+    return l->target;
+}
+
+bool landing_begin(struct landing *l, struct error *e)
+{
+    CHECK(l->messages < LANDING_WINDOW_MAX);
+    return l->way->begin(l->place, e);
+}
+
+bool landing_add(struct landing *l, struct bytes data, struct error *e)
+{
+    l->octets += data.len;
+    return l->way->add(l->place, data, e);
+}
+
+bool landing_end(struct landing *l, char name_out[LANDING_NAME_MAX], struct error *e)
+{
+    if (!l->way->end(l->place, name_out, e))
+        return false;
+    l->messages++;
+    return true;
+}
+
+void landing_drop(struct landing *l)
+{
+    l->way->drop(l->place);
+}
+
+size_t landing_messages(const struct landing *l)
+{
+    return l->messages;
+}
+
+uint64_t landing_octets(const struct landing *l)
+{
+    return l->octets;
+}
+
+bool landing_sync(struct landing *l, struct error *e)
+{
+    return l->way->sync(l->place, e);
+}
+
+bool landing_show(struct landing *l, struct error *e)
+{
+    return l->way->show(l->place, e);
+}
+
+bool landing_done(struct landing *l, struct error *e)
+{
+    l->messages = 0;
+    l->octets = 0;
+    return l->way->done(l->place, e);
+}
+
+enum landing_finished landing_finish(struct landing *l, const char *name, struct error *e)
+{
+    return l->way->finish(l->place, name, e);
+}
+
+bool landing_finish_end(struct landing *l, struct error *e)
+{
+    return l->way->finish_end(l->place, e);
+}

@@ -1,0 +1,133 @@
+/* landing_maildir.c - mail that lands in a Maildir, as new mail. */
+#include "folder/landing_inner.h"
+#include "folder/maildir.h"
+#include "mail/line_ends.h"
+
+#include <stdlib.h>
+
+enum { SLICE_MAX = 16 * 1024 };
+_Static_assert((int)MAILDIR_NAME_MAX <= (int)LANDING_NAME_MAX, "its names fit");
+_Static_assert((int)LANDING_WINDOW_MAX <= (int)MAILDIR_WINDOW_MAX, "its windows fit");
+
+struct place {
+    struct maildir *maildir;
+    struct line_ends ends;
+    uint8_t room[LINE_ENDS_ROOM(SLICE_MAX)];
+};
+
+static bool open_place(const char *path, void **place_out, struct error *e)
+{
+    struct place *p = calloc(1, sizeof *p);
+    if (!p)
+        return error_set(e, ERROR_TEMPORARY, "memory is short");
+    if (!maildir_open(path, &p->maildir, e)) {
+        free(p);
+        return false;
+    }
+    *place_out = p;
+    return true;
+}
+
+static void close_place(void *place)
+{
+    struct place *p = place;
+    maildir_close(&p->maildir);
+    free(p);
+}
+
+static bool begin(void *place, struct error *e)
+{
+    struct place *p = place;
+    p->ends = (struct line_ends){ 0 };
+    return maildir_begin(p->maildir, e);
+}
+
+/* What line ends were made of; `ok`: it could be made. */
+static bool put(struct place *p, bool ok, const struct buffer *made, struct error *e)
+{
+    if (!ok)
+        return error_set(e, ERROR_TEMPORARY, "memory is short");
+    return maildir_add(p->maildir, buffer_bytes(made), e);
+}
+
+static bool add(void *place, struct bytes data, struct error *e)
+{
+    struct place *p = place;
+    while (data.len) {
+        struct buffer made = buffer_over(p->room, sizeof p->room);
+        struct bytes slice = { data.at, data.len < SLICE_MAX ? data.len : SLICE_MAX };
+        data = (struct bytes){ data.at + slice.len, data.len - slice.len };
+        if (!put(p, line_ends_to_lf(&p->ends, slice, &made), &made, e))
+            return false;
+    }
+    return true;
+}
+
+static bool end(void *place, char name_out[LANDING_NAME_MAX], struct error *e)
+{
+    struct place *p = place;
+    const struct maildir_facts facts = { 0 };
+    struct buffer made = buffer_over(p->room, sizeof p->room);
+    return put(p, line_ends_to_lf_end(&p->ends, &made), &made, e) &&
+           maildir_end(p->maildir, &facts, name_out, e);
+}
+
+static void drop(void *place)
+{
+    struct place *p = place;
+    maildir_drop(p->maildir);
+}
+
+static bool sync_window(void *place, struct error *e)
+{
+    struct place *p = place;
+    return maildir_sync(p->maildir, e);
+}
+
+static bool show(void *place, struct error *e)
+{
+    struct place *p = place;
+    return maildir_show(p->maildir, e);
+}
+
+static bool done(void *place, struct error *e)
+{
+    (void)place;
+    (void)e;
+    return true;
+}
+
+static enum landing_finished finish(void *place, const char *name, struct error *e)
+{
+    struct place *p = place;
+    switch (maildir_finish(p->maildir, name, e)) {
+    case MAILDIR_SHOWN:
+        return LANDING_SHOWN;
+    case MAILDIR_GONE:
+        return LANDING_GONE;
+    case MAILDIR_TROUBLE:
+        break;
+    }
+    return LANDING_TROUBLE;
+}
+
+static bool finish_end(void *place, struct error *e)
+{
+    struct place *p = place;
+    return maildir_finish_end(p->maildir, e);
+}
+
+const struct landing_way landing_in_maildir = {
+    .prefix = "maildir:",
+    .open = open_place,
+    .close = close_place,
+    .begin = begin,
+    .add = add,
+    .end = end,
+    .drop = drop,
+    .sync = sync_window,
+    .show = show,
+    .done = done,
+    .finish = finish,
+    .finish_end = finish_end,
+};

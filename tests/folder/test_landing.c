@@ -1,0 +1,257 @@
+/* test_landing.c - folder/landing: a window is seen as a whole or not at all, and a stop between
+ * any two of its steps is made good. */
+#include "folder/landing.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "world.h"
+
+enum { MESSAGES = 3 };
+static const char *const messages[MESSAGES] = {
+    "Subject: one\r\n\r\nText\r\n",
+    "Subject: two\r\n\r\nFrom here\r\n>From there\r\n",
+    "Subject: three\r\n\r\nNo end",
+};
+
+struct names {
+    char at[MESSAGES][LANDING_NAME_MAX];
+};
+
+static struct landing *open_at(struct world *w, const char *prefix, const char *name)
+{
+    char target[512];
+    struct landing *l = NULL;
+    struct error e;
+    snprintf(target, sizeof target, "%s%s/%s", prefix, w->folder, name);
+    if (!landing_open(target, &l, &e))
+        fail_msg("%s", e.words);
+    return l;
+}
+
+static void add(struct landing *l, const char *text)
+{
+    struct error e;
+    for (; *text; text++) /* octet by octet */
+        assert_true(landing_add(l, (struct bytes){ (const uint8_t *)text, 1 }, &e));
+}
+
+static void put_window(struct landing *l, struct names *out)
+{
+    struct error e;
+    for (size_t i = 0; i < MESSAGES; i++) {
+        assert_true(landing_begin(l, &e));
+        add(l, "half of");
+        landing_drop(l);
+        assert_true(landing_begin(l, &e));
+        add(l, messages[i]);
+        assert_true(landing_end(l, out->at[i], &e));
+    }
+    assert_int_equal(landing_messages(l), MESSAGES);
+}
+
+static void check_box(struct world *w, int copies)
+{
+    char all[WORLD_READ_MAX], *at = world_read(w, "box", all) ? all : NULL;
+    static const char *const parts[] = {
+        "\nSubject: one\n\nText\n\nFrom MAILER-DAEMON ",
+        "\nSubject: two\n\n>From here\n>>From there\n\nFrom MAILER-DAEMON ",
+        "\nSubject: three\n\nNo end\n\n",
+    };
+    for (int copy = 0; copy < copies; copy++)
+        for (size_t i = 0; i < MESSAGES; i++) {
+            at = strstr(at, parts[i]);
+            if (!at)
+                fail_msg("copy %d, message %zu: %s", copy, i, all);
+            at += strlen(parts[i]) - 19 * (i < 2);
+        }
+    if (*at)
+        fail_msg("behind its end: %s", at);
+}
+
+static void a_maildir_sees_whole_windows(void **state)
+{
+    (void)state;
+    struct world w;
+    struct error e;
+    struct names names;
+    world_open(&w);
+    struct landing *l = open_at(&w, "maildir:", "M");
+    assert_int_equal(world_count(&w, "M"), 3);
+    put_window(l, &names);
+    assert_int_equal(world_count(&w, "M/new"), 0);
+    assert_true(landing_sync(l, &e));
+    assert_int_equal(world_count(&w, "M/new"), 0);
+    assert_true(landing_show(l, &e));
+    assert_true(landing_done(l, &e));
+    assert_int_equal(landing_messages(l), 0);
+    assert_int_equal(world_count(&w, "M/new"), MESSAGES);
+    assert_int_equal(world_count(&w, "M/tmp"), 0);
+    char path[LANDING_NAME_MAX + 8], text[WORLD_READ_MAX];
+    snprintf(path, sizeof path, "M/%s", names.at[2]);
+    assert_string_equal(world_read(&w, path, text), "Subject: three\n\nNo end");
+    put_window(l, &names);
+    landing_close(&l); /* never synced */
+    assert_int_equal(world_count(&w, "M/new"), MESSAGES);
+    assert_int_equal(world_count(&w, "M/tmp"), 0);
+    world_close(&w);
+}
+
+static void finish_all(struct landing *l, const struct names *names, enum landing_finished wanted)
+{
+    struct error e;
+    for (size_t i = 0; i < MESSAGES; i++)
+        assert_int_equal(landing_finish(l, names->at[i], &e), wanted);
+    assert_true(landing_finish_end(l, &e));
+    assert_true(landing_done(l, &e));
+}
+
+static void a_maildir_is_finished_after_a_stop(void **state)
+{
+    (void)state;
+    struct world w;
+    struct error e;
+    struct names names;
+    char from[512], to[512];
+    world_open(&w);
+    struct landing *l = open_at(&w, "maildir:", "M");
+    put_window(l, &names);
+    assert_true(landing_sync(l, &e));
+    landing_close(&l);
+    l = open_at(&w, "maildir:", "M");
+    finish_all(l, &names, LANDING_SHOWN);
+    assert_int_equal(world_count(&w, "M/new"), MESSAGES);
+    finish_all(l, &names, LANDING_SHOWN); /* a stop behind the renames */
+    snprintf(from, sizeof from, "%s/M/%s", w.folder, names.at[0]);
+    snprintf(to, sizeof to, "%s/M/cur/%s:2,S", w.folder, names.at[0] + 4);
+    assert_int_equal(rename(from, to), 0); /* somebody has read it meanwhile */
+    assert_int_equal(landing_finish(l, names.at[0], &e), LANDING_SHOWN);
+    assert_int_equal(unlink(to), 0);
+    assert_int_equal(landing_finish(l, names.at[0], &e), LANDING_GONE);
+    assert_int_equal(landing_finish(l, "../x", &e), LANDING_GONE);
+    assert_int_equal(landing_finish(l, "new/../x", &e), LANDING_GONE);
+    landing_close(&l);
+    world_close(&w);
+}
+
+static void an_mbox_sees_whole_windows(void **state)
+{
+    (void)state;
+    struct world w;
+    struct error e;
+    struct names names;
+    world_open(&w);
+    struct landing *l = open_at(&w, "mbox:", "box");
+    for (int copy = 1; copy <= 2; copy++) {
+        put_window(l, &names);
+        assert_true(landing_sync(l, &e));
+        assert_true(landing_show(l, &e));
+        assert_true(landing_done(l, &e));
+        check_box(&w, copy);
+        assert_int_equal(world_count(&w, ""), 1);
+    }
+    put_window(l, &names);
+    landing_close(&l);
+    check_box(&w, 2);
+    assert_int_equal(world_count(&w, ""), 1);
+    world_close(&w);
+}
+
+/* The copy may have stopped at any octet of it. */
+static void an_mbox_is_finished_after_a_stop(void **state)
+{
+    (void)state;
+    struct world w;
+    struct error e;
+    struct names names;
+    char all[WORLD_READ_MAX];
+    world_open(&w);
+    struct landing *l = open_at(&w, "mbox:", "box");
+    put_window(l, &names);
+    assert_true(landing_sync(l, &e));
+    landing_close(&l);
+    l = open_at(&w, "mbox:", "box");
+    finish_all(l, &names, LANDING_SHOWN);
+    landing_close(&l);
+    check_box(&w, 1);
+    size_t one = strlen(world_read(&w, "box", all));
+    for (size_t cut = 0; cut <= one; cut += 7) {
+        l = open_at(&w, "mbox:", "box");
+        put_window(l, &names);
+        assert_true(landing_sync(l, &e));
+        assert_true(landing_show(l, &e));
+        landing_close(&l); /* as if it had been killed before `done` */
+        assert_int_equal(truncate(world_path(&w, "box"), (off_t)(one + cut)), 0);
+        l = open_at(&w, "mbox:", "box");
+        finish_all(l, &names, LANDING_SHOWN);
+        finish_all(l, &names, LANDING_GONE);
+        landing_close(&l);
+        check_box(&w, 2);
+        assert_int_equal(world_count(&w, ""), 1);
+        assert_int_equal(truncate(world_path(&w, "box"), (off_t)one), 0);
+    }
+    world_close(&w);
+}
+
+static void an_mbox_that_somebody_has_changed(void **state)
+{
+    (void)state;
+    struct world w;
+    struct error e;
+    struct names names;
+    char all[WORLD_READ_MAX];
+    world_open(&w);
+    world_write(&w, "box", "w", "From x Thu Jan  1 00:00:00 1970\nSubject: old\n\nno line end");
+    struct landing *l = open_at(&w, "mbox:", "box");
+    put_window(l, &names);
+    assert_true(landing_sync(l, &e));
+    assert_true(landing_show(l, &e));
+    landing_close(&l);
+    assert_non_null(strstr(world_read(&w, "box", all), "no line end\n\nFrom MAILER-DAEMON"));
+    world_write(&w, "box", "w", "");
+    l = open_at(&w, "mbox:", "box");
+    finish_all(l, &names, LANDING_SHOWN);
+    landing_close(&l);
+    check_box(&w, 1);
+    world_close(&w);
+}
+
+static void what_is_no_place(void **state)
+{
+    (void)state;
+    static const char *const targets[] = { "x",
+                                           "maildir:",
+                                           "mbox:",
+                                           "-x",
+                                           "",
+                                           "Maildir:/x",
+                                           "mbox:/tmp",
+                                           "mbox:/nowhere/x",
+                                           "maildir:/dev/null",
+                                           "maildir:/nowhere/x",
+                                           "maildir:/tmp/.." };
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
+        struct landing *l;
+        struct error e;
+        if (landing_open(targets[i], &l, &e))
+            fail_msg("%s was opened", targets[i]);
+        assert_int_equal(e.kind, i < 6 ? ERROR_USAGE : ERROR_REFUSED);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_maildir_sees_whole_windows),
+        cmocka_unit_test(a_maildir_is_finished_after_a_stop),
+        cmocka_unit_test(an_mbox_sees_whole_windows),
+        cmocka_unit_test(an_mbox_is_finished_after_a_stop),
+        cmocka_unit_test(an_mbox_that_somebody_has_changed),
+        cmocka_unit_test(what_is_no_place),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
