@@ -3,14 +3,7 @@
 #define CLI_INPUT_H
 
 #include "cli/cli.h"
-
-enum { PASSWORD_MAX = 1024 };
-
-/* A password; wipe it with secret_wipe(). */
-struct password {
-    size_t len;
-    char at[PASSWORD_MAX];
-};
+#include "run/prompt.h"
 
 enum password_source {
     PASSWORD_ASKED,

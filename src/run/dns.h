@@ -23,6 +23,7 @@ struct dns_options {
     /* A file of trust anchors (DS or DNSKEY records) instead of the root's own; NULL: the system's
      * copy of the root key, else the one compiled in. */
     const char *anchors;
+    const char *hosts; /* a file like hosts(5), whose names count before the answers; NULL: none */
 };
 
 /* One resolver for a server, with threads of its own: call it after the sandbox, from one thread at

@@ -139,6 +139,12 @@ static bool choose_modules(struct ub_ctx *context, const struct dns_options *opt
     return status == 0 || failed(e, status, "module-config:");
 }
 
+static bool add_hosts(struct ub_ctx *context, const char *name, struct error *e)
+{
+    int status = name ? ub_ctx_hosts(context, name) : 0;
+    return status == 0 || failed(e, status, name);
+}
+
 static void forget(void *nobody, int status, struct ub_result *result)
 {
     (void)nobody;
@@ -167,7 +173,8 @@ bool dns_context_new(const struct dns_options *options, bool validates, struct u
     int status = ub_ctx_async(context, 1);
     bool good = status == 0 || failed(e, status, "threads");
     if (!good || !apply_settings(context, e) || !add_resolvers(context, options, e) ||
-        !choose_modules(context, options, validates, e) || !wake_up(context, e)) {
+        !add_hosts(context, options->hosts, e) || !choose_modules(context, options, validates, e) ||
+        !wake_up(context, e)) {
         ub_ctx_delete(context);
         return false;
     }

@@ -50,6 +50,9 @@ bool tls_server_context_new(struct tls_service *, const struct tls_pair *, size_
  * Sessions are resumed, a few hundred at most: with the same address under the same name, and only
  * where the same is demanded of the peer. */
 bool tls_client_context_new(const char *authorities, struct tls_context **out, struct error *);
+/* The same without authorities, which take a while to read: for TLS_VERIFY_NONE and
+ * TLS_VERIFY_DANE. */
+bool tls_client_context_new_lax(struct tls_context **out, struct error *);
 void tls_context_free(struct tls_context **);
 
 /* --- Streams --- */

@@ -178,7 +178,7 @@ static bool trust(SSL_CTX *ssl, const char *authorities, struct error *e)
            tls_explain(NULL, ERROR_TEMPORARY, "the trusted certificates of the system", e);
 }
 
-bool tls_client_context_new(const char *authorities, struct tls_context **out, struct error *e)
+bool tls_client_context_new_lax(struct tls_context **out, struct error *e)
 {
     if (!new_context(TLS_client_method(), out, e))
         return false;
@@ -188,7 +188,16 @@ bool tls_client_context_new(const char *authorities, struct tls_context **out, s
         (*out)->sessions = tls_sessions_new((*out)->ssl);
         good = (*out)->sessions || error_set(e, ERROR_TEMPORARY, "memory is short");
     }
-    if (good && trust((*out)->ssl, authorities, e))
+    if (!good)
+        tls_context_free(out);
+    return good;
+}
+
+bool tls_client_context_new(const char *authorities, struct tls_context **out, struct error *e)
+{
+    if (!tls_client_context_new_lax(out, e))
+        return false;
+    if (trust((*out)->ssl, authorities, e))
         return true;
     tls_context_free(out);
     return false;
