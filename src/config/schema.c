@@ -226,14 +226,16 @@ static const struct setting settings[] = {
     { { "auth", "iterations", "number", "100000",
         "How often a password is hashed when it is set, and so how much work each guess costs "
         "whoever steals the directory; a login costs the server as much, once. For passwords that "
-        "are set from now on. The work of a login for a name that does not exist." },
+        "are set from now on; one that was hashed with fewer is hashed anew when somebody logs in "
+        "with it by PLAIN, LOGIN or USER. The work of a login for a name that does not exist." },
       value_count,
       SETS(iterations),
       4096,
       5000000 },
     { { "auth", "scram_sha_1", "switch", "false",
         "Whether SCRAM-SHA-1 is offered too, for clients that know nothing better. It works for "
-        "passwords that are set from now on." },
+        "passwords that are set from now on, or with which somebody has since logged in by PLAIN, "
+        "LOGIN or USER. false: what is kept for it goes in the same way." },
       value_switch,
       SETS(scram_sha1) },
 

@@ -16,31 +16,40 @@ struct auth {
     struct people *people;
     struct shared *shared;
     struct lane *slow;
+    struct rehasher rehasher;
     uint8_t secret[SECRET_KEY]; /* makes the salts of users who do not exist */
 };
 
-bool auth_new(struct people *people, struct shared *shared, struct auth **out, struct error *error)
+bool auth_new(const struct auth_options *options, struct auth **out, struct error *error)
 {
     struct auth *a = calloc(1, sizeof *a);
     if (!a)
         return error_set(error, ERROR_TEMPORARY, "memory is short");
-    a->people = people;
-    a->shared = shared;
+    a->people = options->people;
+    a->shared = options->shared;
     entropy_fill(a->secret, sizeof a->secret);
     if (!lane_new("passwords", HASH_THREADS, HASH_QUEUE_MAX, &a->slow, error)) {
         auth_free(&a);
         return false;
     }
+    a->rehasher.people = options->people;
+    a->rehasher.slow = a->slow;
+    a->rehasher.log = options->log;
     *out = a;
     return true;
+}
+
+void auth_stop(struct auth *a)
+{
+    if (a && a->slow)
+        lane_free(&a->slow);
 }
 
 void auth_free(struct auth **auth)
 {
     if (!*auth)
         return;
-    if ((*auth)->slow)
-        lane_free(&(*auth)->slow);
+    auth_stop(*auth);
     secret_wipe((*auth)->secret, sizeof(*auth)->secret);
     free(*auth);
     *auth = NULL;
@@ -91,7 +100,7 @@ static void imagine_verifier(const struct login *l, struct verifier *out)
     const struct auth *a = l->auth;
     uint8_t mac[SECRET_KEY];
     memset(out, 0, sizeof *out);
-    out->iterations = l->iterations;
+    out->iterations = l->wish.iterations;
     if (secret_mac(a->secret, sizeof a->secret, address_text(&l->address), mac))
         memcpy(out->salt, mac, sizeof out->salt);
 }
@@ -100,9 +109,9 @@ static void imagine_verifier(const struct login *l, struct verifier *out)
 static bool make_up(const struct login *l, const struct verifier *kept)
 {
     struct verifier unused;
-    if (kept->iterations >= l->iterations)
+    if (kept->iterations >= l->wish.iterations)
         return true;
-    bool done = secret_verifier(buffer_as_text(&l->password), l->iterations - kept->iterations,
+    bool done = secret_verifier(buffer_as_text(&l->password), l->wish.iterations - kept->iterations,
                                 kept->salt, &unused, NULL);
     secret_wipe(&unused, sizeof unused);
     return done;
@@ -121,6 +130,17 @@ static void compute_run(struct job *job)
     l->verdict = equal && l->lookup->found ? AUTH_RIGHT : AUTH_WRONG;
 }
 
+static void renew_verifier(struct login *l)
+{
+    struct rehash_ask ask = {
+        .address = &l->address,
+        .password = buffer_as_text(&l->password),
+        .kept = &l->lookup->verifier,
+        .wish = l->wish,
+    };
+    rehash_begin(&l->auth->rehasher, &ask);
+}
+
 static void compute_done(struct job *job)
 {
     struct login *l = OWNER_OF(job, struct login, job);
@@ -130,6 +150,7 @@ static void compute_done(struct job *job)
         l->mailbox = l->lookup->mailbox;
         shared_login_remember(l->auth->shared, address_key_text(&key), buffer_as_text(&l->password),
                               l->mailbox, l->lookup->generation);
+        renew_verifier(l);
     }
     l->done(l);
 }
@@ -180,7 +201,8 @@ static struct login *login_new(struct auth *a, const struct login_ask *ask)
     l->done = ask->done;
     l->owner = ask->owner;
     buffer_init(&l->password, PASSWORD_MAX);
-    l->iterations = ask->settings->config->iterations;
+    l->wish.iterations = ask->settings->config->iterations;
+    l->wish.sha1 = ask->settings->config->scram_sha1;
     l->readable = read_name(ask->settings->config, ask->name, &l->address);
     return l;
 }

@@ -2,16 +2,25 @@
  *
  * The same words and the same work whether the user exists or not: an unknown user is checked
  * against a verifier that no password fits.  What was right before is recognised from shared.h
- * without the slow computation.
+ * without the slow computation.  A password that was set when less work was asked for is hashed
+ * anew behind a login that says it (rehash.h).
  */
 #ifndef SERVE_AUTH_H
 #define SERVE_AUTH_H
 
-#include "serve/people.h"
+#include "serve/rehash.h"
 
 struct auth;
 
-bool auth_new(struct people *, struct shared *, struct auth **out, struct error *);
+struct auth_options {
+    struct people *people;
+    struct shared *shared;
+    struct log *log;
+};
+bool auth_new(const struct auth_options *, struct auth **out, struct error *);
+/* No login may come any more; what was computed for the directory is on its lane.  To be followed
+ * by people_free(), and then by the last word. */
+void auth_stop(struct auth *);
 void auth_free(struct auth **);
 
 enum auth_verdict {
@@ -48,7 +57,7 @@ struct login {
     struct buffer password;
     struct lookup *lookup;
     struct verifier computed;
-    uint32_t iterations; /* the least that the answer costs */
+    struct rehash_wish wish; /* .iterations: the least that the answer costs */
     struct job job;
 };
 

@@ -118,6 +118,19 @@ bool people_ask(struct people *p, struct lookup *l)
     return lane_submit(p->lane, &l->job);
 }
 
+static void chore_run(struct job *job)
+{
+    struct people_chore *chore = OWNER_OF(job, struct people_chore, job);
+    chore->run(chore, chore->people->directory);
+}
+
+bool people_do(struct people *p, struct people_chore *chore)
+{
+    chore->people = p;
+    chore->job = (struct job){ .run = chore_run };
+    return lane_submit(p->lane, &chore->job);
+}
+
 static void nothing(struct job *job)
 {
     (void)job;

@@ -49,6 +49,14 @@ struct lookup *lookup_new(enum lookup_kind, const struct address *);
 void lookup_free(struct lookup **);
 /* False when the lane is full: nothing happens; the lookup stays the caller's. */
 bool people_ask(struct people *, struct lookup *);
+/* Something to be done with the directory, for nobody who waits: run() is called on the lane, once,
+ * and frees it.  False when the lane is full: nothing happens. */
+struct people_chore {
+    void (*run)(struct people_chore *, struct directory *);
+    struct people *people; /* private */
+    struct job job;        /* private */
+};
+bool people_do(struct people *, struct people_chore *);
 /* Runs `passed` on the loop once everything asked before is answered. */
 void people_barrier(struct people *, struct job *, struct loop *);
 

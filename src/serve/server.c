@@ -230,6 +230,12 @@ static bool open_log(struct server *server, const struct config *config, struct 
     return log_new(&options, &server->log, error);
 }
 
+static bool open_auth(struct server *server, struct error *error)
+{
+    struct auth_options options = { server->people, server->shared, server->log };
+    return auth_new(&options, &server->auth, error);
+}
+
 static bool open_store(struct server *server, const struct config *config, struct error *error)
 {
     struct store_options options = {
@@ -242,8 +248,7 @@ static bool open_store(struct server *server, const struct config *config, struc
     };
     return store_open(&options, &server->store, error) &&
            people_new(config->data.at, server->shared, &server->people, error) &&
-           auth_new(server->people, server->shared, &server->auth, error) &&
-           lane_new("chores", 1, 64, &server->chores, error);
+           open_auth(server, error) && lane_new("chores", 1, 64, &server->chores, error);
 }
 
 static void cache_notice(void *owner, const char *words)
@@ -334,9 +339,10 @@ void server_free(struct server **server_ref)
     control_stop(&server->control);
     renewal_free(&server->renewal);
     relay_free(&server->relay);
-    auth_free(&server->auth);
+    auth_stop(server->auth);
     cache_lane_free(&server->cache);
     people_free(&server->people);
+    auth_free(&server->auth);
     lane_free(&server->chores);
     store_close(&server->store);
     for (unsigned i = 0; i < server->loop_count; i++) {

@@ -34,6 +34,14 @@ bool account_add(struct directory *, struct text key, const struct account *,
                  const struct verifier *, struct error *);
 bool account_set_verifier(struct directory *, struct text key, const struct verifier *,
                           struct error *);
+/* Another verifier of the same password, for who still has the one before. *done_out false: that is
+ * not so any more, and nothing happened.  Nobody need notice: what was right is right still, and
+ * this handle's directory_generation() stays. */
+struct verifier_change {
+    struct verifier before, now;
+};
+bool account_renew_verifier(struct directory *, struct text key, const struct verifier_change *,
+                            bool *done_out, struct error *);
 /* ERROR_REFUSED when there is none.  The aliases stay. */
 bool account_remove(struct directory *, struct text key, mailbox_id *mailbox_out, struct error *);
 /* In order of key.  `domain`: empty for all. */

@@ -295,6 +295,40 @@ def the_work_factor():
             equal(client.iterations, 4096, user)
 
 
+@case
+def a_login_that_says_the_password_hashes_it_anew():
+    """Not so SCRAM, which never says it; and never with less work."""
+    def settings(server, words):
+        server.sections["auth"] = words
+        server.write_config()
+        server.run("reload")
+
+    def asked_for(server, user, password):
+        client = Scram(user, password)
+        wire = server.open("submission")
+        wire.expect(scram(wire, client), "235")
+        return client.iterations
+
+    with Doors(auth="iterations = 4096") as server:
+        settings(server, "iterations = 5000  scram_sha_1 = true")
+        equal(asked_for(server, BOB, "secret"), 4096, "SCRAM leaves it")
+        for user, password, log_in in (
+                (BOB, "secret", lambda: server.logged_in("submission", BOB, "secret")),
+                (ALICE, "wonder", lambda: server.pop(ALICE, "wonder").say("QUIT", "+OK"))):
+            log_in()
+            until(lambda user=user: f"rehashed user={user} iterations=5000" in server.log(),
+                  f"a new verifier of {user}")
+            equal(asked_for(server, user, password), 5000, user)
+            wire = server.open("pop3s")
+            wire.expect(scram(wire, ScramSha1(user, password), "SCRAM-SHA-1"), "+OK")
+            wire.say("QUIT")
+        settings(server, "iterations = 4096")
+        server.logged_in("submission", BOB, "secret")
+        until(lambda: server.log().count(f"rehashed user={BOB} iterations=5000") == 2,
+              "a new verifier without SHA-1")
+        equal(asked_for(server, BOB, "secret"), 5000, "no less work")
+
+
 # --- Attacks ---
 
 

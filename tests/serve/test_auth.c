@@ -23,6 +23,7 @@ struct world {
     struct shared *shared;
     struct people *people;
     struct auth *auth;
+    struct log *log;
     struct loop *loop;
     enum auth_verdict verdict;
     mailbox_id mailbox;
@@ -30,7 +31,12 @@ struct world {
 
 /* --- The hash: cheap, and it counts --- */
 
-static uint64_t work;
+static _Atomic uint64_t work;
+static const uint8_t first_salt[SECRET_SALT] = { 1 };
+
+/* Whose user sets his password while a new verifier of it is computed. */
+static struct world *meanwhile;
+static void set_password(const char *folder, const char *name, const char *password);
 
 bool __wrap_secret_verifier(struct text, uint32_t, const uint8_t salt[SECRET_SALT],
                             struct verifier *, struct error *);
@@ -38,37 +44,54 @@ bool __wrap_secret_verifier(struct text password, uint32_t iterations,
                             const uint8_t salt[SECRET_SALT], struct verifier *out,
                             struct error *error)
 {
+    struct world *w = meanwhile;
     (void)error;
     work += iterations;
     memset(out, 0, sizeof *out);
     out->iterations = iterations;
     memcpy(out->salt, salt, SECRET_SALT);
+    if (w && memcmp(salt, first_salt, SECRET_SALT) != 0) {
+        meanwhile = NULL;
+        set_password(w->folder, "before@a.test", "another");
+    }
     return secret_mac(salt, SECRET_SALT, password, out->stored_key);
 }
 
 /* --- The lane, which may be full --- */
 
-static bool full;
+static bool full, without_rehash; /* which is what nobody waits for */
 
 bool __real_lane_submit(struct lane *, struct job *);
 bool __wrap_lane_submit(struct lane *, struct job *);
 bool __wrap_lane_submit(struct lane *lane, struct job *job)
 {
-    return !full && __real_lane_submit(lane, job);
+    bool in_vain = full || (without_rehash && !job->home);
+    return !in_vain && __real_lane_submit(lane, job);
 }
 
 /* --- A world --- */
 
 static void add_user(const char *folder, const char *name, mailbox_id mailbox, uint32_t iterations)
 {
-    static const uint8_t salt[SECRET_SALT] = { 1 };
     struct verifier verifier;
     struct directory *directory;
     struct error error;
     struct account account = { text_of(name), mailbox, 1000 };
-    assert_true(secret_verifier(T("secret"), iterations, salt, &verifier, &error));
+    assert_true(secret_verifier(T("secret"), iterations, first_salt, &verifier, &error));
     assert_true(directory_open(folder, true, &directory, &error));
     assert_true(account_add(directory, account.address, &account, &verifier, &error));
+    directory_close(&directory);
+}
+
+static void set_password(const char *folder, const char *name, const char *password)
+{
+    static const uint8_t salt[SECRET_SALT] = { 2 };
+    struct verifier verifier;
+    struct directory *directory;
+    struct error error;
+    assert_true(secret_verifier(text_of(password), SET_BEFORE, salt, &verifier, &error));
+    assert_true(directory_open(folder, false, &directory, &error));
+    assert_true(account_set_verifier(directory, text_of(name), &verifier, &error));
     directory_close(&directory);
 }
 
@@ -80,6 +103,7 @@ static int set_up(void **state)
     struct config *config;
     struct error error;
     full = false;
+    without_rehash = true;
     snprintf(w->folder, sizeof w->folder, "/tmp/godwit-auth-XXXXXX");
     assert_non_null(mkdtemp(w->folder));
     add_user(w->folder, "now@a.test", 1, SET_NOW);
@@ -92,19 +116,29 @@ static int set_up(void **state)
     assert_true(settings_new(config, &source, &w->settings, &error));
     assert_true(shared_new(&w->shared, &error));
     assert_true(people_new(w->folder, w->shared, &w->people, &error));
-    assert_true(auth_new(w->people, w->shared, &w->auth, &error));
+    assert_true(log_new(&(struct log_options){ .file = "/dev/null", .rings = 1 }, &w->log, &error));
+    struct auth_options options = { w->people, w->shared, w->log };
+    assert_true(auth_new(&options, &w->auth, &error));
     assert_true(loop_new(&w->loop, &error));
     *state = w;
     return 0;
+}
+
+/* Everything that was begun is done; nobody is served any more. */
+static void end_lanes(struct world *w)
+{
+    auth_stop(w->auth);
+    people_free(&w->people);
+    auth_free(&w->auth);
 }
 
 static int tear_down(void **state)
 {
     struct world *w = *state;
     char command[100];
-    auth_free(&w->auth);
-    people_free(&w->people);
+    end_lanes(w);
     loop_free(&w->loop);
+    log_free(&w->log);
     shared_free(&w->shared);
     settings_free(&w->settings);
     tls_service_free(&w->tls);
@@ -283,6 +317,102 @@ static void test_verifiers(void **state)
     assert_memory_not_equal(found.salt, first.salt, SECRET_SALT);
 }
 
+/* --- A verifier that falls short of the configuration --- */
+
+static void test_what_is_due(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t iterations, sha1_iterations;
+        struct rehash_wish wish;
+        bool due;
+    } cases[] = {
+        { 5000, 0, { 5000, false }, false },   { 5000, 0, { 5001, false }, true },
+        { 5000, 0, { 4999, false }, false },   { 5000, 0, { 4999, true }, true },
+        { 5000, 5000, { 5000, true }, false }, { 5000, 5000, { 4999, true }, false },
+        { 5000, 5000, { 5001, true }, true },  { 5000, 4096, { 5000, true }, true },
+        { 5000, 5000, { 5000, false }, true },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct verifier v = { .iterations = cases[i].iterations,
+                              .sha1_iterations = cases[i].sha1_iterations };
+        if (rehash_is_due(&v, &cases[i].wish) != cases[i].due)
+            fail_msg("row %zu", i);
+    }
+}
+
+/* What is kept of a user once everything that was begun is done; the world serves nobody more. */
+static struct verifier kept_of(struct world *w, const char *name)
+{
+    struct verifier verifier;
+    struct directory *directory;
+    struct error error;
+    mailbox_id mailbox;
+    bool there;
+    end_lanes(w);
+    assert_true(directory_open(w->folder, false, &directory, &error));
+    assert_true(account_verifier(directory, text_of(name), &verifier, &mailbox, &there, &error));
+    assert_true(there);
+    directory_close(&directory);
+    return verifier;
+}
+
+static void check_kept(struct world *w, const char *name, const char *password, uint32_t iterations)
+{
+    struct verifier now = kept_of(w, name), wanted;
+    assert_true(secret_verifier(text_of(password), iterations, now.salt, &wanted, NULL));
+    assert_int_equal(now.iterations, iterations);
+    assert_memory_equal(now.stored_key, wanted.stored_key, SECRET_KEY);
+}
+
+static void test_hashed_anew(void **state)
+{
+    struct world *w = *state;
+    struct login_known known;
+    struct login_ask ask = ask_of(w, "before@a.test", "secret");
+    uint64_t generation = shared_generation(w->shared);
+    without_rehash = false;
+    log_in(w, "before@a.test", "secret");
+    assert_int_equal(w->verdict, AUTH_RIGHT);
+    assert_true(auth_is_known(w->auth, &ask, &known));
+    assert_int_equal(shared_generation(w->shared), generation);
+    check_kept(w, "before@a.test", "secret", SET_NOW);
+}
+
+/* Only a password that is right, and that fits a verifier with less work, makes a new one. */
+static void test_left_alone(void **state)
+{
+    static const struct {
+        const char *name, *password;
+        uint32_t iterations;
+    } cases[] = {
+        { "before@a.test", "wrong", SET_BEFORE },
+        { "now@a.test", "secret", SET_NOW },
+        { "higher@a.test", "secret", SET_HIGHER },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        void *one;
+        set_up(&one);
+        without_rehash = false;
+        log_in(one, cases[i].name, cases[i].password);
+        check_kept(one, cases[i].name, "secret", cases[i].iterations);
+        assert_memory_equal(kept_of(one, cases[i].name).salt, first_salt, SECRET_SALT);
+        tear_down(&one);
+    }
+}
+
+static void test_a_password_that_is_set_stands(void **state)
+{
+    struct world *w = *state;
+    without_rehash = false;
+    meanwhile = w;
+    log_in(w, "before@a.test", "secret");
+    assert_int_equal(w->verdict, AUTH_RIGHT);
+    check_kept(w, "before@a.test", "another", SET_BEFORE);
+    assert_null(meanwhile);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -291,6 +421,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_full_lane, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_full_lane_of_passwords, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_verifiers, set_up, tear_down),
+        cmocka_unit_test(test_what_is_due),
+        cmocka_unit_test_setup_teardown(test_hashed_anew, set_up, tear_down),
+        cmocka_unit_test(test_left_alone),
+        cmocka_unit_test_setup_teardown(test_a_password_that_is_set_stands, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

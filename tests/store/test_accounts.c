@@ -150,6 +150,36 @@ static void test_verifiers(void **state)
     assert_int_equal(f->error.kind, ERROR_REFUSED);
 }
 
+/* Whoever has another verifier by now, or is not there, keeps what he has. */
+static void test_renewed_verifiers(void **state)
+{
+    struct fixture *f = *state;
+    struct verifier_change change = { verifier_of(5), verifier_of(6) };
+    struct verifier got;
+    uint64_t before, behind;
+    mailbox_id mailbox;
+    bool found, done;
+    assert_true(add(f, "adam@a.test", 5));
+    assert_true(directory_generation(f->directory, &before, &f->error));
+    for (int i = 0; i < 2; i++) {
+        assert_true(
+            account_renew_verifier(f->directory, T("adam@a.test"), &change, &done, &f->error));
+        assert_int_equal(done, i == 0);
+        assert_true(
+            account_verifier(f->directory, T("adam@a.test"), &got, &mailbox, &found, &f->error));
+        assert_memory_equal(&got, &change.now, sizeof got);
+    }
+    assert_int_equal(mailbox, 5);
+    assert_true(directory_generation(f->directory, &behind, &f->error));
+    assert_int_equal(before, behind);
+    change.before = change.now;
+    change.before.salt[0]++;
+    assert_true(account_renew_verifier(f->directory, T("adam@a.test"), &change, &done, &f->error));
+    assert_false(done);
+    assert_true(account_renew_verifier(f->directory, T("eve@a.test"), &change, &done, &f->error));
+    assert_false(done);
+}
+
 /* SCRAM-SHA-1 is kept beside it, or not; a new password never leaves the old one's. */
 static void test_sha1(void **state)
 {
@@ -320,6 +350,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_users, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_removing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_verifiers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_renewed_verifiers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_sha1, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_an_old_directory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_aliases, set_up, tear_down),

@@ -23,6 +23,7 @@ enum statement {
     ROLLBACK_CHANGE,
     ADD_ACCOUNT,
     SET_VERIFIER,
+    RENEW_VERIFIER,
     REMOVE_ACCOUNT,
     FIND_ACCOUNT,
     FIND_MAILBOX,
@@ -50,6 +51,10 @@ static const char *const statement_sql[STATEMENTS] = {
     [SET_VERIFIER] = "UPDATE account SET iterations = ?2, salt = ?3, stored_key = ?4,"
                      " server_key = ?5, sha1_iterations = ?6, sha1_stored_key = ?7,"
                      " sha1_server_key = ?8 WHERE key = ?1",
+    [RENEW_VERIFIER] = "UPDATE account SET iterations = ?2, salt = ?3, stored_key = ?4,"
+                       " server_key = ?5, sha1_iterations = ?6, sha1_stored_key = ?7,"
+                       " sha1_server_key = ?8 WHERE key = ?1"
+                       " AND iterations = ?9 AND salt = ?10 AND stored_key = ?11",
     [REMOVE_ACCOUNT] = "DELETE FROM account WHERE key = ?1",
     [FIND_ACCOUNT] = "SELECT address, mailbox, created_ms FROM account WHERE key = ?1",
     [FIND_MAILBOX] = "SELECT address FROM account WHERE mailbox = ?1",
@@ -275,6 +280,26 @@ bool account_set_verifier(struct directory *d, struct text key, const struct ver
     bool ok = database_finish(&d->db, set, error);
     ok = ok && (sqlite3_changes(d->db.handle) > 0 || no_user(key, error));
     return end(d, ok, error);
+}
+
+/* One statement: whoever sets the password comes wholly before it or wholly behind it.  A password
+ * that is set has a new salt, even if it is the same one. */
+bool account_renew_verifier(struct directory *d, struct text key,
+                            const struct verifier_change *change, bool *done_out,
+                            struct error *error)
+{
+    sqlite3_stmt *renew = d->db.statements[RENEW_VERIFIER];
+    const struct verifier *before = &change->before;
+    bind_text(renew, 1, key);
+    bind_verifier(renew, 2, &change->now);
+    bind_number(renew, 9, before->iterations);
+    bind_blob(renew, 10, before->salt, sizeof before->salt);
+    bind_blob(renew, 11, before->stored_key, sizeof before->stored_key);
+    *done_out = false;
+    if (!database_finish(&d->db, renew, error))
+        return false;
+    *done_out = sqlite3_changes(d->db.handle) > 0;
+    return true;
 }
 
 bool account_remove(struct directory *d, struct text key, mailbox_id *mailbox_out,
