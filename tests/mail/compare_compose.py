@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""compare_compose.py - what we compose, read by Python's email package.
+"""compare_compose.py - what we compose, read by Python's email package and by ourselves.
 
 usage: compare_compose.py CASES     CASES makes messages from descriptions (compose_cases.c)
 """
@@ -159,18 +159,61 @@ def check(raw, want):
             same(part.get_content_type(), kind.split(";")[0], "type")
 
 
+def quoted(name):
+    escaped = name.replace('"', '\\"')
+    return f'"{escaped}"' if set(name) & set('<>@,;:"') else name
+
+
+def box(pair):
+    return f"{quoted(pair[0])} <{pair[1]}>" if pair[0] else pair[1]
+
+
+def check_shown(shown, want):
+    """The round trip: what we show of it is what went in."""
+    head, _, rest = shown.partition("\n\n")
+    fields = dict(line.split(": ", 1) for line in head.split("\n"))
+    for name in "From", "To", "Cc":
+        same(fields.get(name, ""), ", ".join(map(box, want[name.lower()])) or
+             ("undisclosed-recipients:;" if name == "To" and not want["cc"] else ""), name)
+    same(fields["Subject"], want["subject"], "Subject shown")
+    same(rest[:len(ended(want["text"]))], ended(want["text"]), "text shown")
+    same("\nAttachments:\n" in rest[len(ended(want["text"])):],
+         bool(want["files"] or want["html"]), "attachments shown")
+
+
+def check_attached(attached, want):
+    forms = [("", b"\r\n".join(ended(want["html"]).encode().split(b"\n")))] if want["html"] else []
+    files = forms + [(name, octets) for name, _, octets in want["files"]]
+    same(len(attached), len(files), "count of attachments")
+    for (name, file_name, octets), (want_name, want_octets) in zip(attached, files):
+        same(name.decode(), want_name, "name")
+        same(octets, want_octets, "content of an attachment")
+        safe = file_name.decode()
+        assert safe and "/" not in safe and safe[0] not in ".-" and len(file_name) <= 255, safe
+
+
+def values(line):
+    return [b"" if word == "-" else bytes.fromhex(word) for word in line.split()[1:]]
+
+
+def check_answer(answer, want):
+    message, shown, *attached = answer
+    same(message.split()[0], "message", message)
+    check(values(message)[0], want)
+    check_shown(values(shown)[0].decode(), want)
+    check_attached([values(line) for line in attached], want)
+
+
 def main():
     cases = [describe(random.Random(seed)) for seed in range(COUNT)]
     given = "".join(line + "\n" for _, lines in cases for line in lines)
     made = subprocess.run([sys.argv[1]], input=given, check=True, capture_output=True, text=True)
-    answers = made.stdout.splitlines()
+    answers = [block.splitlines() for block in made.stdout.removesuffix("end\n").split("end\n")]
     assert len(answers) == COUNT
     wrong = 0
     for seed, (answer, (want, _)) in enumerate(zip(answers, cases)):
         try:
-            verb, _, rest = answer.partition(" ")
-            same(verb, "message", rest)
-            check(bytes.fromhex(rest), want)
+            check_answer(answer, want)
         except AssertionError as e:
             wrong += 1
             print(f"case {seed}: {e}")
