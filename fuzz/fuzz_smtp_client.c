@@ -469,6 +469,8 @@ static void set_up(struct play *p, const uint8_t *settings)
             .sender = i ? T("x@a.example") : T(""),
             .octets = p->contents[i].len,
             .eight_bit = kind & 16,
+            .binary = (kind & 17) == 17,
+            .obstacle = kind & 2 ? T("") : T("it is signed"),
             .utf8 = kind & 32,
             .dot_lines = true,
             .ret = T("FULL"),

@@ -102,12 +102,16 @@ struct smtp_client_recipient {
 };
 
 /* Borrowed, with all that it points to, until its SENT has been given and step() is called again.
- * The content is whole lines, each with CRLF and none with a CR or LF elsewhere; a CRLF that is
- * missing at its end is added with DATA. */
+ * Unless it is `binary`, the content is whole lines, each with CRLF and none with a CR or LF
+ * elsewhere; a CRLF that is missing at its end is added with DATA. */
 struct smtp_client_message {
     struct text sender; /* canonical, "" for <> */
     uint64_t octets;
     bool eight_bit, utf8;   /* needs 8BITMIME, SMTPUTF8, whether for content or addresses */
+    bool binary;            /* the content needs BINARYMIME (RFC 3030 3): it is what it is, not
+                               lines, and need not end with one */
+    struct text obstacle;   /* for people, why it was not converted to need less: "it is signed";
+                               "" for none */
     bool dot_lines;         /* a line begins with a dot: otherwise transparency costs nothing */
     struct text ret, envid; /* RFC 3461: "FULL" or "HDRS", xtext as received; "" for none */
     const struct smtp_client_recipient *recipients;
@@ -216,13 +220,19 @@ const struct smtp_client_result *smtp_client_failure(const struct smtp_client *)
 
 /* What the server said of itself; complete in READY. */
 struct smtp_client_offers {
-    bool esmtp, pipelining, size, eight_bit_mime, smtputf8, chunking, dsn, starttls, requiretls;
+    bool esmtp, pipelining, size, eight_bit_mime, binary_mime, smtputf8, chunking, dsn, starttls,
+        requiretls;
     uint64_t size_max; /* 0: not told */
     /* LIMITS (RFC 9422): MAILMAX, RCPTMAX, RCPTDOMAINMAX; 0: not told. */
     uint32_t messages_max, recipients_max, domains_max;
     struct text mechanisms; /* of AUTH */
 };
 const struct smtp_client_offers *smtp_client_offers(const struct smtp_client *);
+/* Whether it takes binary content, which goes in chunks only (RFC 3030 3). */
+static inline bool smtp_client_takes_binary(const struct smtp_client_offers *o)
+{
+    return o->binary_mime && o->chunking;
+}
 /* Whether what is said now goes through TLS. */
 bool smtp_client_used_tls(const struct smtp_client *);
 

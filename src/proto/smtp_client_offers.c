@@ -60,6 +60,7 @@ static const struct {
     { TEXT("PIPELINING"), OFFER(pipelining), NULL },
     { TEXT("SIZE"), 0, read_size },
     { TEXT("8BITMIME"), OFFER(eight_bit_mime), NULL },
+    { TEXT("BINARYMIME"), OFFER(binary_mime), NULL },
     { TEXT("SMTPUTF8"), OFFER(smtputf8), NULL },
     { TEXT("CHUNKING"), OFFER(chunking), NULL },
     { TEXT("DSN"), OFFER(dsn), NULL },

@@ -25,9 +25,15 @@ static bool wants_utf8(const struct smtp_client *c, const struct smtp_client_mes
     return m->utf8 && !c->offers.smtputf8;
 }
 
+/* BODY=BINARYMIME says 8 bits too.  LMTP goes without chunks: see at_data(). */
+static bool wants_binary(const struct smtp_client *c, const struct smtp_client_message *m)
+{
+    return m->binary && (!smtp_client_takes_binary(&c->offers) || c->config->lmtp);
+}
+
 static bool wants_eight_bit(const struct smtp_client *c, const struct smtp_client_message *m)
 {
-    return m->eight_bit && !c->offers.eight_bit_mime;
+    return m->eight_bit && !m->binary && !c->offers.eight_bit_mime;
 }
 
 static bool is_too_large(const struct smtp_client *c, const struct smtp_client_message *m)
@@ -65,21 +71,40 @@ static const struct {
     const char *status;
     struct text sentence;
     bool permanent;
+    bool of_content;
 } refusals[] = {
-    { is_damaged, "4.3.0", TEXT("the envelope holds octets that no command can carry"), false },
-    { wants_utf8, "5.6.7", TEXT("the next host does not take UTF-8 addresses (SMTPUTF8)"), true },
-    { wants_eight_bit, "5.6.3", TEXT("the next host does not take 8-bit content (8BITMIME)"),
+    { is_damaged, "4.3.0", TEXT("the envelope holds octets that no command can carry"), false,
+      false },
+    { wants_utf8, "5.6.7", TEXT("the next host does not take UTF-8 addresses (SMTPUTF8)"), true,
+      false },
+    { wants_binary, "5.6.3", TEXT("the next host does not take binary content (BINARYMIME)"), true,
       true },
-    { is_too_large, "5.3.4", TEXT("the message is larger than the next host takes (SIZE)"), true },
+    { wants_eight_bit, "5.6.3", TEXT("the next host does not take 8-bit content (8BITMIME)"), true,
+      true },
+    { is_too_large, "5.3.4", TEXT("the message is larger than the next host takes (SIZE)"), true,
+      false },
 };
+
+/* What may be said of content that was not converted; without memory for it, the sentence alone. */
+static struct text with_obstacle(struct outgoing *o, struct text sentence)
+{
+    char room[CLIENT_SENTENCE_MAX];
+    struct text whole = sentence, obstacle = o->message->obstacle;
+    struct buffer b = buffer_over(room, sizeof room);
+    bool done = buffer_text(&b, sentence) && buffer_text(&b, T(", and it is not converted: ")) &&
+                buffer_text(&b, obstacle) && arena_text(&o->arena, buffer_as_text(&b), &whole);
+    return done ? whole : sentence;
+}
 
 static void look_for_refusal(const struct smtp_client *c, struct outgoing *o)
 {
     for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
         if (!refusals[i].holds(c, o->message))
             continue;
-        struct smtp_client_result result =
-            client_result(AT_LOCAL, refusals[i].status, refusals[i].sentence);
+        struct text sentence = refusals[i].sentence;
+        if (refusals[i].of_content && o->message->obstacle.len)
+            sentence = with_obstacle(o, sentence);
+        struct smtp_client_result result = client_result(AT_LOCAL, refusals[i].status, sentence);
         result.permanent = refusals[i].permanent;
         client_settle_all(o, &result);
         o->stage = STAGE_OVER;
@@ -175,7 +200,9 @@ static void say_mail(struct smtp_client *c, const struct smtp_client_message *m)
     buffer_text(b, T(">"));
     if (offers->size)
         buffer_printf(b, " SIZE=%llu", (unsigned long long)m->octets);
-    if (m->eight_bit)
+    if (m->binary)
+        buffer_text(b, T(" BODY=BINARYMIME"));
+    else if (m->eight_bit)
         buffer_text(b, T(" BODY=8BITMIME"));
     if (m->utf8)
         buffer_text(b, T(" SMTPUTF8"));

@@ -89,10 +89,11 @@ struct remote {
     struct smtp_client_message message;
     struct settling *settling; /* of the rows in this transaction, ready for their results */
     struct content *content;
-    uint64_t read_at;      /* what of it the machine has asked for */
-    bool may_finish_asked; /* waits for commits */
-    bool unheard;          /* the session failed before it: another connection decides */
-    bool refused_for_now;  /* some MAIL was, with a 4xx: not only the sender may be meant */
+    uint64_t read_at; /* what of it, or of what it becomes, the machine has asked for */
+    struct remote_conversion *conversion; /* NULL: it fits as it is, or nobody has looked */
+    bool may_finish_asked;                /* waits for commits */
+    bool unheard;         /* the session failed before it: another connection decides */
+    bool refused_for_now; /* some MAIL was, with a 4xx: not only the sender may be meant */
 
     struct list done;     /* jobs that were sent */
     uint32_t settlements; /* commits under way */
@@ -138,6 +139,25 @@ void remote_talk_on(struct remote *);
 /* The results of all messages before are durable. */
 void remote_let_finish(struct remote *);
 void remote_hang_up(struct remote *);
+
+/* remote_convert.c */
+enum remote_look {
+    REMOTE_LOOKED,
+    REMOTE_LOOKS,       /* remote_talk_on() will come */
+    REMOTE_LOOK_FAILED, /* local trouble */
+};
+/* Before the job's message is given to the machine, each time: whether it must be converted. */
+enum remote_look remote_convert_look(struct remote *);
+/* Behind that: what the machine must know of what is sent instead. */
+void remote_convert_describe(struct remote *, struct smtp_client_message *);
+/* Likewise: whether a look has shown that no header has octets over 0x7F. */
+bool remote_convert_knows_ascii_header(const struct remote *);
+/* Whether what is being sent is not the content as it lies.  Then from r->read_at on: as
+ * content_read() of r->content. */
+bool remote_convert_is_used(const struct remote *);
+enum content_state remote_convert_read(struct remote *, struct bytes *out,
+                                       void (*ready)(void *owner), void *owner);
+void remote_convert_clear(struct remote *);
 
 /* remote_tls.c */
 /* For the host in r->call, which was not called yet. */

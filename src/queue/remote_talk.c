@@ -40,6 +40,13 @@ static void content_ready(void *owner)
         remote_talk_on(r);
 }
 
+static enum content_state read_content(struct remote *r, struct bytes *piece)
+{
+    if (remote_convert_is_used(r))
+        return remote_convert_read(r, piece, content_ready, r);
+    return content_read(r->content, r->read_at, piece, content_ready, r);
+}
+
 static bool fail_body(struct remote *r, const char *why)
 {
     char id[MESSAGE_ID_TEXT + 1];
@@ -58,7 +65,7 @@ static bool read_body(struct remote *r)
         r->content = content_open(r->office->store, r->loop, &r->job->item.content);
     if (!r->content)
         return fail_body(r, "memory or descriptors are short");
-    switch (content_read(r->content, r->read_at, &piece, content_ready, r)) {
+    switch (read_content(r, &piece)) {
     case CONTENT_HERE:
         smtp_client_body(r->machine, piece, now_ms(r));
         wire_add_output(&r->wire, LOG_CLIENT, WIRE_BODY, smtp_client_output(r->machine));
@@ -76,14 +83,16 @@ static bool read_body(struct remote *r)
 
 /* --- A message --- */
 
-/* What came with SMTPUTF8 needs it when there is anything beyond ASCII, in content (its header may
- * have it) or addresses. */
-static bool needs_utf8(const struct queue_job *job, const struct settling *s)
+/* What came with SMTPUTF8 needs it when there is anything beyond ASCII in addresses or header,
+ * which for all that is known may be where the content has it. */
+static bool needs_utf8(const struct remote *r, const struct settling *s)
 {
+    const struct queue_job *job = r->job;
     bool ascii = text_is_ascii(job->item.sender);
     for (uint32_t i = 0; i < s->count; i++)
         ascii &= text_is_ascii(job->rows[s->first + i].address);
-    return !ascii || (job->item.envelope.utf8 && job->item.facts.eight_bit);
+    return !ascii || (job->item.envelope.utf8 && job->item.facts.eight_bit &&
+                      !remote_convert_knows_ascii_header(r));
 }
 
 /* The first rows, those of so many domains; they stand together. */
@@ -129,13 +138,14 @@ static bool send_slice(struct remote *r)
         .sender = job->item.sender,
         .octets = job->item.content.content_octets,
         .eight_bit = job->item.facts.eight_bit,
-        .utf8 = needs_utf8(job, r->settling),
+        .utf8 = needs_utf8(r, r->settling),
         .dot_lines = job->item.facts.dot_lines,
         .ret = job->item.envelope.ret,
         .envid = job->item.envelope.envid,
         .recipients = recipients_of(job, r->settling),
         .recipient_count = r->settling->count,
     };
+    remote_convert_describe(r, &r->message);
     return r->message.recipients && smtp_client_send(r->machine, &r->message, now_ms(r));
 }
 
@@ -149,6 +159,7 @@ static bool be_ready(struct remote *r)
         return true;
     }
     if (r->state != REMOTE_TALKING || !remote_find_job(r)) {
+        remote_convert_clear(r);
         r->ready = true;
         return false;
     }
@@ -156,7 +167,11 @@ static bool be_ready(struct remote *r)
         smtp_client_quit(r->machine, now_ms(r));
         return true;
     }
-    if (!send_slice(r)) {
+    enum remote_look look = remote_convert_look(r);
+    r->unheard = look == REMOTE_LOOKS; /* should the session end meanwhile */
+    if (look == REMOTE_LOOKS)
+        return false;
+    if (look == REMOTE_LOOK_FAILED || !send_slice(r)) {
         r->errand.local_trouble = true;
         r->closing = true;
         return false;
@@ -460,6 +475,7 @@ void remote_hang_up(struct remote *r)
     else
         stream_finish(&r->stream);
     content_close(&r->content);
+    remote_convert_clear(r);
     remote_auth_clear(r);
     smtp_client_free(&r->machine);
     buffer_clear(&r->pending);

@@ -57,6 +57,7 @@ struct queue_row {
 struct queue_envelope {
     struct text ret, envid; /* RFC 3461, as received; "" for none */
     bool utf8;              /* came with SMTPUTF8 */
+    bool binary;            /* came with BODY=BINARYMIME, and is kept as it came (RFC 3030 3) */
     bool requires_tls;      /* came with REQUIRETLS (RFC 8689 4.1) */
     bool waives_tls;        /* came without, and its header says "TLS-Required: No" */
 };

@@ -265,11 +265,12 @@ def too_large_for_the_host():
 
 @case
 def what_a_host_cannot_take():
-    """8-bit content without 8BITMIME: 5.6.3; a UTF-8 address without SMTPUTF8: 5.6.7."""
+    """An 8-bit header without 8BITMIME: 5.6.3; a UTF-8 address without SMTPUTF8: 5.6.7."""
     with Net() as net:
         net.domain("b.test", offers=("PIPELINING",))
         server = net.server()
-        server.send("x@b.test", content=EIGHT_BIT, mail=" BODY=8BITMIME")
+        server.send("x@b.test", content=b"Subject: Gr\xc3\xbc\xc3\x9fe\r\n" + EIGHT_BIT,
+                    mail=" BODY=8BITMIME")
         reports_of(server)[0].expect("x@b.test", "failed", "5.6.3")
         server.send(UTF8_USER, mail=" SMTPUTF8")
         report = reports_of(server, count=2)[1]

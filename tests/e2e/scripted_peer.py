@@ -224,7 +224,7 @@ class Session:
 
     def check_parameters(self, words, table):
         for word in words:
-            wanted = table.get(word.split("=")[0].upper())
+            wanted = table.get(word) or table.get(word.split("=")[0].upper())
             if wanted not in self.offers:
                 self.wrong(f"a parameter without its offer: {word}")
 
@@ -233,6 +233,7 @@ class Session:
             self.wrong("MAIL within a transaction")
         words = argument[argument.find(">") + 1:].split()
         self.check_parameters(words, {"SIZE": "SIZE", "BODY": "8BITMIME", "SMTPUTF8": "SMTPUTF8",
+                                      "BODY=BINARYMIME": "BINARYMIME",
                                       "RET": "DSN", "ENVID": "DSN", "REQUIRETLS": "REQUIRETLS"})
         if self.give(self.act("MAIL", argument, "250 2.1.0 ok")) == "2":
             self.sender, self.parameters = address_in(argument), words
@@ -247,6 +248,8 @@ class Session:
 
     def on_data(self, argument):
         self.must_end_group("DATA")
+        if "BODY=BINARYMIME" in (self.parameters or ()):
+            self.wrong("DATA behind BODY=BINARYMIME")
         if not self.recipients:
             self.give(Reply("554 5.5.1 no valid recipients"))
         elif self.give(self.act("DATA", argument, "354 go on")) == "3":
@@ -267,10 +270,11 @@ class Session:
             self.reset()
 
     def take(self, content):
-        if re.search(rb"[\x80-\xff]", content) and "BODY=8BITMIME" not in self.parameters:
-            self.wrong("8-bit content that was not declared")
-        if re.search(rb"(?<!\r)\n|\r(?!\n)", content):
-            self.wrong("a bare CR or LF in the content")
+        if "BODY=BINARYMIME" not in self.parameters:
+            if re.search(rb"[\x80-\xff]", content) and "BODY=8BITMIME" not in self.parameters:
+                self.wrong("8-bit content that was not declared")
+            if re.search(rb"(?<!\r)\n|\r(?!\n)", content):
+                self.wrong("a bare CR or LF in the content")
         reply = self.act("end", "", "250 2.0.0 taken")
         self.peer.take(Taken(self, content, reply.octets.decode("latin-1")))
         self.reset()

@@ -164,6 +164,10 @@ static bool set_of_message(struct letter *l, struct text key, struct text value)
         add_recipients(l, value);
     else if (text_equal(key, T("8bit")))
         m->eight_bit = true;
+    else if (text_equal(key, T("binary")))
+        m->binary = true;
+    else if (text_equal(key, T("obstacle")))
+        m->obstacle = value;
     else if (text_equal(key, T("utf8")))
         m->utf8 = true;
     else if (text_equal(key, T("ret")))

@@ -38,15 +38,11 @@ static void describe(const struct smtp_client_offers *o, struct buffer *b)
         bool is;
         const char *word;
     } flags[] = {
-        { o->esmtp, "esmtp" },
-        { o->pipelining, "pipelining" },
-        { o->size, "size" },
-        { o->eight_bit_mime, "8bit" },
-        { o->smtputf8, "utf8" },
-        { o->chunking, "chunking" },
-        { o->dsn, "dsn" },
-        { o->starttls, "starttls" },
-        { o->requiretls, "requiretls" },
+        { o->esmtp, "esmtp" },        { o->pipelining, "pipelining" },
+        { o->size, "size" },          { o->eight_bit_mime, "8bit" },
+        { o->binary_mime, "binary" }, { o->smtputf8, "utf8" },
+        { o->chunking, "chunking" },  { o->dsn, "dsn" },
+        { o->starttls, "starttls" },  { o->requiretls, "requiretls" },
     };
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
         if (flags[i].is)
@@ -64,8 +60,8 @@ static void test_offers(void **state)
         { "250 PIPELINING\r\n", "esmtp 0 0 0 0 []" }, /* a host of that name */
         { "250-mx\r\n250 PIPELINING\r\n", "esmtp pipelining 0 0 0 0 []" },
         { "250-mx\r\n250-pipelining\r\n250-8bitMIME\r\n250-SmtpUtf8\r\n250-chunking\r\n250-DSN\r\n"
-          "250-STARTTLS\r\n250 REQUIRETLS\r\n",
-          "esmtp pipelining 8bit utf8 chunking dsn starttls requiretls 0 0 0 0 []" },
+          "250-BinaryMIME\r\n250-STARTTLS\r\n250 REQUIRETLS\r\n",
+          "esmtp pipelining 8bit binary utf8 chunking dsn starttls requiretls 0 0 0 0 []" },
         { "250-mx\r\n250-XPIPELINING\r\n250-PIPELININGX\r\n250-\r\n250 \r\n", "esmtp 0 0 0 0 []" },
         { "250-mx\r\n250 DSN with words\r\n", "esmtp dsn 0 0 0 0 []" },
         { "250-mx\r\n250 SIZE\r\n", "esmtp size 0 0 0 0 []" },

@@ -56,7 +56,9 @@ static const struct change changes[] = {
     { .kind = CHANGE_ENVELOPE, .message = 16, .envelope = { TEXT("HDRS"), TEXT("QQ1"), true } },
     { .kind = CHANGE_ENVELOPE, .message = 17 },
     { .kind = CHANGE_ENVELOPE, .message = 18, .envelope = { .requires_tls = true } },
-    { .kind = CHANGE_ENVELOPE, .message = 19, .envelope = { .utf8 = true, .waives_tls = true } },
+    { .kind = CHANGE_ENVELOPE,
+      .message = 19,
+      .envelope = { .utf8 = true, .waives_tls = true, .binary = true } },
 };
 enum { CHANGES = sizeof changes / sizeof *changes };
 
@@ -103,6 +105,7 @@ static void assert_same(const struct change *a, const struct change *b)
     assert_int_equal(a->envelope.utf8, b->envelope.utf8);
     assert_int_equal(a->envelope.requires_tls, b->envelope.requires_tls);
     assert_int_equal(a->envelope.waives_tls, b->envelope.waives_tls);
+    assert_int_equal(a->envelope.binary, b->envelope.binary);
 }
 
 static struct buffer encoded(void)

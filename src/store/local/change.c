@@ -72,7 +72,7 @@ enum fact {
 uint32_t envelope_bits(const struct queue_envelope *e)
 {
     return (e->utf8 ? ENVELOPE_UTF8 : 0u) | (e->requires_tls ? ENVELOPE_REQUIRES_TLS : 0u) |
-           (e->waives_tls ? ENVELOPE_WAIVES_TLS : 0u);
+           (e->waives_tls ? ENVELOPE_WAIVES_TLS : 0u) | (e->binary ? ENVELOPE_BINARY : 0u);
 }
 
 void envelope_set_bits(struct queue_envelope *e, uint32_t bits)
@@ -80,6 +80,7 @@ void envelope_set_bits(struct queue_envelope *e, uint32_t bits)
     e->utf8 = bits & ENVELOPE_UTF8;
     e->requires_tls = bits & ENVELOPE_REQUIRES_TLS;
     e->waives_tls = bits & ENVELOPE_WAIVES_TLS;
+    e->binary = bits & ENVELOPE_BINARY;
 }
 
 /* NULL: this version does not know it. */

@@ -41,7 +41,13 @@ struct change {
 };
 
 /* What an envelope has that is one bit each, as it stands in the journal and in the index. */
-enum { ENVELOPE_UTF8 = 1, ENVELOPE_REQUIRES_TLS = 2, ENVELOPE_WAIVES_TLS = 4, ENVELOPE_KNOWN = 7 };
+enum {
+    ENVELOPE_UTF8 = 1,
+    ENVELOPE_REQUIRES_TLS = 2,
+    ENVELOPE_WAIVES_TLS = 4,
+    ENVELOPE_BINARY = 8,
+    ENVELOPE_KNOWN = 15,
+};
 uint32_t envelope_bits(const struct queue_envelope *);
 void envelope_set_bits(struct queue_envelope *, uint32_t bits);
 
