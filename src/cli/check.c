@@ -11,6 +11,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+enum { ITERATIONS_WANTED = 100000 };
+
 void check_say(struct check *c, enum check_level level, const char *area, const char *format, ...)
 {
     static const char *const words[] = { "ok", "warn", "error", "error" };
@@ -53,6 +55,11 @@ static bool check_config(struct check *c)
         check_say(c, CHECK_WARN, "config",
                   "hostname is %.*s, which is no full name: other servers may not believe it",
                   TEXT_ARGS(config->hostname));
+    if (config->iterations < ITERATIONS_WANTED)
+        check_say(c, CHECK_WARN, "auth",
+                  "iterations is %u: whoever steals directory.db guesses passwords quickly; remove "
+                  "it, or write %d at least",
+                  config->iterations, ITERATIONS_WANTED);
     return true;
 }
 

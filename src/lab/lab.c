@@ -17,6 +17,7 @@
 #include "lab/script.h"
 #include "lab/settings.h"
 #include "lab/words.h"
+#include "run/fetch.h"
 #include "run/process.h"
 #include "serve/ports.h"
 
@@ -285,7 +286,8 @@ bool lab_run(const struct lab_options *options, struct error *error)
     lab->options = options;
     lab->lock = -1;
     process_raise_descriptors();
-    bool ok = enter_folder(lab, error) && choose_domains(lab, error) && run(lab, error);
+    bool ok = fetch_set_up(error) && enter_folder(lab, error) && choose_domains(lab, error) &&
+              run(lab, error);
     clear(lab);
     free(lab);
     return ok;

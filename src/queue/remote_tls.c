@@ -59,10 +59,14 @@ bool remote_tls_is_first(const struct remote *r)
     return r->errand.route.tls_first && r->rule.wish != SMTP_CLIENT_TLS_NEVER;
 }
 
+/* The version: as far as the handshake came. */
 static void fail(struct remote *r, const struct error *why)
 {
+    struct tls_facts facts;
+    bool begun = tls_facts(r->stream, &facts);
     LOG_EVENT(r->office->log, LOG_NOTICE, text_of(r->session), "no-tls",
-              { "host", text_of(r->host) }, { "why", error_text(why) });
+              { "host", text_of(r->host) }, { "version", text_of(begun ? facts.version : "none") },
+              { "why", error_text(why) });
     r->tls_failed = true;
     r->broken = true;
     smtp_client_input_ended(r->machine, error_text(why));

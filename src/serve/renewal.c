@@ -1,4 +1,4 @@
-/* renewal.c - certificates that are renewed while the server runs.
+/* renewal.c - certificates and password files that change while the server runs.
  *
  * It decides when to look; reload.c looks.  A folder that cannot be watched is no trouble: the hour
  * passes, or somebody says godwit reload.
@@ -123,11 +123,15 @@ static void clear(struct renewal *r)
 void renewal_follow(struct renewal *r)
 {
     const struct config *config = r->server->settings->config;
+    const struct config_login *login;
     clear(r);
     for (size_t i = 0; i < config->certificate_count && !config->certificate_made; i++) {
         add_file(r, config->certificates[i].certificate);
         add_file(r, config->certificates[i].key);
     }
+    for (size_t i = 0; (login = config_login(config, i)); i++)
+        if (login->password_file.len)
+            add_file(r, login->password_file);
 }
 
 /* --- Its life --- */

@@ -1,6 +1,6 @@
-/* renewal.h - certificates that are renewed while the server runs.
+/* renewal.h - certificates and password files that change while the server runs.
  *
- * The folders of the certificates are watched, those that names only lead to as well (renewal may
+ * The folders of these files are watched, those that names only lead to as well (renewal may
  * write a new file, rename, or turn a symbolic link).  A second after something happened there, and
  * every hour whatever happened, the files are read again; what has changed is in effect at once,
  * for new handshakes, and no session is dropped.  The server's own certificate is renewed by the

@@ -500,6 +500,8 @@ for label, change, code, said in [
          r"^warn domains: a.test: its catch_all nobody@a.test is neither"),
         ("postmaster", "postmaster = nobody@example.test\n", 0,
          r"^warn domains: postmaster nobody"),
+        ("few-iterations", "auth { iterations = 4096 }\n", 0,
+         r"^warn auth: iterations is 4096: .*write 100000 at least"),
         ("no-user", "domain a.test { }\n", 0, r"^warn domains: a.test has no user.*451"),
         ("certificate", "tls { certificate = no.pem key = no.key }\n", 1,
          r"^error tls: .*no.pem: .*No such file"),

@@ -3,6 +3,7 @@ hosts that refuse; where the password may go; that it is nowhere in the log."""
 
 import base64
 import os
+import re
 import subprocess
 
 import certificates
@@ -137,7 +138,29 @@ def tls_from_the_first_octet_is_never_without():
         server = sender(net, f'tls = may tls_begins = connect password = "{PASSWORD}"')
         server.send(TO, sender=JOE, content=LETTER)
         waits(server, "is not TLS")
+        until(lambda: "no-tls" in server.log(), "a line of the log")
+        check(re.search(r" no-tls host=\S+ version=\S+ why=", server.log()), "with a version")
         check("<- AUTH" not in hop.log() and "<- MAIL" not in hop.log(), "nothing was said")
+        secret_is_nowhere(server, hop)
+
+
+@case
+def a_password_file_that_changes():
+    """Its folder is watched: nobody says reload."""
+    with Net() as net:
+        hop = provider(net)
+        name = os.path.join(hop.folder, "password")
+
+        def write(password):
+            with open(name + ".new", "w", encoding="ascii") as file:
+                file.write(password + "\n")
+            os.rename(name + ".new", name)
+        write("wrong")
+        server = sender(net, f'tls = encrypt password_file = "{name}"')
+        server.send(TO, sender=JOE, content=LETTER)
+        waits(server, f"AUTH as {JOE}")
+        write(PASSWORD)
+        hop.wait_mail(TO)
         secret_is_nowhere(server, hop)
 
 
