@@ -1,6 +1,6 @@
 # The front door.  Meson and Ninja build; these are the words for what one does most.
 
-.PHONY: help all run test check deps install uninstall deb asan tsan clang bench fuzz test-peers \
+.PHONY: help all run test check sim deps install uninstall deb asan tsan clang bench fuzz test-peers \
         format tidy clean
 .DEFAULT_GOAL := all
 
@@ -24,6 +24,7 @@ help:
 	@echo 'make run        build, then two servers, DNS and users on loopback to try (LAB=OPTIONS)'
 	@echo 'make test       everything, ends with "N passed, N failed, N skipped"'
 	@echo 'make check      the fast tests and the house rules'
+	@echo 'make sim        simulated worlds with crashes and faults, until stopped: docs/sim.md'
 	@echo 'make deps       install what building and testing need (Debian 12; root or sudo)'
 	@echo 'make install    release build into PREFIX=$(PREFIX), DESTDIR is respected'
 	@echo 'make deb        a Debian package of the same, in build/'
@@ -60,6 +61,9 @@ test:
 
 check: all
 	@tools/run-tests --build build/debug --fast
+
+sim: all
+	@build/debug/sim/godwit-sim --fresh --forever $(SIM)
 
 deps:
 	@tools/deps build test

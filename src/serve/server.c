@@ -242,6 +242,7 @@ static bool open_store(struct server *server, const struct config *config, struc
         .path = config->data.at,
         .create = true,
         .body_memory = config->body_memory,
+        .segment_octets = server->segment_octets,
         .notice = store_notice,
         .failed = store_failed,
         .owner = server,
@@ -315,7 +316,7 @@ bool server_open(struct server *server, struct bound_ports *ports, struct error 
            make_threads(server, error);
 }
 
-void server_turn(struct server *server)
+void server_begin(struct server *server)
 {
     server->tend_timer.fire = tend;
     tend(&server->tend_timer);
@@ -325,6 +326,11 @@ void server_turn(struct server *server)
     log_use_ring(server->log, 0);
     turn_other_loops(server);
     relay_start(server->relay);
+}
+
+void server_turn(struct server *server)
+{
+    server_begin(server);
     loop_run(server->loops[0].loop);
 }
 

@@ -82,6 +82,7 @@ struct server {
     struct cache_lane *cache; /* what may be lost: bans, greylist, policies */
     struct log *log;
     struct sandbox_walls walls; /* around the process; none when it has several servers */
+    uint64_t segment_octets;    /* of the journal; 0: the store's default */
     struct lane *chores;        /* reading configuration and certificates again */
     struct control *control;
     struct relay *relay;       /* the way out */
@@ -111,6 +112,8 @@ bool server_new(struct config *, const struct credentials *given, unsigned loops
 bool server_open(struct server *, struct bound_ports *, struct error *);
 /* Serves on this thread (loop 0) and others, until it has stopped; the reason is in exit_code. */
 void server_turn(struct server *);
+/* The same up to loop 0's first turn: for a world whose loops turn by themselves. */
+void server_begin(struct server *);
 /* A server that does not turn, in whatever state its start has left it. */
 void server_free(struct server **);
 

@@ -1,0 +1,64 @@
+/* inode.h - the octets of a file on the simulated disk.  Private to medium.c and inode.c. */
+#ifndef SIM_INODE_H
+#define SIM_INODE_H
+
+#include "sim/medium.h"
+
+enum { CHANGES_MAX = 4096 };
+
+struct page;
+
+struct inode {
+    struct medium *medium;
+    char folder[MEDIUM_NAME_MAX];
+    unsigned links; /* names, and changes of names that still wait */
+    unsigned opens;
+    uint64_t size, surface_size;
+    struct page **seen;    /* NULL: zeros */
+    struct page **surface; /* likewise */
+    uint8_t *dirty;
+    size_t room;                  /* of all three */
+    size_t dirty_low, dirty_high; /* pages outside of [low, high) are clean */
+    bool size_dirty;
+    void *annex;
+};
+
+struct name {
+    char name[MEDIUM_NAME_MAX];
+    struct inode *node; /* NULL: a folder */
+};
+
+struct name_list {
+    struct name *at;
+    size_t count;
+    size_t room;
+};
+
+enum change_kind { CHANGE_MAKE, CHANGE_REMOVE, CHANGE_RENAME };
+
+struct change {
+    enum change_kind kind;
+    char name[MEDIUM_NAME_MAX], to[MEDIUM_NAME_MAX];
+    struct inode *node;
+};
+
+struct medium {
+    struct host *host;
+    uint64_t capacity;
+    uint64_t pages_used;
+    struct name_list seen, surface;
+    struct change changes[CHANGES_MAX];
+    size_t change_count;
+};
+
+bool medium_is_gone(const struct medium *);
+/* The process may end before what a call does, or after it without being told. */
+bool medium_ends_before(const struct medium *);
+bool medium_ends_after(const struct medium *);
+
+struct inode *inode_new(struct medium *);
+void inode_free_if_unused(struct inode *);
+void inode_power_cut(struct inode *);
+uint64_t inode_unsynced(const struct inode *);
+
+#endif

@@ -1,0 +1,402 @@
+/* ledger.c - who was promised what, and whether it was kept. */
+#include "sim/ledger.h"
+
+#include "base/check.h"
+#include "sim/world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+enum { BOXES_MAX = 64, TABLE_FIRST = 1024 };
+
+/* Copies by box and UIDL. */
+struct table {
+    struct copy **at; /* open addressing, a power of two */
+    size_t room, count;
+};
+
+struct ledger {
+    struct box *boxes[BOXES_MAX];
+    size_t box_count;
+    struct letter **letters;
+    size_t count, room;
+    struct table seen;
+    uint64_t listings;
+};
+
+/* --- Memory --- */
+
+static void *must(void *memory)
+{
+    CHECK(memory);
+    return memory;
+}
+
+struct ledger *ledger_new(void)
+{
+    return must(calloc(1, sizeof(struct ledger)));
+}
+
+void ledger_free(struct ledger **ledger)
+{
+    struct ledger *l = *ledger;
+    *ledger = NULL;
+    if (!l)
+        return;
+    for (size_t i = 0; i < l->box_count; i++) {
+        free(l->boxes[i]->copies);
+        free(l->boxes[i]);
+    }
+    for (size_t i = 0; i < l->count; i++)
+        free(l->letters[i]);
+    free(l->letters);
+    free(l->seen.at);
+    free(l);
+}
+
+/* --- Boxes --- */
+
+struct box *ledger_add_box(struct ledger *l, unsigned host, const char *address)
+{
+    CHECK(l->box_count < BOXES_MAX);
+    struct box *b = must(calloc(1, sizeof *b));
+    b->number = (unsigned)l->box_count;
+    b->host = host;
+    snprintf(b->address, sizeof b->address, "%s", address);
+    l->boxes[l->box_count++] = b;
+    return b;
+}
+
+size_t ledger_box_count(const struct ledger *l)
+{
+    return l->box_count;
+}
+
+struct box *ledger_box(struct ledger *l, size_t index)
+{
+    return l->boxes[index];
+}
+
+static void box_add(struct box *b, struct copy *c)
+{
+    if (b->count == b->room) {
+        b->room = b->room ? b->room * 2 : 16;
+        b->copies = must(realloc(b->copies, b->room * sizeof *b->copies));
+    }
+    b->copies[b->count++] = c;
+}
+
+/* --- Letters --- */
+
+struct letter *ledger_new_letter(struct ledger *l, const char *sender, bool ended)
+{
+    static const uint32_t sizes[] = { 300, 2000, 2000, 2000, 8000, 40000 };
+    struct letter *letter = must(calloc(1, sizeof *letter));
+    struct buffer words;
+    if (l->count == l->room) {
+        l->room = l->room ? l->room * 2 : 256;
+        l->letters = must(realloc(l->letters, l->room * sizeof(struct letter *)));
+    }
+    letter->number = (uint32_t)l->count;
+    letter->seed = chance_u64() & ~(uint64_t)1;
+    letter->seed |= ended;
+    letter->wish = 100 + chance_below(sizes[chance_below(sizeof sizes / sizeof *sizes)]);
+    if (chance_below(1000) == 0)
+        letter->wish += 1 << 20;
+    snprintf(letter->sender, sizeof letter->sender, "%s", sender);
+    l->letters[l->count++] = letter;
+    buffer_init(&words, LETTER_OCTETS_MAX);
+    letter_write(letter, &words);
+    letter->len = words.len;
+    letter->hash = XXH3_64bits(words.at, words.len);
+    buffer_clear(&words);
+    return letter;
+}
+
+struct copy *letter_add(struct letter *letter, struct box *box)
+{
+    CHECK(letter->copy_count < LETTER_COPIES_MAX);
+    struct copy *c = &letter->copies[letter->copy_count++];
+    *c = (struct copy){ .letter = letter, .box = box };
+    return c;
+}
+
+/* Lines that mean something to a protocol are among them. */
+static void add_line(struct buffer *out, uint64_t *state)
+{
+    static const char *const lines[] = {
+        ".", "..", ".QUIT", "", "RSET", "From me", ". ", "250 2.0.0 accepted",
+    };
+    static const char filler[] =
+        "the bar-tailed godwit flies thirteen thousand kilometres without landing once and drops "
+        "nothing on the way .and shows every metre of it; ..to whoever asks for it in the end 0123";
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    unsigned kind = (unsigned)(*state >> 60);
+    if (kind < sizeof lines / sizeof *lines && (*state >> 50) % 4 == 0) {
+        buffer_text(out, text_of(lines[kind]));
+    } else {
+        size_t from = (size_t)(*state >> 40) % (sizeof filler - 1);
+        size_t len = (size_t)(*state >> 33) % 76;
+        for (size_t part; len; len -= part, from = 0) {
+            part = sizeof filler - 1 - from < len ? sizeof filler - 1 - from : len;
+            buffer_append(out, filler + from, part);
+        }
+    }
+    buffer_text(out, T("\r\n"));
+}
+
+void letter_write(const struct letter *letter, struct buffer *out)
+{
+    uint64_t state = letter->seed;
+    size_t start = out->len;
+    buffer_printf(out, "X-Letter: %u\r\nFrom: <%s>\r\nSubject: letter %u\r\n\r\n", letter->number,
+                  letter->sender, letter->number);
+    while (out->len - start < letter->wish)
+        add_line(out, &state);
+    if (!(letter->seed & 1) && out->len - start > 64)
+        out->len -= 2; /* what a last BDAT may do */
+    CHECK(!out->failed);
+}
+
+/* A reader may have it before its sender has the reply. */
+static void was_nowhere(const struct letter *letter)
+{
+    for (unsigned i = 0; i < letter->copy_count; i++)
+        world_expect(CHECK_REFUSED, !letter->copies[i].uidl[0],
+                     "%s: letter %u is here, and its sender is told that it was refused",
+                     letter->copies[i].box->address, letter->number);
+}
+
+void letter_decide(struct letter *letter, enum fate fate)
+{
+    if (letter->fate != FATE_OPEN)
+        return;
+    letter->fate = fate;
+    letter->decided_us = world_time_us();
+    trace_words("letter %u is %s", letter->number,
+                fate == FATE_ACCEPTED  ? "accepted"
+                : fate == FATE_REFUSED ? "refused"
+                                       : "in doubt");
+    if (fate == FATE_REFUSED) {
+        was_nowhere(letter);
+        return;
+    }
+    for (unsigned i = 0; i < letter->copy_count; i++)
+        if (!letter->copies[i].refused)
+            box_add(letter->copies[i].box, &letter->copies[i]);
+}
+
+/* --- Copies by UIDL --- */
+
+static uint64_t key_of(const struct box *box, const char *uidl)
+{
+    return XXH3_64bits_withSeed(uidl, strlen(uidl), box->number);
+}
+
+static struct copy **place_of(struct table *t, const struct box *box, const char *uidl)
+{
+    size_t at = (size_t)key_of(box, uidl) & (t->room - 1);
+    while (t->at[at] && (t->at[at]->box != box || strcmp(t->at[at]->uidl, uidl) != 0))
+        at = (at + 1) & (t->room - 1);
+    return &t->at[at];
+}
+
+static void grow(struct table *t)
+{
+    struct table bigger = { .room = t->room ? t->room * 2 : TABLE_FIRST, .count = t->count };
+    bigger.at = must(calloc(bigger.room, sizeof *bigger.at));
+    for (size_t i = 0; i < t->room; i++)
+        if (t->at[i])
+            *place_of(&bigger, t->at[i]->box, t->at[i]->uidl) = t->at[i];
+    free(t->at);
+    *t = bigger;
+}
+
+struct copy *ledger_find(struct ledger *l, const struct box *box, const char *uidl)
+{
+    return l->seen.room ? *place_of(&l->seen, box, uidl) : NULL;
+}
+
+static void remember(struct ledger *l, struct copy *c)
+{
+    if (l->seen.count * 2 >= l->seen.room)
+        grow(&l->seen);
+    *place_of(&l->seen, c->box, c->uidl) = c;
+    l->seen.count++;
+}
+
+/* --- What RETR gave --- */
+
+/* Takes the fields that the server put in front; what is left begins with the letter's own. */
+static bool skip_front(struct text *rest, const struct box *box, struct text *sender_out)
+{
+    struct text line, front = *rest;
+    bool delivered = false, received = false;
+    *sender_out = (struct text){ 0 };
+    while (!text_starts(front, T("X-Letter: "))) {
+        if (!text_cut(&front, '\n', &line))
+            return false;
+        if (text_starts(line, T("Return-Path: <")))
+            *sender_out = text_first(text_skip(line, 14), text_find(text_skip(line, 14), '>'));
+        else if (text_starts(line, T("Delivered-To: ")))
+            delivered =
+                text_equal(text_first(text_skip(line, 14), line.len - 15), text_of(box->address));
+        else if (text_starts(line, T("Received: ")))
+            received = true;
+        else if (!text_starts(line, T("\t")))
+            return false;
+    }
+    *rest = front;
+    return delivered && received;
+}
+
+static struct letter *letter_named(struct ledger *l, struct text rest)
+{
+    uint64_t number;
+    struct text line;
+    text_cut(&rest, '\r', &line);
+    if (!text_to_u64(text_skip(line, 10), &number) || number >= l->count)
+        return NULL;
+    return l->letters[number];
+}
+
+/* RETR ends every message with CRLF. */
+static bool has_octets_of(const struct letter *letter, struct text rest)
+{
+    size_t more = letter->seed & 1 ? 0 : 2;
+    return (rest.len == letter->len || rest.len == letter->len + more) &&
+           XXH3_64bits(rest.at, letter->len) == letter->hash;
+}
+
+static struct copy *copy_for(struct letter *letter, const struct box *box)
+{
+    for (unsigned i = 0; i < letter->copy_count; i++)
+        if (letter->copies[i].box == box)
+            return &letter->copies[i];
+    return NULL;
+}
+
+struct copy *ledger_read(struct ledger *l, struct box *box, const char *uidl, struct text message)
+{
+    struct text sender;
+    struct copy *known = ledger_find(l, box, uidl);
+    bool front = skip_front(&message, box, &sender);
+    struct letter *letter = front ? letter_named(l, message) : NULL;
+    world_expect(CHECK_TRACE, letter && text_equal(sender, text_of(letter->sender)),
+                 "%s: what stands in front of message %s is not as it should be", box->address,
+                 uidl);
+    if (!letter)
+        return NULL;
+    world_expect(CHECK_OCTETS, has_octets_of(letter, message),
+                 "%s: letter %u came as %zu octets, and has %zu, or they are others", box->address,
+                 letter->number, message.len, letter->len);
+    struct copy *c = copy_for(letter, box);
+    world_expect(CHECK_REFUSED,
+                 c && !c->refused && letter->fate != FATE_REFUSED &&
+                     (letter->fate != FATE_OPEN || letter->offered),
+                 "%s: letter %u is here, and was %s", box->address, letter->number,
+                 !c ? "never for him" : "refused, or never came to its end");
+    world_expect(CHECK_ONCE, !known || known == c, "%s: message %s is now letter %u", box->address,
+                 uidl, letter->number);
+    if (!c || known)
+        return c;
+    world_expect(CHECK_ONCE, !c->uidl[0], "%s: letter %u is here as %s and as %s", box->address,
+                 letter->number, c->uidl, uidl);
+    snprintf(c->uidl, sizeof c->uidl, "%s", uidl);
+    remember(l, c);
+    return c;
+}
+
+/* --- Listings --- */
+
+uint64_t ledger_begin_listing(struct ledger *l)
+{
+    return ++l->listings;
+}
+
+/* Whether the box's index lagged behind its journal since then. */
+static bool has_lagged(const struct box *box, uint64_t since_us)
+{
+    const struct host *h = &world_now()->hosts[box->host];
+    return h->is_behind || h->caught_up_us >= since_us;
+}
+
+void ledger_listed(struct copy *c, uint64_t listing, uint64_t asked_us)
+{
+    c->listing = listing;
+    if (has_lagged(c->box, asked_us))
+        return;
+    world_expect(CHECK_DELETED, c->removal != COPY_REMOVED,
+                 "%s: letter %u was deleted and is here again as %s", c->box->address,
+                 c->letter->number, c->uidl);
+    c->removal = COPY_KEPT;
+    if (c->letter->fate == FATE_UNKNOWN) {
+        c->letter->fate = FATE_ACCEPTED;
+        c->letter->decided_us = world_time_us();
+    }
+}
+
+/* Whether the copy has to be in a listing that was asked for at this time. */
+static bool is_due(const struct copy *c, uint64_t asked_us)
+{
+    return c->letter->fate == FATE_ACCEPTED && c->letter->decided_us < asked_us;
+}
+
+void ledger_end_listing(struct box *box, uint64_t listing, uint64_t asked_us)
+{
+    size_t kept = 0;
+    if (has_lagged(box, asked_us))
+        return;
+    for (size_t i = 0; i < box->count; i++) {
+        struct copy *c = box->copies[i];
+        if (c->listing != listing && c->removal == COPY_IN_DOUBT)
+            c->removal = COPY_REMOVED;
+        if (c->removal == COPY_REMOVED)
+            continue;
+        box->copies[kept++] = c;
+        if (is_due(c, asked_us))
+            world_expect(c->spared ? CHECK_UNDELETED : CHECK_KEPT, c->listing == listing,
+                         "%s: letter %u was accepted and is not here (%s)", box->address,
+                         c->letter->number, c->uidl[0] ? c->uidl : "never seen");
+    }
+    box->count = kept;
+}
+
+/* --- The end --- */
+
+static void close_letter(const struct letter *letter)
+{
+    unsigned here = 0, missing = 0;
+    for (unsigned i = 0; i < letter->copy_count; i++) {
+        const struct copy *c = &letter->copies[i];
+        if (!c->refused)
+            c->uidl[0] ? here++ : missing++;
+    }
+    if (here + missing > 1)
+        world_expect(CHECK_WHOLE, here == 0 || missing == 0,
+                     "letter %u came to %u recipients and not to %u others", letter->number, here,
+                     missing);
+}
+
+void ledger_close_books(struct ledger *l)
+{
+    for (size_t i = 0; i < l->count; i++)
+        if (l->letters[i]->fate == FATE_ACCEPTED)
+            close_letter(l->letters[i]);
+}
+
+struct ledger_figures ledger_figures(const struct ledger *l)
+{
+    struct ledger_figures f = { .letters = l->count, .copies_seen = l->seen.count };
+    for (size_t i = 0; i < l->count; i++) {
+        const struct letter *letter = l->letters[i];
+        f.accepted += letter->fate == FATE_ACCEPTED;
+        f.refused += letter->fate == FATE_REFUSED;
+        f.unknown += letter->fate == FATE_UNKNOWN;
+        for (unsigned k = 0; k < letter->copy_count; k++)
+            f.copies_removed += letter->copies[k].removal == COPY_REMOVED;
+    }
+    return f;
+}

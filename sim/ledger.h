@@ -1,0 +1,95 @@
+/* ledger.h - who was promised what: every message that a peer tried to hand in, and what became of
+ * it in each mailbox that it was for.
+ *
+ * It believes peers only: what they were told over the wire.  What it demands of each copy:
+ *
+ *   the letter was   the copy must be                           until
+ *   OPEN             nowhere                                    its end is said
+ *   REFUSED          nowhere                                    ever
+ *   UNKNOWN          anywhere or nowhere, in all boxes alike     a listing shows it: ACCEPTED
+ *   ACCEPTED         in its box, once                           somebody deletes it
+ *
+ *   the copy is      after
+ *   KEPT             it was accepted; also DELE without QUIT
+ *   IN_DOUBT         DELE and QUIT without a reply; the next listing decides
+ *   REMOVED          DELE and QUIT with +OK: it never comes back
+ */
+#ifndef SIM_LEDGER_H
+#define SIM_LEDGER_H
+
+#include "base/buffer.h"
+
+enum { LETTER_COPIES_MAX = 8, BOX_ADDRESS_MAX = 48, UIDL_MAX = 72, LETTER_OCTETS_MAX = 4 << 20 };
+
+enum fate { FATE_OPEN, FATE_REFUSED, FATE_UNKNOWN, FATE_ACCEPTED };
+enum removal { COPY_KEPT, COPY_IN_DOUBT, COPY_REMOVED };
+
+struct letter;
+
+struct box {
+    unsigned number;
+    unsigned host;
+    char address[BOX_ADDRESS_MAX];
+    struct copy **copies; /* that are or may be in it */
+    size_t count, room;
+};
+
+struct copy {
+    struct letter *letter;
+    struct box *box;
+    bool refused; /* this recipient was */
+    bool spared;  /* somebody asked to delete it, and never said QUIT */
+    enum removal removal;
+    char uidl[UIDL_MAX]; /* "": not seen yet */
+    uint64_t listing;    /* the last one that had it */
+};
+
+struct letter {
+    uint32_t number;
+    uint64_t seed;
+    uint64_t hash; /* of its octets */
+    size_t wish, len;
+    bool offered; /* its last octet is on its way */
+    char sender[BOX_ADDRESS_MAX];
+    enum fate fate;
+    uint64_t decided_us;
+    unsigned copy_count;
+    struct copy copies[LETTER_COPIES_MAX];
+};
+
+struct ledger;
+
+struct ledger *ledger_new(void);
+void ledger_free(struct ledger **);
+
+struct box *ledger_add_box(struct ledger *, unsigned host, const char *address);
+size_t ledger_box_count(const struct ledger *);
+struct box *ledger_box(struct ledger *, size_t index);
+
+/* A new letter without recipients; `ended`: its last line is. */
+struct letter *ledger_new_letter(struct ledger *, const char *sender, bool ended);
+struct copy *letter_add(struct letter *, struct box *);
+void letter_write(const struct letter *, struct buffer *out);
+void letter_decide(struct letter *, enum fate);
+
+/* A listing of the box begins; whoever makes it asked to log in at that time. */
+uint64_t ledger_begin_listing(struct ledger *);
+/* The copy with this UIDL, or NULL: then it must be read. */
+struct copy *ledger_find(struct ledger *, const struct box *, const char *uidl);
+/* What RETR gave for a UIDL that nobody has seen yet, or for one that was: it must be the same. */
+struct copy *ledger_read(struct ledger *, struct box *, const char *uidl, struct text message);
+/* The listing has this copy. */
+void ledger_listed(struct copy *, uint64_t listing, uint64_t asked_us);
+/* ... and had no others.  While the store's index lags behind, which it says, what was accepted
+ * may be missing. */
+void ledger_end_listing(struct box *, uint64_t listing, uint64_t asked_us);
+
+/* When all is over: nothing is told by halves. */
+void ledger_close_books(struct ledger *);
+
+struct ledger_figures {
+    uint64_t letters, accepted, refused, unknown, copies_seen, copies_removed;
+};
+struct ledger_figures ledger_figures(const struct ledger *);
+
+#endif

@@ -1,0 +1,253 @@
+/* main.c - godwit-sim: runs worlds, one a seed, and shows what went wrong in the first that fails.
+ *
+ * Every world has a process of its own: one that aborts, or never ends, is a find like any other.
+ */
+#include "sim/run.h"
+
+#include "base/text.h"
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { WORLD_SECONDS_MAX = 300, STEPS_SHOWN = 400, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+struct options {
+    struct run_options run;
+    uint64_t seeds;   /* 0: until stopped */
+    uint64_t seconds; /* 0: no end */
+    bool quiet, show, twice;
+};
+
+static double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* In a process of its own, which tells what it does on the shared page. */
+static bool run_apart(const struct run_options *o, struct run_result *result)
+{
+    memset(result, 0, sizeof *result);
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(WORLD_SECONDS_MAX);
+        run_world(o, result);
+        fflush(stdout);
+        _exit(0);
+    }
+    int status = -1;
+    if (child < 0 || waitpid(child, &status, 0) != child)
+        return false;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && result->over)
+        return true;
+    result->failed = true;
+    int number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    snprintf(result->why, sizeof result->why, "%s",
+             number == SIGALRM   ? "it does not end"
+             : number == SIGABRT ? "aborted: a CHECK, or a sanitizer"
+             : number            ? strsignal(number)
+                                 : "it ended early");
+    return true;
+}
+
+/* The same world again, its last steps in words. */
+static void show_failure(const struct options *o, struct run_result *result)
+{
+    struct run_options again = o->run;
+    uint64_t step = result->steps;
+    char why[sizeof result->why];
+    memcpy(why, result->why, sizeof why);
+    printf("FAILED: seed %llu, step %llu: %s\n", (unsigned long long)o->run.seed,
+           (unsigned long long)step, why);
+    if (o->show)
+        return;
+    again.show_from = step > STEPS_SHOWN ? step - STEPS_SHOWN : 0;
+    printf("its last steps:\n");
+    run_apart(&again, result);
+    if (result->steps != step || strcmp(result->why, why) != 0)
+        printf("AND it does not replay: now it ends at step %llu: %s\n",
+               (unsigned long long)result->steps, result->why);
+    printf("again: godwit-sim --seed %llu --show%s\n", (unsigned long long)o->run.seed,
+           o->run.letters == RUN_LETTERS ? "" : " with the same options");
+}
+
+static void add_up(struct run_result *sum, const struct run_result *r)
+{
+    sum->steps += r->steps;
+    sum->world_us += r->world_us;
+    sum->crashes += r->crashes;
+    sum->sessions += r->sessions;
+    sum->letters.letters += r->letters.letters;
+    sum->letters.accepted += r->letters.accepted;
+    sum->letters.refused += r->letters.refused;
+    sum->letters.unknown += r->letters.unknown;
+    sum->letters.copies_seen += r->letters.copies_seen;
+    sum->letters.copies_removed += r->letters.copies_removed;
+    for (int i = 0; i < FAULTS; i++)
+        sum->faults[i] += r->faults[i];
+    for (int i = 0; i < CHECKS; i++)
+        sum->checks[i] += r->checks[i];
+}
+
+static void print_sum(const struct run_result *sum, uint64_t worlds, double seconds)
+{
+    printf("\n%llu worlds, %.1f simulated hours in %.1f seconds, %llu events, %llu crashes\n"
+           "%llu sessions; %llu letters: %llu accepted, %llu refused, %llu in doubt; "
+           "%llu copies read, %llu deleted; %.0f letters a second\n",
+           (unsigned long long)worlds, (double)sum->world_us / 3.6e9, seconds,
+           (unsigned long long)sum->steps, (unsigned long long)sum->crashes,
+           (unsigned long long)sum->sessions, (unsigned long long)sum->letters.letters,
+           (unsigned long long)sum->letters.accepted, (unsigned long long)sum->letters.refused,
+           (unsigned long long)sum->letters.unknown, (unsigned long long)sum->letters.copies_seen,
+           (unsigned long long)sum->letters.copies_removed, (double)sum->letters.letters / seconds);
+    printf("faults:\n");
+    for (int i = 0; i < FAULTS; i++)
+        printf("  %10llu %s\n", (unsigned long long)sum->faults[i], fault_name(i));
+    printf("checks:\n");
+    for (int i = 0; i < CHECKS; i++)
+        printf("  %10llu %s%s\n", (unsigned long long)sum->checks[i], check_name(i),
+               sum->checks[i] ? "" : "   <- never had a chance to fail");
+}
+
+/* The same seed gives the same world. */
+static bool replays(const struct options *o, struct run_result *result)
+{
+    struct run_result first = *result;
+    run_apart(&o->run, result);
+    bool same = result->trace == first.trace && result->steps == first.steps;
+    if (!same && !result->failed) {
+        result->failed = true;
+        snprintf(result->why, sizeof result->why,
+                 "run twice, it is not the same: %llu steps and "
+                 "%llu",
+                 (unsigned long long)first.steps, (unsigned long long)result->steps);
+    }
+    return same;
+}
+
+static int run_all(struct options *o, struct run_result *result)
+{
+    struct run_result sum = { 0 };
+    double begun = seconds_now();
+    uint64_t worlds = 0;
+    for (; o->seeds == 0 || worlds < o->seeds; worlds++, o->run.seed++) {
+        if (o->seconds && seconds_now() - begun > (double)o->seconds)
+            break;
+        if (!run_apart(&o->run, result)) {
+            fprintf(stderr, "godwit-sim: no process could be made\n");
+            return EXIT_FAILED;
+        }
+        if (!result->failed && o->twice)
+            replays(o, result);
+        if (result->failed) {
+            show_failure(o, result);
+            printf("FAIL worlds: seed %llu\n", (unsigned long long)o->run.seed);
+            return EXIT_FAILED;
+        }
+        add_up(&sum, result);
+        if (!o->quiet)
+            printf("seed %llu: %llu steps, %llu letters, %llu crashes, trace %016llx\n",
+                   (unsigned long long)o->run.seed, (unsigned long long)result->steps,
+                   (unsigned long long)result->letters.letters, (unsigned long long)result->crashes,
+                   (unsigned long long)result->trace);
+    }
+    print_sum(&sum, worlds, seconds_now() - begun);
+    printf("ok %llu worlds, the last of seed %llu\n", (unsigned long long)worlds,
+           (unsigned long long)o->run.seed - 1);
+    return 0;
+}
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: godwit-sim [--seed N] [--seeds COUNT | --forever] [--seconds N]\n"
+                    "                  [--letters N] [--hours N] [--nodes N] [--show] [--quiet]\n"
+                    "                  [--fresh] [--twice]\n");
+    return EXIT_USAGE;
+}
+
+static bool number_of(const char *words, uint64_t *out)
+{
+    return text_to_u64(text_of(words), out);
+}
+
+static bool read_options(int argc, char **argv, struct options *o)
+{
+    static const struct option known[] = {
+        { "seed", required_argument, NULL, 's' },    { "seeds", required_argument, NULL, 'n' },
+        { "forever", no_argument, NULL, 'f' },       { "seconds", required_argument, NULL, 't' },
+        { "letters", required_argument, NULL, 'l' }, { "hours", required_argument, NULL, 'h' },
+        { "nodes", required_argument, NULL, 'k' },   { "show", no_argument, NULL, 'v' },
+        { "quiet", no_argument, NULL, 'q' },         { "twice", no_argument, NULL, '2' },
+        { "fresh", no_argument, NULL, 'r' },         { 0 },
+    };
+    bool ok = true;
+    uint64_t nodes = 1;
+    for (int c; ok && (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
+        switch (c) {
+        case 's':
+            ok = number_of(optarg, &o->run.seed);
+            break;
+        case 'n':
+            ok = number_of(optarg, &o->seeds) && o->seeds > 0;
+            break;
+        case 't':
+            ok = number_of(optarg, &o->seconds);
+            break;
+        case 'l':
+            ok = number_of(optarg, &o->run.letters);
+            break;
+        case 'h':
+            ok = number_of(optarg, &o->run.hours);
+            break;
+        case 'k':
+            ok = number_of(optarg, &nodes) && nodes >= 1 && nodes < HOSTS_MAX;
+            break;
+        case 'f':
+            o->seeds = 0;
+            break;
+        case 'v':
+            o->show = true;
+            o->run.show_from = 0;
+            break;
+        case 'q':
+            o->quiet = true;
+            break;
+        case '2':
+            o->twice = true;
+            break;
+        case 'r':
+            o->run.seed = (uint64_t)time(NULL) * 1000;
+            break;
+        default:
+            ok = false;
+        }
+    }
+    o->run.nodes = (unsigned)nodes;
+    return ok && optind == argc;
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = {
+        .run = { .seed = 1, .letters = RUN_LETTERS, .hours = 1, .show_from = UINT64_MAX },
+        .seeds = 1
+    };
+    if (!read_options(argc, argv, &o))
+        return usage();
+    struct run_result *result =
+        mmap(NULL, sizeof *result, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (result == MAP_FAILED || !run_set_up()) {
+        fprintf(stderr, "godwit-sim: memory is short\n");
+        return EXIT_FAILED;
+    }
+    return run_all(&o, result);
+}

@@ -1,0 +1,324 @@
+/* node.c - a server in the simulated world: its starts, its crashes, its ends.
+ *
+ * A crash is a moment after which nothing that the process does has any effect.  What it would have
+ * done is then done all the same, without effect, until the ordinary stop has given everything
+ * back; the disk is left as a kill or a power cut leaves it, and some time later a new process
+ * starts on it.
+ */
+#include "sim/node.h"
+
+#include "base/check.h"
+#include "mail/address.h"
+#include "run/clock.h"
+#include "run/entropy.h"
+#include "serve/ports.h"
+#include "sim/ledger.h"
+#include "sim/medium.h"
+#include "sim/stream_inner.h"
+#include "sim/town.h"
+#include "store/accounts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    CONFIG_MAX = 4096,
+    DOWN_US_MAX = 3 * 1000 * 1000,
+    DUMP_MAX = 256 << 20,
+    FIRST_FAILURES_MAX = 200,
+};
+
+static const uint64_t disk_octets = (uint64_t)4 << 30;
+
+static struct node *node_of(struct host *h)
+{
+    return h->node;
+}
+
+/* --- Before the first start: who lives there --- */
+
+static bool add_user(struct node *n, struct directory *d, unsigned number, struct error *e)
+{
+    char words[BOX_ADDRESS_MAX];
+    uint8_t salt[SECRET_SALT];
+    struct address address;
+    struct address_key key;
+    struct verifier verifier;
+    snprintf(words, sizeof words, "u%u@d%u.test", number, n->host->number);
+    CHECK(address_parse(text_of(words), 0, &address) == ADDRESS_OK);
+    address_key(&address, &key);
+    entropy_fill(salt, sizeof salt);
+    struct account account = {
+        .address = address_text(&address),
+        .mailbox = entropy_u64() >> 1,
+        .created_ms = clock_wall_ms(),
+    };
+    ledger_add_box(n->ledger, n->host->number, words);
+    return secret_verifier(T(TOWN_PASSWORD), 4096, salt, &verifier, e) &&
+           account_add(d, address_key_text(&key), &account, &verifier, e);
+}
+
+static void settle_people(struct node *n)
+{
+    struct directory *d;
+    struct error e;
+    struct world *w = n->host->world;
+    bool was_calm = w->calm;
+    w->calm = true;
+    bool ok = directory_open(n->host->data, true, &d, &e);
+    for (unsigned i = 0; ok && i < n->users; i++)
+        ok = add_user(n, d, i, &e);
+    directory_close(&d);
+    w->calm = was_calm;
+    if (!ok)
+        world_fail("%s: no users: %s", n->host->name, e.words);
+    n->has_people = true;
+}
+
+/* --- Starting --- */
+
+static bool read_config(const struct node *n, struct config **out, struct error *e)
+{
+    char words[CONFIG_MAX];
+    unsigned number = n->host->number;
+    bool shown = n->host->world->show_from != UINT64_MAX;
+    int len =
+        snprintf(words, sizeof words,
+                 "hostname = \"%s\"\n"
+                 "data = \"%s\"\n"
+                 "listen smtp { address = \"10.0.0.%u:25\" }\n"
+                 "listen pop3 { address = \"10.0.0.%u:110\" }\n"
+                 "domain \"d%u.test\" { }\n"
+                 "auth { cleartext = \"always\"  iterations = 4096 }\n"
+                 "dns { dnssec = \"off\"  resolvers = {\"10.0.0.250\"} }\n"
+                 "relay { retry = {\"2s\", \"10s\", \"1m\", \"10m\"} }\n"
+                 "abuse { errors = 0  hourly_errors = 0  hourly_unknown = 0\n"
+                 "        hourly_logins = 0 }\n"
+                 "log { protocol = \"%s\" }\n",
+                 n->host->name, n->host->data, number, number, number, shown ? "commands" : "off");
+    return config_read("/godwit.conf", (struct text){ words, (size_t)len }, NULL, out, e);
+}
+
+static bool open_server(struct node *n, struct error *e)
+{
+    struct config *config = NULL;
+    struct bound_ports ports = { 0 };
+    if (!read_config(n, &config, e) || !server_new(config, NULL, 1, &n->server, e))
+        return false;
+    n->server->segment_octets = n->segment_octets;
+    bool ok = ports_new(1, &ports, e) && ports_bind(n->server->settings->config, &ports, e) &&
+              server_open(n->server, &ports, e);
+    ports_clear(&ports);
+    return ok;
+}
+
+/* The sockets that no loop has taken are the process's, and go with it. */
+static void forget_sockets(struct host *h)
+{
+    while (!list_empty(&h->listeners)) {
+        struct list *link = list_take_first(&h->listeners);
+        free(listener_of_link(link));
+    }
+}
+
+static void start_later(struct node *n)
+{
+    event_in(&n->start, 1000 + chance_below(DOWN_US_MAX));
+}
+
+/* A crash may come while it starts, and a fault of the disk may make it give up. */
+static void could_not_start(struct node *n, const struct error *e)
+{
+    const struct weather *w = &n->host->world->weather;
+    bool faults = n->host->dead || ((w->write_error || w->sync_error || w->read_error) &&
+                                    !n->host->world->calm && e->kind == ERROR_TEMPORARY);
+    trace_words("%s does not start: %s", n->host->name, e->words);
+    world_expect(CHECK_STARTS, faults, "%s does not start: %s", n->host->name, e->words);
+}
+
+static void bury(struct node *);
+
+static void start(struct event *event)
+{
+    struct node *n = OWNER_OF(event, struct node, start);
+    struct host *h = n->host;
+    struct error e = { 0 };
+    if (!n->has_people)
+        settle_people(n);
+    trace_words("%s starts", h->name);
+    h->is_behind = false;
+    h->caught_up_us = h->world->now_us;
+    n->starts++;
+    if (!open_server(n, &e)) {
+        could_not_start(n, &e);
+        if (n->server)
+            bury(n);
+        return;
+    }
+    server_begin(n->server);
+    n->begun = true;
+    world_expect(CHECK_STARTS, true, "-");
+    if (!h->dead)
+        node_examine(n, false);
+    if (h->world->weather.crash_every_us)
+        event_in(&n->crash, chance_below(2 * h->world->weather.crash_every_us));
+}
+
+/* --- Ending --- */
+
+static void orphan_streams(struct host *h, bool silently)
+{
+    for (struct list *at = h->streams.next; at != &h->streams; at = at->next)
+        stream_orphan(OWNER_OF(at, struct stream, link), silently);
+}
+
+/* Lets the ordinary stop of a dead server go to its end, without effect on anybody. */
+static void unwind(struct node *n)
+{
+    struct host *h = n->host;
+    const bool *stopped = &n->server->loops[0].loop->stopped;
+    h->world->current = h;
+    server_stop(n->server);
+    bool ends = host_unwind(h, stopped);
+    world_expect(CHECK_ENDS, ends && *stopped, "%s: a server that stops never ends", h->name);
+}
+
+/* What the process had goes.  Of a dead one nothing has an effect, but memory is given back. */
+static void take_apart(struct node *n)
+{
+    struct host *h = n->host;
+    if (n->begun && h->dead)
+        unwind(n);
+    n->begun = false;
+    h->world->current = h;
+    server_free(&n->server);
+    forget_sockets(h);
+    h->after_us = h->world->now_us;
+    h->dead = true;
+    CHECK(host_unwind(h, NULL));
+    h->world->current = NULL;
+}
+
+/* The process is at its end, or dead: nothing of it stays but the disk. */
+static void bury(struct node *n)
+{
+    struct host *h = n->host;
+    bool crashed = h->dead;
+    bool power = crashed && chance_below(2);
+    event_cancel(&n->crash);
+    event_cancel(&n->start);
+    orphan_streams(h, power);
+    take_apart(n);
+    if (crashed) {
+        n->crashes++;
+        fault_count(power ? FAULT_POWER : FAULT_KILL);
+        trace_words("%s: %s, %llu octets not synced", h->name, power ? "power cut" : "kill",
+                    (unsigned long long)medium_unsynced(h->disk));
+    }
+    if (power)
+        medium_power_cut(h->disk);
+    h->dead = false;
+    if (!n->stays_down)
+        start_later(n);
+}
+
+static void crash(struct event *event)
+{
+    struct node *n = OWNER_OF(event, struct node, crash);
+    if (!n->host->world->calm && n->server)
+        host_die(n->host, "dies");
+}
+
+/* After each event of the host. */
+static void stepped(struct host *h)
+{
+    struct node *n = node_of(h);
+    if (n->server && (h->dead || n->server->loops[0].loop->stopped))
+        bury(n);
+    else if (h->dead)
+        h->dead = false;
+}
+
+/* --- Examining --- */
+
+static void expect_rebuilt(struct node *n)
+{
+    struct buffer live, rebuilt;
+    struct error e;
+    buffer_init(&live, DUMP_MAX);
+    buffer_init(&rebuilt, DUMP_MAX);
+    if (!store_dump(n->host->data, false, &live, &e) ||
+        !store_dump(n->host->data, true, &rebuilt, &e)) {
+        world_fail("%s: no dump: %s", n->host->name, e.words);
+    } else {
+        bool equal = text_equal(buffer_as_text(&live), buffer_as_text(&rebuilt));
+        if (!equal && trace_is_shown())
+            trace_show("live:\n%.*srebuilt:\n%.*s", TEXT_ARGS(buffer_as_text(&live)),
+                       TEXT_ARGS(buffer_as_text(&rebuilt)));
+        world_expect(CHECK_REBUILT, equal, "%s: a rebuilt index differs from the live one",
+                     n->host->name);
+    }
+    buffer_clear(&live);
+    buffer_clear(&rebuilt);
+}
+
+static void finding(void *owner, const char *words)
+{
+    const struct node *n = owner;
+    world_fail("%s: the store does not verify: %s", n->host->name, words);
+}
+
+void node_examine(struct node *n, bool all)
+{
+    struct world *w = n->host->world;
+    struct host *before = w->current;
+    bool was_calm = w->calm;
+    uint64_t findings = 0;
+    struct error e;
+    w->current = n->host;
+    w->calm = true;
+    expect_rebuilt(n);
+    if (all && !store_verify(n->host->data, finding, n, &findings, &e))
+        world_fail("%s: the store cannot be verified: %s", n->host->name, e.words);
+    if (all)
+        world_expect(CHECK_VERIFIED, findings == 0, "%s: the store does not verify", n->host->name);
+    w->calm = was_calm;
+    w->current = before;
+}
+
+/* --- Its life --- */
+
+void node_open(struct node *n, struct world *w, struct ledger *ledger, unsigned users)
+{
+    unsigned number = w->host_count++;
+    struct host *h = &w->hosts[number];
+    host_init(h, w, number);
+    h->disk = medium_new(h, disk_octets);
+    h->node = n;
+    h->stepped = stepped;
+    *n = (struct node){ .host = h, .ledger = ledger, .users = users };
+    n->segment_octets = (uint64_t)(64 * 1024) << chance_below(6);
+    n->start = (struct event){ .fire = start, .host = h };
+    n->crash = (struct event){ .fire = crash, .host = h };
+    event_in(&n->start, 1);
+}
+
+void node_stop(struct node *n)
+{
+    n->stays_down = true;
+    event_cancel(&n->start);
+    if (!n->server)
+        return;
+    n->host->world->current = n->host;
+    server_stop(n->server);
+    n->host->world->current = NULL;
+}
+
+void node_close(struct node *n)
+{
+    event_cancel(&n->start);
+    event_cancel(&n->crash);
+    if (n->server)
+        take_apart(n);
+}

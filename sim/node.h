@@ -1,0 +1,31 @@
+/* node.h - a server in the simulated world: its starts and its ends. */
+#ifndef SIM_NODE_H
+#define SIM_NODE_H
+
+#include "sim/world.h"
+
+struct ledger;
+struct server;
+
+struct node {
+    struct host *host;
+    struct ledger *ledger;
+    struct server *server; /* NULL: it is down */
+    unsigned users;
+    bool has_people;
+    bool begun;      /* it serves */
+    bool stays_down; /* it was asked to stop */
+    struct event start, crash;
+    uint64_t starts, crashes, units;
+    uint64_t segment_octets;
+};
+
+/* A host with an empty disk; the server starts by itself, and again after every end. */
+void node_open(struct node *, struct world *, struct ledger *, unsigned users);
+/* Stops the server in the ordinary way. */
+void node_stop(struct node *);
+void node_close(struct node *);
+/* Compares the live index with one that is made from the journal, and verifies everything. */
+void node_examine(struct node *, bool all);
+
+#endif

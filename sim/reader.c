@@ -1,0 +1,366 @@
+/* reader.c - a peer that fetches mail by POP3: lists, reads what it has not seen, deletes, and
+ * leaves with QUIT, without, or in the middle.
+ *
+ * What it lists and reads goes to the ledger, which knows what should be there.
+ */
+#include "base/check.h"
+#include "sim/talk.h"
+#include "sim/town.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    ITEMS_MAX = 4096,
+    COMMAND_MAX = 120,
+    POP3_PORT = 110,
+    MESSAGE_MAX = 8 << 20,
+    AT_ONCE_MAX = 12
+};
+
+enum phase { GREETING, USER, PASS, STAT, UIDL, LIST, READING, DELETING, RESETTING, QUITTING };
+
+struct item {
+    char uidl[UIDL_MAX];
+    uint64_t octets;
+    struct copy *copy; /* NULL: not known yet */
+    bool read, deleted;
+};
+
+struct reader {
+    struct peer peer;
+    struct talk talk;
+    struct box *box;
+    enum phase phase;
+    uint32_t rude;
+    uint64_t listing, asked_us;
+    struct item *items;
+    size_t count; /* of items */
+    size_t stat_count;
+    uint64_t stat_octets;
+    bool in_lines;          /* of a reply that has several */
+    size_t asked, answered; /* READING, DELETING: items, in order */
+    size_t at_once;
+    struct buffer message;
+    uint64_t octets; /* of it, as they came */
+    struct event leaves;
+};
+
+/* --- Its end --- */
+
+static void free_it(struct event *e)
+{
+    struct reader *r = OWNER_OF(e, struct reader, leaves);
+    buffer_clear(&r->talk.in);
+    buffer_clear(&r->talk.out);
+    buffer_clear(&r->message);
+    free(r->items);
+    free(r);
+}
+
+static void leave(struct peer *peer)
+{
+    struct reader *r = OWNER_OF(peer, struct reader, peer);
+    talk_close(&r->talk);
+    for (size_t i = 0; i < r->count && r->phase < QUITTING; i++)
+        if (r->items[i].deleted && r->items[i].copy)
+            r->items[i].copy->spared = true;
+    peer_left(peer);
+    r->leaves.fire = free_it;
+    event_in(&r->leaves, 0);
+}
+
+static void ended(struct talk *t)
+{
+    leave(&OWNER_OF(t, struct reader, talk)->peer);
+}
+
+static void be_rude(struct event *e)
+{
+    fault_count(FAULT_RUDE);
+    leave(&OWNER_OF(e, struct reader, leaves)->peer);
+}
+
+static bool goes_away(struct reader *r)
+{
+    if (!chance_of(r->rude))
+        return false;
+    event_in(&r->leaves, chance_below(4) ? 0 : chance_below(100000));
+    return true;
+}
+
+/* --- Asking --- */
+
+static void say(struct reader *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void say(struct reader *r, const char *format, ...)
+{
+    char line[COMMAND_MAX];
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    trace_show("reader of %s: %.*s", r->box->address, len - 2, line);
+    talk_say(&r->talk, (struct bytes){ (const uint8_t *)line, (size_t)len });
+}
+
+/* From now on what it has deleted may be gone. */
+static void quit(struct reader *r)
+{
+    r->phase = QUITTING;
+    for (size_t i = 0; i < r->count; i++)
+        if (r->items[i].deleted && r->items[i].copy)
+            r->items[i].copy->removal = COPY_IN_DOUBT;
+    say(r, "QUIT\r\n");
+}
+
+static void after_deleting(struct reader *r)
+{
+    if (chance_below(12) == 0 && !r->peer.town->audits) {
+        r->phase = RESETTING;
+        say(r, "RSET\r\n");
+    } else {
+        quit(r);
+    }
+}
+
+static bool wants(const struct reader *r, const struct item *item)
+{
+    if (r->phase == READING)
+        return !item->copy || r->peer.town->audits || chance_below(20) == 0;
+    return item->copy && chance_below(10) > 0;
+}
+
+static void go_on(struct reader *r);
+
+static void end_phase(struct reader *r)
+{
+    r->asked = r->answered = 0;
+    if (r->phase == READING) {
+        ledger_end_listing(r->box, r->listing, r->asked_us);
+        r->phase = DELETING;
+        if (!r->peer.town->audits && chance_below(4)) {
+            go_on(r);
+            return;
+        }
+    }
+    after_deleting(r);
+}
+
+/* Skips what is not wanted; `read` and `deleted` are set when it is asked for. */
+static void go_on(struct reader *r)
+{
+    while (r->asked < r->count && r->asked - r->answered < r->at_once) {
+        struct item *item = &r->items[r->asked];
+        if (!wants(r, item)) {
+            if (r->asked != r->answered)
+                return; /* answers come in order: skip when they have come */
+            r->asked++;
+            r->answered++;
+            continue;
+        }
+        r->asked++;
+        if (r->phase == READING)
+            say(r, "RETR %zu\r\n", r->asked);
+        else
+            say(r, "DELE %zu\r\n", r->asked);
+        item->deleted |= r->phase == DELETING;
+    }
+    if (r->answered == r->count)
+        end_phase(r);
+}
+
+/* --- Hearing --- */
+
+static bool take_number(struct text *rest, uint64_t *out)
+{
+    struct text word;
+    return text_word(rest, &word) && text_to_u64(word, out);
+}
+
+static void hear_item(struct reader *r, struct text line)
+{
+    struct text rest = line;
+    uint64_t number = 0, octets = 0;
+    bool ok = take_number(&rest, &number);
+    rest = text_trim(rest);
+    if (r->phase == UIDL && ok && number == r->count + 1 && number <= ITEMS_MAX) {
+        struct item *item = &r->items[r->count++];
+        *item = (struct item){ 0 };
+        snprintf(item->uidl, sizeof item->uidl, "%.*s", TEXT_ARGS(rest));
+        item->copy = ledger_find(r->peer.town->ledger, r->box, item->uidl);
+        if (item->copy)
+            ledger_listed(item->copy, r->listing, r->asked_us);
+        return;
+    }
+    ok = ok && r->phase == LIST && number >= 1 && number <= r->count && take_number(&rest, &octets);
+    world_expect(CHECK_ORDER, ok, "%s: this line is not of a listing: %.*s", r->box->address,
+                 TEXT_ARGS(line));
+    if (ok)
+        r->items[number - 1].octets = octets;
+}
+
+static void hear_message(struct reader *r)
+{
+    struct item *item = &r->items[r->answered++];
+    world_expect(CHECK_SIZES, item->octets == r->octets,
+                 "%s: LIST says %llu octets of %s, and RETR gives %llu", r->box->address,
+                 (unsigned long long)item->octets, item->uidl, (unsigned long long)r->octets);
+    struct copy *copy =
+        ledger_read(r->peer.town->ledger, r->box, item->uidl, buffer_as_text(&r->message));
+    if (copy && !item->copy)
+        ledger_listed(copy, r->listing, r->asked_us);
+    item->copy = copy;
+    r->peer.town->audited += r->peer.town->audits;
+    r->message.len = 0;
+    r->octets = 0;
+    go_on(r);
+}
+
+static void check_sizes(const struct reader *r)
+{
+    uint64_t octets = 0;
+    for (size_t i = 0; i < r->count; i++)
+        octets += r->items[i].octets;
+    world_expect(CHECK_SIZES, r->count == r->stat_count && octets == r->stat_octets,
+                 "%s: STAT says %zu and %llu octets, UIDL and LIST %zu and %llu", r->box->address,
+                 r->stat_count, (unsigned long long)r->stat_octets, r->count,
+                 (unsigned long long)octets);
+}
+
+/* A line of many; the dot ends them. */
+static void hear_line(struct reader *r, struct text line)
+{
+    if (!text_equal(line, T("."))) {
+        if (line.len && line.at[0] == '.')
+            line = text_skip(line, 1);
+        if (r->phase != READING) {
+            hear_item(r, line);
+            return;
+        }
+        buffer_text(&r->message, line);
+        buffer_text(&r->message, T("\r\n"));
+        r->octets += line.len + 2;
+        return;
+    }
+    r->in_lines = false;
+    if (r->phase == UIDL) {
+        r->phase = LIST;
+        say(r, "LIST\r\n");
+    } else if (r->phase == LIST) {
+        check_sizes(r);
+        r->phase = READING;
+        go_on(r);
+    } else {
+        hear_message(r);
+    }
+}
+
+static void hear_quit(struct reader *r, bool ok)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (ok && r->items[i].deleted && r->items[i].copy)
+            r->items[i].copy->removal = COPY_REMOVED;
+}
+
+static void forget_deletions(struct reader *r)
+{
+    for (size_t i = 0; i < r->count; i++)
+        r->items[i].deleted = false;
+}
+
+static void hear_stat(struct reader *r, struct text rest)
+{
+    uint64_t count = 0;
+    bool ok = take_number(&rest, &count) && take_number(&rest, &r->stat_octets);
+    r->stat_count = (size_t)count;
+    world_expect(CHECK_ORDER, ok, "%s: STAT says nonsense", r->box->address);
+    r->phase = UIDL;
+    say(r, "UIDL\r\n");
+}
+
+/* Whoever is refused goes, and comes another time. */
+static void hear_ok(struct reader *r, struct text rest)
+{
+    switch (r->phase) {
+    case GREETING:
+        r->phase = USER;
+        say(r, "USER %s\r\n", r->box->address);
+        break;
+    case USER:
+        r->phase = PASS;
+        r->asked_us = world_time_us();
+        say(r, "PASS " TOWN_PASSWORD "\r\n");
+        break;
+    case PASS:
+        r->phase = STAT;
+        say(r, "STAT\r\n");
+        break;
+    case STAT:
+        hear_stat(r, rest);
+        break;
+    case UIDL:
+    case LIST:
+    case READING:
+        r->in_lines = true;
+        break;
+    case DELETING:
+        r->answered++;
+        go_on(r);
+        break;
+    case RESETTING:
+        forget_deletions(r);
+        quit(r);
+        break;
+    case QUITTING:
+        hear_quit(r, true);
+        r->peer.town->audit_done = true;
+        break;
+    }
+}
+
+static void heard(struct talk *t, struct text line)
+{
+    struct reader *r = OWNER_OF(t, struct reader, talk);
+    if (event_is_set(&r->leaves))
+        return;
+    if (r->in_lines) {
+        hear_line(r, line);
+        return;
+    }
+    trace_show("reader of %s hears: %.*s", r->box->address, TEXT_ARGS(line));
+    bool ok = text_starts(line, T("+OK")), no = text_starts(line, T("-ERR"));
+    world_expect(
+        CHECK_ORDER,
+        ok || (no && (r->phase < STAT || r->phase == QUITTING ||
+                      text_starts(line, T("-ERR [SYS/")) || text_starts(line, T("-ERR [IN-USE]")))),
+        "%s: no reply to what was asked: %.*s", r->box->address, TEXT_ARGS(line));
+    if (goes_away(r))
+        return;
+    if (ok)
+        hear_ok(r, text_skip(line, 3));
+    else if (r->phase != QUITTING)
+        event_in(&r->leaves, 0);
+}
+
+void reader_start(struct town *town, struct box *box)
+{
+    struct reader *r = calloc(1, sizeof *r);
+    CHECK(r);
+    r->items = calloc(ITEMS_MAX, sizeof *r->items);
+    CHECK(r->items);
+    r->box = box;
+    r->rude = world_now()->weather.rude / 2;
+    r->at_once = (size_t)chance_from(1, AT_ONCE_MAX);
+    r->listing = ledger_begin_listing(town->ledger);
+    r->leaves = (struct event){ .fire = be_rude, .host = &town->world->hosts[0] };
+    r->talk.heard = heard;
+    r->talk.ended = ended;
+    buffer_init(&r->message, MESSAGE_MAX);
+    peer_came(&r->peer, town, leave);
+    struct endpoint from = town_address(), to = town->world->hosts[box->host].address;
+    to.port = POP3_PORT;
+    talk_start(&r->talk, town->loop, &from, &to);
+}

@@ -1,0 +1,214 @@
+/* run.c - one world from its beginning to its end: faults, then calm, then the last audit.
+ *
+ *   STORM    peers come and go, and everything goes wrong now and then, until all letters were
+ * tried CALM     nothing goes wrong any more; whoever is here finishes, servers that are down come
+ * up AUDIT    every box is read to its end and nothing is deleted: the ledger must come out even
+ *   END      the servers stop in the ordinary way; their stores are verified
+ */
+#include "sim/run.h"
+
+#include "base/check.h"
+#include "sim/node.h"
+#include "sim/town.h"
+#include "sim/vfs.h"
+
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LOOK_US = 500 * 1000, USERS_MAX = 6, CALM_US_MAX = 4 * 3600 * 1000 };
+
+enum phase { STORM, CALM, AUDIT, END };
+
+struct run {
+    struct world world;
+    struct ledger *ledger;
+    struct town town;
+    struct node nodes[HOSTS_MAX];
+    unsigned node_count;
+    enum phase phase;
+    size_t audited; /* boxes */
+    uint64_t calm_since_us;
+    struct event look;
+    struct run_result *result;
+};
+
+bool run_set_up(void)
+{
+    return vfs_set_up();
+}
+
+/* --- Weather --- */
+
+/* Nothing, seldom, often. */
+static uint32_t likelihood(uint32_t seldom, uint32_t often)
+{
+    static const unsigned dice = 3;
+    switch (chance_below(dice)) {
+    case 0:
+        return 0;
+    case 1:
+        return seldom;
+    default:
+        return often;
+    }
+}
+
+static void draw_weather(struct weather *w, uint64_t storm_us)
+{
+    *w = (struct weather){
+        .cut = likelihood(5000, 100000),
+        .stall = likelihood(100, 3000),
+        .short_write = likelihood(1000, 300000),
+        .crumbs = likelihood(1000, 100000),
+        .rude = likelihood(2000, 20000),
+        .disk_crash = likelihood(10, 200),
+        .write_error = likelihood(0, 300),
+        .sync_error = likelihood(0, 1000),
+        .read_error = 0,
+        .cold_read = likelihood(10000, 500000),
+        .torn = likelihood(10000, 300000),
+        .lost = likelihood(100000, 500000),
+        .dns = likelihood(1000, 50000),
+        .crash_every_us = chance_below(4) ? storm_us / chance_from(2, 30) : 0,
+        .latency_us = likelihood(2000, 100000),
+    };
+}
+
+/* --- Phases --- */
+
+static bool all_up(const struct run *r)
+{
+    for (unsigned i = 0; i < r->node_count; i++)
+        if (!r->nodes[i].server || r->nodes[i].host->dead)
+            return false;
+    return true;
+}
+
+static bool all_down(const struct run *r)
+{
+    for (unsigned i = 0; i < r->node_count; i++)
+        if (r->nodes[i].server)
+            return false;
+    return true;
+}
+
+static void begin_calm(struct run *r)
+{
+    trace_words("the storm is over");
+    r->world.calm = true;
+    r->calm_since_us = r->world.now_us;
+    r->phase = CALM;
+}
+
+static void begin_audit(struct run *r)
+{
+    trace_words("the audit begins");
+    r->town.audits = true;
+    r->town.audit_done = false;
+    r->phase = AUDIT;
+}
+
+static void begin_end(struct run *r)
+{
+    ledger_close_books(r->ledger);
+    for (unsigned i = 0; i < r->node_count; i++)
+        node_stop(&r->nodes[i]);
+    r->phase = END;
+}
+
+static void end(struct run *r)
+{
+    for (unsigned i = 0; i < r->node_count && !r->world.failed; i++)
+        node_examine(&r->nodes[i], true);
+    r->world.ends = true;
+}
+
+/* A box that is in use yet is tried again. */
+static void audit_next(struct run *r)
+{
+    r->audited += r->town.audit_done;
+    r->town.audit_done = false;
+    if (r->audited == ledger_box_count(r->ledger))
+        begin_end(r);
+    else
+        reader_start(&r->town, ledger_box(r->ledger, r->audited));
+}
+
+/* Looks now and then whether the phase is over. */
+static void look(struct event *e)
+{
+    struct run *r = OWNER_OF(e, struct run, look);
+    bool quiet = list_empty(&r->town.peers);
+    if (r->phase == STORM && r->town.letters_left == 0)
+        begin_calm(r);
+    else if (r->phase == CALM && quiet && all_up(r))
+        begin_audit(r);
+    else if (r->phase == AUDIT && quiet)
+        audit_next(r);
+    else if (r->phase == END && all_down(r))
+        end(r);
+    if (r->phase != STORM && r->world.now_us - r->calm_since_us > (uint64_t)CALM_US_MAX * 1000)
+        world_fail("hours after the storm it is still not calm");
+    r->result->steps = r->world.steps;
+    event_in(e, LOOK_US);
+}
+
+/* --- The whole --- */
+
+static void open_world(struct run *r, const struct run_options *o)
+{
+    uint64_t storm_us = o->hours * 3600 * 1000000;
+    world_init(&r->world, o->seed);
+    world_enter(&r->world);
+    r->world.show_from = o->show_from;
+    sqlite3_randomness(0, NULL);
+    draw_weather(&r->world.weather, storm_us);
+    r->ledger = ledger_new();
+    r->world.ledger = r->ledger;
+    r->node_count = o->nodes;
+    for (unsigned i = 0; i < o->nodes; i++)
+        node_open(&r->nodes[i], &r->world, r->ledger, (unsigned)chance_from(1, USERS_MAX));
+    r->town.letters_left = o->letters;
+    r->town.pause_us = storm_us / (o->letters / 8 + 1);
+    town_open(&r->town, &r->world, r->ledger);
+    r->look = (struct event){ .fire = look, .host = &r->world.hosts[0] };
+    event_in(&r->look, LOOK_US);
+}
+
+static void tell(const struct run *r, struct run_result *result)
+{
+    const struct world *w = &r->world;
+    result->failed = w->failed;
+    memcpy(result->why, w->why, sizeof result->why);
+    result->steps = w->steps;
+    result->world_us = w->now_us;
+    result->trace = w->trace;
+    result->sessions = r->town.sessions;
+    for (unsigned i = 0; i < r->node_count; i++)
+        result->crashes += r->nodes[i].crashes;
+    result->letters = ledger_figures(r->ledger);
+    memcpy(result->faults, w->faults, sizeof result->faults);
+    memcpy(result->checks, w->checks, sizeof result->checks);
+    result->over = true;
+}
+
+void run_world(const struct run_options *o, struct run_result *result)
+{
+    static const struct run nothing;
+    struct run *r = malloc(sizeof *r);
+    CHECK(r);
+    *r = nothing;
+    r->result = result;
+    open_world(r, o);
+    world_run(&r->world);
+    tell(r, result);
+    if (!r->world.failed) {
+        for (unsigned i = 0; i < r->node_count; i++)
+            node_close(&r->nodes[i]);
+        town_close(&r->town);
+    }
+    ledger_free(&r->ledger);
+    world_clear(&r->world);
+    free(r);
+}

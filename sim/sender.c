@@ -1,0 +1,393 @@
+/* sender.c - a peer that brings mail by SMTP: politely, all at once, in chunks, or only half.
+ *
+ * It keeps what it has asked in a queue, and every reply has to be one to the first of it: a
+ * recipient who exists is never refused for good, and one who does not is never taken.
+ */
+#include "base/check.h"
+#include "sim/talk.h"
+#include "sim/town.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ASKS_MAX = 64, CHUNKS_MAX = 4, COMMAND_MAX = 200, SMTP_PORT = 25 };
+
+enum ask_kind {
+    ASK_GREETING,
+    ASK_HELLO,
+    ASK_MAIL,
+    ASK_KNOWN,
+    ASK_UNKNOWN,
+    ASK_DATA,
+    ASK_TEXT,
+    ASK_CHUNK,
+    ASK_LAST_CHUNK,
+    ASK_RESET,
+    ASK_NOTHING,
+    ASK_QUIT
+};
+
+struct ask {
+    enum ask_kind kind;
+    struct copy *copy; /* ASK_KNOWN */
+};
+
+struct sender {
+    struct peer peer;
+    struct talk talk;
+    unsigned host;
+    bool pipelining, chunks;
+    uint32_t rude; /* how likely it goes away at any reply */
+    unsigned transactions;
+    struct ask asks[ASKS_MAX]; /* asked, in order */
+    size_t first, count;
+    struct ask plan[ASKS_MAX]; /* of this transaction, still to be asked */
+    size_t planned, next;
+    bool is_open; /* a transaction, as far as the other end knows */
+    struct letter *letter;
+    struct buffer text; /* of the letter */
+    size_t sent;        /* chunks: of it */
+    bool quits;         /* there is nothing more to hear */
+    struct event leaves;
+};
+
+/* --- Its end --- */
+
+static void free_it(struct event *e)
+{
+    struct sender *s = OWNER_OF(e, struct sender, leaves);
+    buffer_clear(&s->talk.in);
+    buffer_clear(&s->talk.out);
+    buffer_clear(&s->text);
+    free(s);
+}
+
+static void leave(struct peer *peer)
+{
+    struct sender *s = OWNER_OF(peer, struct sender, peer);
+    talk_close(&s->talk);
+    if (s->letter)
+        letter_decide(s->letter, s->letter->offered ? FATE_UNKNOWN : FATE_REFUSED);
+    peer_left(peer);
+    s->leaves.fire = free_it;
+    event_in(&s->leaves, 0);
+}
+
+static void ended(struct talk *t)
+{
+    leave(&OWNER_OF(t, struct sender, talk)->peer);
+}
+
+static void be_rude(struct event *e)
+{
+    fault_count(FAULT_RUDE);
+    leave(&OWNER_OF(e, struct sender, leaves)->peer);
+}
+
+/* --- Asking --- */
+
+static void await(struct sender *s, struct ask ask)
+{
+    CHECK(s->count < ASKS_MAX);
+    s->asks[(s->first + s->count++) % ASKS_MAX] = ask;
+}
+
+static void say(struct sender *s, struct ask ask, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void say(struct sender *s, struct ask ask, const char *format, ...)
+{
+    char line[COMMAND_MAX];
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    trace_show("sender: %.*s", len > 2 ? len - 2 : len, line);
+    await(s, ask);
+    talk_say(&s->talk, (struct bytes){ (const uint8_t *)line, (size_t)len });
+}
+
+static void plan(struct sender *s, enum ask_kind kind, struct copy *copy)
+{
+    if (s->planned < ASKS_MAX)
+        s->plan[s->planned++] = (struct ask){ kind, copy };
+}
+
+/* Half of those who are rude wait a moment first, so that the last thing said may be heard. */
+static bool goes_away(struct sender *s)
+{
+    if (!chance_of(s->rude))
+        return false;
+    if (s->talk.stream && chance_below(2))
+        talk_end_output(&s->talk);
+    event_in(&s->leaves, chance_below(4) ? 0 : chance_below(200000));
+    return true;
+}
+
+static void say_text(struct sender *s)
+{
+    struct buffer out;
+    struct text rest = buffer_as_text(&s->text), line;
+    buffer_init(&out, s->text.len * 2 + 16);
+    while (rest.len) {
+        bool ended_line = text_cut(&rest, '\n', &line);
+        if (line.len && line.at[0] == '.')
+            buffer_byte(&out, '.');
+        buffer_text(&out, line);
+        if (ended_line)
+            buffer_byte(&out, '\n');
+    }
+    if (chance_of(s->rude)) {
+        talk_say(&s->talk, (struct bytes){ out.at, (size_t)chance_below(out.len) });
+        event_in(&s->leaves, chance_below(100000));
+    } else {
+        s->letter->offered = true;
+        buffer_text(&out, T(".\r\n"));
+        CHECK(!out.failed);
+        await(s, (struct ask){ ASK_TEXT, NULL });
+        talk_say(&s->talk, buffer_bytes(&out));
+        goes_away(s);
+    }
+    buffer_clear(&out);
+}
+
+static void say_chunk(struct sender *s, bool last)
+{
+    size_t left = s->text.len - s->sent, len = last ? left : (size_t)chance_below(left + 1);
+    if (last && chance_of(s->rude)) {
+        event_in(&s->leaves, 0);
+        return;
+    }
+    s->letter->offered |= last;
+    say(s, (struct ask){ last ? ASK_LAST_CHUNK : ASK_CHUNK, NULL }, "BDAT %zu%s\r\n", len,
+        last ? " LAST" : "");
+    talk_say(&s->talk, (struct bytes){ s->text.at + s->sent, len });
+    s->sent += len;
+}
+
+static void ask_next(struct sender *s)
+{
+    struct ask ask = s->plan[s->next++];
+    switch (ask.kind) {
+    case ASK_MAIL:
+        say(s, ask, "MAIL FROM:<%s>%s\r\n", s->letter->sender, chance_below(3) ? "" : " SIZE=90");
+        break;
+    case ASK_KNOWN:
+        say(s, ask, "RCPT TO:<%s>\r\n", ask.copy->box->address);
+        break;
+    case ASK_UNKNOWN:
+        say(s, ask, chance_below(2) ? "RCPT TO:<nobody@d%u.test>\r\n" : "RCPT TO:<x%u@z.test>\r\n",
+            s->host);
+        break;
+    case ASK_DATA:
+        say(s, ask, "DATA\r\n");
+        break;
+    case ASK_CHUNK:
+    case ASK_LAST_CHUNK:
+        say_chunk(s, ask.kind == ASK_LAST_CHUNK);
+        break;
+    case ASK_RESET:
+        say(s, ask, "RSET\r\n");
+        break;
+    case ASK_QUIT:
+        say(s, ask, "QUIT\r\n");
+        break;
+    default:
+        say(s, ask, "NOOP\r\n");
+        break;
+    }
+}
+
+static void go_on(struct sender *s)
+{
+    while (s->next < s->planned && !event_is_set(&s->leaves) && (s->pipelining || s->count == 0))
+        ask_next(s);
+}
+
+/* --- A transaction --- */
+
+static bool has_box(const struct letter *letter, const struct box *box)
+{
+    for (unsigned i = 0; i < letter->copy_count; i++)
+        if (letter->copies[i].box == box)
+            return true;
+    return false;
+}
+
+static void plan_recipients(struct sender *s)
+{
+    struct ledger *ledger = s->peer.town->ledger;
+    uint64_t wanted = chance_from(1, chance_below(3) ? 1 : LETTER_COPIES_MAX - 1);
+    for (; wanted; wanted--) {
+        struct box *box = ledger_box(ledger, (size_t)chance_below(ledger_box_count(ledger)));
+        if (chance_below(12) == 0)
+            plan(s, ASK_UNKNOWN, NULL);
+        else if (box->host == s->host && !has_box(s->letter, box))
+            plan(s, ASK_KNOWN, letter_add(s->letter, box));
+    }
+}
+
+static void begin_letter(struct sender *s)
+{
+    char sender[BOX_ADDRESS_MAX];
+    s->planned = s->next = s->sent = 0;
+    s->peer.town->letters_left -= s->peer.town->letters_left > 0;
+    snprintf(sender, sizeof sender, "s%llu@outside.test", (unsigned long long)chance_below(30));
+    s->letter = ledger_new_letter(s->peer.town->ledger, sender, !s->chunks);
+    buffer_clear(&s->text);
+    letter_write(s->letter, &s->text);
+    if (s->is_open)
+        plan(s, ASK_RESET, NULL);
+    s->is_open = true;
+    plan(s, ASK_MAIL, NULL);
+    plan_recipients(s);
+    if (chance_below(20) == 0) {
+        plan(s, ASK_RESET, NULL);
+        return;
+    }
+    if (chance_below(10) == 0)
+        plan(s, ASK_NOTHING, NULL);
+    for (uint64_t more = s->chunks ? chance_below(CHUNKS_MAX) : 0; more; more--)
+        plan(s, ASK_CHUNK, NULL);
+    plan(s, s->chunks ? ASK_LAST_CHUNK : ASK_DATA, NULL);
+}
+
+static void end_letter(struct sender *s, enum fate fate)
+{
+    if (s->letter)
+        letter_decide(s->letter, fate);
+    s->is_open &= fate != FATE_ACCEPTED;
+    s->letter = NULL;
+}
+
+/* All that was asked is answered, and nothing is planned. */
+static void next_letter(struct sender *s)
+{
+    end_letter(s, FATE_REFUSED);
+    if (s->transactions > 0) {
+        s->transactions--;
+        begin_letter(s);
+    } else {
+        s->planned = s->next = 0;
+        plan(s, ASK_QUIT, NULL);
+    }
+    go_on(s);
+}
+
+/* --- Replies --- */
+
+struct reply {
+    unsigned code;
+    struct text words;
+};
+
+static void expect_order(const struct sender *s, bool holds, const char *to,
+                         const struct reply *reply)
+{
+    (void)s;
+    world_expect(CHECK_ORDER, holds, "the reply to %s is %u%.*s", to, reply->code,
+                 TEXT_ARGS(reply->words));
+}
+
+static void hear_recipient(struct sender *s, const struct ask *ask, const struct reply *reply)
+{
+    unsigned kind = reply->code / 100;
+    if (ask->kind == ASK_UNKNOWN) {
+        expect_order(s, kind == 5 || kind == 4, "a recipient who does not exist", reply);
+    } else {
+        expect_order(s, kind == 2 || kind == 4 || reply->code == 503, "one who exists", reply);
+        ask->copy->refused = kind != 2;
+    }
+}
+
+/* 421 may say that the server stops while the message is on its way into the store. */
+static void hear_end(struct sender *s, const struct reply *reply)
+{
+    end_letter(s, reply->code == 250   ? FATE_ACCEPTED
+                  : reply->code == 421 ? FATE_UNKNOWN
+                                       : FATE_REFUSED);
+}
+
+static void hear(struct sender *s, const struct reply *reply)
+{
+    struct ask ask = s->asks[s->first];
+    unsigned kind = reply->code / 100;
+    s->first = (s->first + 1) % ASKS_MAX;
+    s->count--;
+    switch (ask.kind) {
+    case ASK_GREETING:
+        s->quits = kind != 2;
+        if (kind == 2)
+            say(s, (struct ask){ ASK_HELLO, NULL }, "EHLO peer%u.outside.test\r\n", s->host);
+        break;
+    case ASK_MAIL:
+        expect_order(s, kind == 4 || text_starts(reply->words, T(" 2.1.0")), "MAIL", reply);
+        break;
+    case ASK_KNOWN:
+    case ASK_UNKNOWN:
+        hear_recipient(s, &ask, reply);
+        break;
+    case ASK_DATA:
+        expect_order(s, reply->code == 354 || kind >= 4, "DATA", reply);
+        if (reply->code == 354)
+            say_text(s);
+        break;
+    case ASK_TEXT:
+    case ASK_LAST_CHUNK:
+        expect_order(s, kind >= 4 || text_starts(reply->words, T(" 2.0.0 accepted")), "a message",
+                     reply);
+        hear_end(s, reply);
+        break;
+    case ASK_QUIT:
+        expect_order(s, reply->code == 221 || kind == 4, "QUIT", reply);
+        s->quits = true;
+        break;
+    default:
+        expect_order(s, kind == 2 || kind >= 4, "the rest", reply);
+        break;
+    }
+}
+
+static void heard(struct talk *t, struct text line)
+{
+    struct sender *s = OWNER_OF(t, struct sender, talk);
+    uint64_t code = 0;
+    trace_show("sender hears: %.*s", TEXT_ARGS(line));
+    bool well_formed = line.len >= 3 && text_to_u64(text_first(line, 3), &code);
+    world_expect(CHECK_ORDER, well_formed, "this is no reply: %.*s", TEXT_ARGS(line));
+    if (!well_formed || (line.len > 3 && line.at[3] == '-'))
+        return;
+    struct reply reply = { (unsigned)code, text_skip(line, 3) };
+    if (s->count == 0) {
+        world_expect(CHECK_ORDER, reply.code == 421, "a reply to nothing: %.*s", TEXT_ARGS(line));
+        return;
+    }
+    hear(s, &reply);
+    if (s->quits || event_is_set(&s->leaves) || goes_away(s))
+        return;
+    go_on(s);
+    if (s->count == 0 && s->next == s->planned)
+        next_letter(s);
+}
+
+void sender_start(struct town *town, unsigned host)
+{
+    struct sender *s = calloc(1, sizeof *s);
+    CHECK(s);
+    s->host = host;
+    s->pipelining = chance_below(2) == 0;
+    s->chunks = chance_below(3) == 0;
+    s->rude = world_now()->weather.rude;
+    s->transactions = (unsigned)chance_from(1, 5);
+    s->leaves = (struct event){ .fire = be_rude, .host = &town->world->hosts[0] };
+    s->talk.heard = heard;
+    s->talk.ended = ended;
+    buffer_init(&s->text, LETTER_OCTETS_MAX);
+    peer_came(&s->peer, town, leave);
+    struct endpoint from = town_address(), to = town->world->hosts[host].address;
+    to.port = SMTP_PORT;
+    await(s, (struct ask){ ASK_GREETING, NULL });
+    talk_start(&s->talk, town->loop, &from, &to);
+}

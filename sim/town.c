@@ -1,0 +1,72 @@
+/* town.c - everybody outside: they come in bursts. */
+#include "sim/town.h"
+
+#include "base/check.h"
+#include "run/loop.h"
+
+enum { SENDERS_AT_ONCE = 8, READERS_AT_ONCE = 4, PEERS_MAX = 60 };
+
+struct endpoint town_address(void)
+{
+    return (struct endpoint){
+        .family = NET_IPV4,
+        .octets = { 192, 0, (uint8_t)chance_below(200), (uint8_t)chance_from(1, 250) },
+    };
+}
+
+void peer_came(struct peer *p, struct town *t, void (*leave)(struct peer *))
+{
+    p->town = t;
+    p->leave = leave;
+    list_append(&t->peers, &p->link);
+    t->peer_count++;
+    t->sessions++;
+}
+
+void peer_left(struct peer *p)
+{
+    list_remove(&p->link);
+    p->town->peer_count--;
+}
+
+static unsigned any_host(const struct town *t)
+{
+    return 1 + (unsigned)chance_below(t->world->host_count - 1);
+}
+
+static void burst(struct event *e)
+{
+    struct town *t = OWNER_OF(e, struct town, burst);
+    uint64_t senders = chance_below(SENDERS_AT_ONCE + 1);
+    uint64_t readers = chance_below(READERS_AT_ONCE + 1);
+    if (t->letters_left == 0)
+        return;
+    for (; senders && t->letters_left && t->peer_count < PEERS_MAX; senders--)
+        sender_start(t, any_host(t));
+    for (; readers && t->peer_count < PEERS_MAX; readers--)
+        reader_start(t, ledger_box(t->ledger, (size_t)chance_below(ledger_box_count(t->ledger))));
+    event_in(e, chance_below(2 * t->pause_us));
+}
+
+void town_open(struct town *t, struct world *w, struct ledger *ledger)
+{
+    struct error error;
+    t->world = w;
+    t->ledger = ledger;
+    list_init(&t->peers);
+    w->current = &w->hosts[0];
+    CHECK(loop_new(&t->loop, &error));
+    w->current = NULL;
+    t->burst = (struct event){ .fire = burst, .host = &w->hosts[0] };
+    event_in(&t->burst, 1000);
+}
+
+void town_close(struct town *t)
+{
+    while (!list_empty(&t->peers)) {
+        struct peer *p = OWNER_OF(t->peers.next, struct peer, link);
+        p->leave(p);
+    }
+    event_cancel(&t->burst);
+    loop_free(&t->loop);
+}

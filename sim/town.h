@@ -1,0 +1,44 @@
+/* town.h - everybody outside: who sends, who reads, and when they come. */
+#ifndef SIM_TOWN_H
+#define SIM_TOWN_H
+
+#include "sim/ledger.h"
+#include "sim/world.h"
+
+struct loop;
+
+#define TOWN_PASSWORD "every metre of it"
+
+struct town {
+    struct world *world;
+    struct loop *loop;
+    struct ledger *ledger;
+    uint64_t letters_left;
+    uint64_t pause_us; /* between bursts, on average */
+    struct list peers; /* that are here */
+    unsigned peer_count;
+    struct event burst;
+    bool audits;     /* readers read everything and delete nothing */
+    bool audit_done; /* of the box that was read last */
+    uint64_t sessions, rude_ends, audited;
+};
+
+void town_open(struct town *, struct world *, struct ledger *);
+void town_close(struct town *);
+
+/* --- Peers: they free themselves --- */
+
+struct peer {
+    struct list link; /* in town->peers */
+    struct town *town;
+    void (*leave)(struct peer *); /* closes and frees */
+};
+void peer_came(struct peer *, struct town *, void (*leave)(struct peer *));
+void peer_left(struct peer *);
+/* An address from which a peer calls. */
+struct endpoint town_address(void);
+
+void sender_start(struct town *, unsigned host);
+void reader_start(struct town *, struct box *);
+
+#endif
