@@ -35,6 +35,7 @@ typedef enum cli_exit cli_command(struct cli *);
 cli_command cli_user_add, cli_user_passwd, cli_user_del, cli_user_list;
 cli_command cli_alias_add, cli_alias_del, cli_alias_list, cli_alias_import;
 cli_command cli_mailbox_list, cli_mailbox_show;
+cli_command cli_import, cli_export;
 cli_command cli_queue_list, cli_queue_show;
 cli_command cli_queue_retry, cli_queue_hold, cli_queue_release, cli_queue_drop;
 cli_command cli_ban_list, cli_ban_why, cli_ban_lift;

@@ -1,6 +1,7 @@
 /* mailbox.c - godwit mailbox list, show: what is stored, with or without a running server. */
 #include "cli/out.h"
 #include "cli/people.h"
+#include "mail/flags.h"
 #include "store/maildrop.h"
 
 #include <inttypes.h>
@@ -119,6 +120,15 @@ struct messages {
     uint64_t number;
 };
 
+static json_t *flag_names(uint32_t flags)
+{
+    json_t *names = json_array();
+    for (unsigned n = 0; names && mail_flag_name(n); n++)
+        if (flags & 1u << n)
+            json_array_append_new(names, json_string(mail_flag_name(n)));
+    return names;
+}
+
 static bool print_message(void *owner, const struct maildrop_entry *entry)
 {
     struct messages *m = owner;
@@ -129,9 +139,10 @@ static bool print_message(void *owner, const struct maildrop_entry *entry)
     if (!m->json)
         printf("%" PRIu64 " %" PRIu32 " %" PRIu64 " %s %s\n", m->number, entry->uid, entry->octets,
                time, id);
-    else if (!out_json(json_pack("{s:s,s:I,s:I,s:I,s:s}", "id", id, "number", (json_int_t)m->number,
-                                 "uid", (json_int_t)entry->uid, "octets", (json_int_t)entry->octets,
-                                 "arrived", time)))
+    else if (!out_json(json_pack("{s:s,s:I,s:I,s:I,s:s,s:o}", "id", id, "number",
+                                 (json_int_t)m->number, "uid", (json_int_t)entry->uid, "octets",
+                                 (json_int_t)entry->octets, "arrived", time, "flags",
+                                 flag_names(entry->flags))))
         m->failed = true;
     return !m->failed;
 }

@@ -90,18 +90,28 @@ static bool receive_line(int s, struct buffer *to, struct error *e)
     return true;
 }
 
-static enum remote_state understand(struct text line, json_t **answer_out, struct error *e)
+/* Whether the answer is yes; else why not. */
+static bool is_yes(const json_t *answer, struct error *e)
 {
-    json_t *answer = json_loadb(line.at, line.len, JSON_DISABLE_EOF_CHECK, NULL);
     const char *kind = json_string_value(json_object_get(answer, "kind"));
     const char *words = json_string_value(json_object_get(answer, "words"));
-    bool ok = json_is_true(json_object_get(answer, "ok"));
-    if (!ok)
-        error_set(e,
-                  kind && strcmp(kind, "config") == 0    ? ERROR_CONFIG
-                  : kind && strcmp(kind, "refused") == 0 ? ERROR_REFUSED
-                                                         : ERROR_TEMPORARY,
-                  "the server says: %s", words ? words : "something that is no answer");
+    return json_is_true(json_object_get(answer, "ok")) ||
+           error_set(e,
+                     kind && strcmp(kind, "config") == 0    ? ERROR_CONFIG
+                     : kind && strcmp(kind, "refused") == 0 ? ERROR_REFUSED
+                                                            : ERROR_TEMPORARY,
+                     "the server says: %s", words ? words : "something that is no answer");
+}
+
+static json_t *parse(struct text line)
+{
+    return json_loadb(line.at, line.len, JSON_DISABLE_EOF_CHECK, NULL);
+}
+
+static enum remote_state understand(struct text line, json_t **answer_out, struct error *e)
+{
+    json_t *answer = parse(line);
+    bool ok = is_yes(answer, e);
     if (ok)
         *answer_out = answer;
     else
@@ -158,4 +168,64 @@ enum remote_state remote_ask_for(const char *data, json_t *request, json_t **ans
                                  struct error *e)
 {
     return exchange(data, request, (struct bytes){ 0 }, answer_out, e);
+}
+
+/* --- A longer talk --- */
+
+static enum remote_state begin_talk(struct remote_talk *t, const char *data, char *line,
+                                    struct error *e)
+{
+    json_t *answer = NULL;
+    enum remote_state state = reach(data, &t->socket, e);
+    if (state != REMOTE_DONE)
+        return state;
+    if (!send_request(t->socket, line, (struct bytes){ 0 }, e) ||
+        !remote_talk_answer(t, &answer, e)) {
+        remote_talk_close(t);
+        state = REMOTE_REFUSED;
+    }
+    json_decref(answer);
+    return state;
+}
+
+enum remote_state remote_talk_open(struct remote_talk *t, const char *data, json_t *request,
+                                   struct error *e)
+{
+    char *line = request ? json_dumps(request, JSON_COMPACT) : NULL;
+    json_decref(request);
+    buffer_init(&t->in, ANSWER_MAX);
+    t->socket = -1;
+    if (!line) {
+        error_set(e, ERROR_TEMPORARY, "memory is short");
+        return REMOTE_REFUSED;
+    }
+    enum remote_state state = begin_talk(t, data, line, e);
+    free(line);
+    return state;
+}
+
+bool remote_talk_send(struct remote_talk *t, struct bytes octets, struct error *e)
+{
+    return send_all(t->socket, octets.at, octets.len, e);
+}
+
+bool remote_talk_answer(struct remote_talk *t, json_t **answer_out, struct error *e)
+{
+    struct text line, rest;
+    *answer_out = NULL;
+    if (!receive_line(t->socket, &t->in, e))
+        return false;
+    rest = buffer_as_text(&t->in);
+    text_cut(&rest, '\n', &line);
+    *answer_out = parse(line);
+    buffer_take(&t->in, line.len + 1);
+    return is_yes(*answer_out, e);
+}
+
+void remote_talk_close(struct remote_talk *t)
+{
+    if (t->socket >= 0)
+        close(t->socket);
+    t->socket = -1;
+    buffer_clear(&t->in);
 }

@@ -2,6 +2,8 @@
 #include "run/owner.h"
 
 #include <errno.h>
+#include <libgen.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -67,5 +69,26 @@ bool owner_become(const struct owner_wish *wish, char warning_out[ERROR_WORDS_MA
         snprintf(warning_out, ERROR_WORDS_MAX,
                  "there is no account \"%s\": staying %s, the owner of %s", wish->user, user.name,
                  wish->data);
+    return user.uid == 0 || process_become(&user, error);
+}
+
+static bool look_at(const char *path, struct stat *status)
+{
+    char above[PATH_MAX];
+    if (lstat(path, status) == 0)
+        return true;
+    if (errno != ENOENT || (size_t)snprintf(above, sizeof above, "%s", path) >= sizeof above)
+        return false;
+    return lstat(dirname(above), status) == 0;
+}
+
+bool owner_become_of(const char *path, struct error *error)
+{
+    struct stat status;
+    if (!process_is_root())
+        return true;
+    if (!look_at(path, &status))
+        return error_system(error, ERROR_REFUSED, errno, "%s", path);
+    struct process_user user = owner_of(&status);
     return user.uid == 0 || process_become(&user, error);
 }

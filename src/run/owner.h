@@ -21,4 +21,9 @@ struct owner_wish {
  * ERROR_CONFIG: the written account does not exist, or DATA belongs to another one. */
 bool owner_become(const struct owner_wish *, char warning_out[ERROR_WORDS_MAX], struct error *);
 
+/* The same for files of people that root was asked to read or write: becomes the owner of this file
+ * or folder, or of the folder that it would be made in.  A link counts as itself, not as what it
+ * points to.  ERROR_REFUSED: there is not even such a folder. */
+bool owner_become_of(const char *path, struct error *);
+
 #endif

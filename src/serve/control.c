@@ -31,6 +31,11 @@ static void caller_free(struct caller *c)
     free(c);
 }
 
+struct list *control_callers(struct control *control)
+{
+    return &control->callers;
+}
+
 /* --- Answers --- */
 
 static const char *kind_name(enum error_kind kind)
@@ -184,9 +189,9 @@ static const struct {
     const char *name;
     void (*run)(struct caller *, const json_t *request, struct bytes behind);
 } requests[] = {
-    { "reload", ask_reload },       { "directory", ask_directory }, { "purge", ask_purge },
-    { "queue", control_ask_queue }, { "hops", control_ask_hops },   { "ban", control_ask_ban },
-    { "sandbox", ask_sandbox },
+    { "reload", ask_reload },       { "directory", ask_directory },   { "purge", ask_purge },
+    { "queue", control_ask_queue }, { "hops", control_ask_hops },     { "ban", control_ask_ban },
+    { "sandbox", ask_sandbox },     { "import", control_ask_import },
 };
 
 static void run_request(struct caller *c, struct text line, struct bytes behind)
@@ -205,12 +210,8 @@ static void run_request(struct caller *c, struct text line, struct bytes behind)
 
 /* --- The connection --- */
 
-static void on_input(void *owner, struct bytes bytes)
-{
-    struct caller *c = owner;
-    if (c->busy)
-        return;
-    /* Reserved once: growth would leave copies of secrets behind. */
+static void take_request(struct caller *c, struct bytes bytes)
+{ /* Reserved once: growth would leave copies of secrets behind. */
     if ((!c->request.at && !buffer_reserve(&c->request, REQUEST_MAX)) ||
         !buffer_append(&c->request, bytes.at, bytes.len)) {
         refuse(c, ERROR_REFUSED, "the request is too long");
@@ -223,14 +224,26 @@ static void on_input(void *owner, struct bytes bytes)
         refuse(c, ERROR_REFUSED, "the request is too long");
 }
 
+static void on_input(void *owner, struct bytes bytes)
+{
+    struct caller *c = owner;
+    if (c->import)
+        control_import_input(c, bytes); /* which may free the caller */
+    else if (!c->busy)
+        take_request(c, bytes);
+}
+
 static void on_end(void *owner, const struct error *why)
 {
     struct caller *c = owner;
     (void)why;
-    if (!c->busy)
+    if (!c->busy) {
         caller_free(c);
-    else
-        stream_close(&c->stream);
+        return;
+    }
+    stream_close(&c->stream);
+    if (c->import)
+        control_import_gone(c);
 }
 
 static void on_drained(void *owner)
@@ -297,7 +310,9 @@ void control_stop(struct control **control)
     for (struct list *at; (at = list_take_first(&c->callers));) {
         struct caller *caller = OWNER_OF(at, struct caller, link);
         caller->control = NULL;
-        if (!caller->busy)
+        if (caller->import)
+            control_import_stop(caller);
+        else if (!caller->busy)
             caller_free(caller);
     }
     free(c);

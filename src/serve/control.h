@@ -8,10 +8,15 @@
  *   {"do":"queue","op":"hold","selectors":["all"]}      also retry, release, drop (queue/steer.h)
  *   {"do":"hops"}                                       next hops that do not answer
  *   {"do":"sandbox"}                                    whether it is whole: "whole" and "words"
+ *   {"do":"import","mailbox":"...","address":"..."}     messages for a mailbox: answered with
+ *                                                       {"ok":true} once no other import into it is
+ *                                                       under way; then parcels (proto/parcel.h:
+ *                                                       data, keep, drop, end), and the answer
  * Answer: {"ok":true} or {"ok":false,"kind":"refused|temporary|config","words":"..."};
  * to queue with "matched", "changed" and "busy", numbers of recipients; to hops with a list "hops"
  * of
- * {"name","next","waiting","last"}, next in milliseconds since 1970.
+ * {"name","next","waiting","last"}, next in milliseconds since 1970; to import with "stored", also
+ * when it fails.
  */
 #ifndef SERVE_CONTROL_H
 #define SERVE_CONTROL_H

@@ -1,4 +1,4 @@
-/* control_inner.h - between control.c, which hears and answers, and control_queue.c, which does. */
+/* control_inner.h - between control.c, which hears and answers, and those that do. */
 #ifndef SERVE_CONTROL_INNER_H
 #define SERVE_CONTROL_INNER_H
 
@@ -15,7 +15,11 @@ struct caller {
     struct buffer request;
     bool busy; /* something is under way and will answer */
     struct commit commit;
+    struct import *import; /* control_import.c: what comes behind the request goes there */
 };
+
+/* Everybody who is there. */
+struct list *control_callers(struct control *);
 
 /* Sends the reply, which is given back, and says goodbye: the caller is freed, and so are those
  * that have gone meanwhile.  NULL, for want of memory: the connection closes without an answer. */
@@ -26,6 +30,12 @@ void control_fail(struct caller *, const struct error *);
  * request lives for the call. */
 void control_ask_queue(struct caller *, const json_t *request, struct bytes behind);
 void control_ask_hops(struct caller *, const json_t *request, struct bytes behind);
+/* control_import.c: a request that is followed by parcels (proto/parcel.h). */
+void control_ask_import(struct caller *, const json_t *request, struct bytes behind);
+/* The next octets; the caller has gone; the server stops. */
+void control_import_input(struct caller *, struct bytes);
+void control_import_gone(struct caller *);
+void control_import_stop(struct caller *);
 /* control_ban.c: likewise. */
 void control_ask_ban(struct caller *, const json_t *request, struct bytes behind);
 

@@ -30,6 +30,7 @@ struct maildrop_entry {
     uint64_t content_octets;
     struct text prefix;
     bool dot_lines; /* in prefix or content */
+    uint32_t flags; /* mail/flags.h */
     int64_t arrived_ms;
     struct content_place place;
 };
@@ -73,5 +74,17 @@ bool store_each_message(const char *path, mailbox_id,
 /* Appends prefix and content, verified, to `out` in pieces. */
 bool store_show_message(const char *path, const struct maildrop_entry *,
                         bool (*piece)(void *owner, struct bytes), void *owner, struct error *);
+
+/* The same two for many messages: what they need stays open. */
+struct store_view;
+bool store_view_open(const char *path, struct store_view **out, struct error *);
+void store_view_close(struct store_view **);
+/* As the mailbox is now; `each` must not use the view. */
+bool store_view_each(struct store_view *, mailbox_id,
+                     bool (*each)(void *owner, const struct maildrop_entry *), void *owner,
+                     struct error *);
+/* ERROR_REFUSED: the message is gone meanwhile. */
+bool store_view_show(struct store_view *, const struct maildrop_entry *,
+                     bool (*piece)(void *owner, struct bytes), void *owner, struct error *);
 
 #endif

@@ -68,6 +68,9 @@ struct placement {
     struct text address; /* the mailbox's account, for "mailbox opened" when it is new */
     struct text prefix;
     struct content_facts prefix_facts;
+    uint32_t flags; /* mail/flags.h; none for mail that has just arrived */
+    int64_t
+        dated_ms;    /* since when it has been somebody's, for mail from elsewhere; 0: arrived_ms */
     uint32_t uid;    /* out, with STORE_STORED */
     uint64_t modseq; /* out */
 };

@@ -5,6 +5,8 @@
 #include "store/local/store_inner.h"
 #include "store/maildrop.h"
 
+#include <stdlib.h>
+
 bool inspect_open(const char *path, struct inspection *in, struct error *error)
 {
     *in = (struct inspection){ 0 };
@@ -97,19 +99,6 @@ static bool each_message(struct index *index, mailbox_id mailbox, struct message
     return !found || index_each_placement(index, mailbox, 0, &visitor, error) || caller->stopped;
 }
 
-bool store_each_message(const char *path, mailbox_id mailbox,
-                        bool (*each)(void *owner, const struct maildrop_entry *), void *owner,
-                        struct error *error)
-{
-    struct inspection in;
-    struct message_caller caller = { .each = each, .owner = owner };
-    if (!inspect_open(path, &in, error))
-        return false;
-    bool ok = !in.index || each_message(in.index, mailbox, &caller, error);
-    inspect_close(&in);
-    return ok;
-}
-
 /* --- One message --- */
 
 static bool give_content(struct unit_reader *reader, bool (*piece)(void *owner, struct bytes),
@@ -128,28 +117,109 @@ static bool give_content(struct unit_reader *reader, bool (*piece)(void *owner, 
     return true;
 }
 
+static struct unit_place place_of(const struct maildrop_entry *entry)
+{
+    return (struct unit_place){ entry->place.segment, entry->place.offset,
+                                entry->place.frame_octets, entry->place.content_at };
+}
+
+/* A message that is not where it was has been moved since it was listed, or is gone. */
+static bool open_again(struct inspection *in, const struct maildrop_entry *entry,
+                       struct unit_reader **out, struct error *error)
+{
+    char id[MESSAGE_ID_TEXT + 1];
+    struct index_message message;
+    struct unit_place before = place_of(entry);
+    bool found = false, would_block;
+    if (!index_find_message(in->index, entry->message, &message, &found, NULL))
+        return false;
+    if (!found)
+        return error_set(error, ERROR_REFUSED, "message %s is gone",
+                         message_id_print(entry->message, id).at);
+    bool moved = message.place.segment != before.segment || message.place.offset != before.offset;
+    return moved &&
+           unit_open(in->journal, entry->message, &message.place, false, &would_block, out, error);
+}
+
 static bool show(struct inspection *in, const struct maildrop_entry *entry,
                  bool (*piece)(void *owner, struct bytes), void *owner, struct error *error)
 {
-    struct unit_place place = { entry->place.segment, entry->place.offset,
-                                entry->place.frame_octets, entry->place.content_at };
+    struct unit_place place = place_of(entry);
     struct unit_reader *reader = NULL;
     bool would_block;
-    bool ok = inspect_journal(in, error) &&
-              unit_open(in->journal, entry->message, &place, false, &would_block, &reader, error);
-    if (ok && piece(owner, bytes_of_text(entry->prefix)))
+    bool ok =
+        (in->journal || inspect_journal(in, error)) &&
+        (unit_open(in->journal, entry->message, &place, false, &would_block, &reader, error) ||
+         open_again(in, entry, &reader, error));
+    if (ok && (entry->prefix.len == 0 || piece(owner, bytes_of_text(entry->prefix))))
         ok = give_content(reader, piece, owner, error);
     unit_close(&reader);
+    return ok;
+}
+
+/* --- Many messages --- */
+
+struct store_view {
+    struct inspection in;
+};
+
+bool store_view_open(const char *path, struct store_view **out, struct error *error)
+{
+    struct store_view *view = calloc(1, sizeof *view);
+    *out = NULL;
+    if (!view)
+        return error_set(error, ERROR_TEMPORARY, "memory is short");
+    if (!inspect_open(path, &view->in, error)) {
+        free(view);
+        return false;
+    }
+    *out = view;
+    return true;
+}
+
+void store_view_close(struct store_view **view_ref)
+{
+    struct store_view *view = *view_ref;
+    *view_ref = NULL;
+    if (!view)
+        return;
+    inspect_close(&view->in);
+    free(view);
+}
+
+bool store_view_each(struct store_view *view, mailbox_id mailbox,
+                     bool (*each)(void *owner, const struct maildrop_entry *), void *owner,
+                     struct error *error)
+{
+    struct message_caller caller = { .each = each, .owner = owner };
+    return !view->in.index || each_message(view->in.index, mailbox, &caller, error);
+}
+
+bool store_view_show(struct store_view *view, const struct maildrop_entry *entry,
+                     bool (*piece)(void *owner, struct bytes), void *owner, struct error *error)
+{
+    return show(&view->in, entry, piece, owner, error);
+}
+
+/* --- A look at one thing --- */
+
+bool store_each_message(const char *path, mailbox_id mailbox,
+                        bool (*each)(void *owner, const struct maildrop_entry *), void *owner,
+                        struct error *error)
+{
+    struct store_view *view;
+    bool ok =
+        store_view_open(path, &view, error) && store_view_each(view, mailbox, each, owner, error);
+    store_view_close(&view);
     return ok;
 }
 
 bool store_show_message(const char *path, const struct maildrop_entry *entry,
                         bool (*piece)(void *owner, struct bytes), void *owner, struct error *error)
 {
-    struct inspection in;
-    if (!inspect_open(path, &in, error))
-        return false;
-    bool ok = show(&in, entry, piece, owner, error);
-    inspect_close(&in);
+    struct store_view *view;
+    bool ok =
+        store_view_open(path, &view, error) && store_view_show(view, entry, piece, owner, error);
+    store_view_close(&view);
     return ok;
 }

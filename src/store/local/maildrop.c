@@ -68,6 +68,7 @@ struct maildrop_entry maildrop_entry_of(const struct index_placement *p)
         .content_octets = p->octets - p->prefix.len,
         .prefix = p->prefix,
         .dot_lines = p->facts & INDEX_DOT_LINES,
+        .flags = p->flags,
         .arrived_ms = p->placed_ms,
         .place = {
             .segment = p->place.segment,
