@@ -20,7 +20,6 @@ enum {
     BUFFER_MAX = 4 * COMPOSE_TEXT_MAX, /* one line of text, quoted-printable */
     READ_OCTETS = 16 << 10,            /* of a file, at once */
     TYPE_MAX = 200,
-    FILE_NAME_MAX = 4096,
 };
 
 /* What stands around the parts. */
@@ -153,8 +152,8 @@ static void put_file_fields(const struct compose_file *file, struct buffer *b)
 {
     struct buffer name;
     struct text type = type_of(file), word;
-    buffer_init(&name, 3 * FILE_NAME_MAX);
-    charset_to_utf8(NULL, T("utf-8"), text_first(file->name, FILE_NAME_MAX), &name);
+    buffer_init(&name, 3 * COMPOSE_FILE_NAME_MAX);
+    charset_to_utf8(NULL, T("utf-8"), text_first(file->name, COMPOSE_FILE_NAME_MAX), &name);
     struct field f = field_begin(b, T("Content-Type"));
     while (text_word(&type, &word))
         field_put(&f, word);

@@ -24,6 +24,7 @@
 enum {
     COMPOSE_TEXT_MAX = 32 << 20,  /* octets of the text, and of the HTML */
     COMPOSE_FIELD_MAX = 64 << 10, /* octets of one value */
+    COMPOSE_FILE_NAME_MAX = 512,  /* octets of a file's name; no system has longer ones */
     COMPOSE_BOUNDARY_MIN = 16,
     COMPOSE_BOUNDARY_MAX = 50,
 };

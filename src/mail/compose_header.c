@@ -10,6 +10,7 @@
 #include "base/escape.h"
 #include "mail/date.h"
 #include "mail/encode.h"
+#include "mail/harmless.h"
 #include "mail/mailbox_list.h"
 
 #include <string.h>
@@ -20,6 +21,7 @@ enum {
     WORD_MAX = 900, /* of a further field; its line has 998 at the most */
     FIELD_NAME_MAX = 70,
     MESSAGE_ID_MAX = 250,
+    SHOWN_MAX = 40, /* octets of a wrong value in an error */
 };
 
 /* --- What is refused --- */
@@ -42,6 +44,21 @@ static bool check_line(struct text t, const char *what, struct error *e)
     return true;
 }
 
+/* What is wrong with a list of mailboxes, with its beginning so that people find it. */
+static bool refuse_people(struct text value, const char *what, struct error *e)
+{
+    char room[HARMLESS_ROOM(SHOWN_MAX)];
+    struct buffer shown = buffer_over(room, sizeof room);
+    size_t len = value.len < SHOWN_MAX ? value.len : SHOWN_MAX;
+    while (len > 0 && len < value.len && ((uint8_t)value.at[len] & 0xC0) == 0x80)
+        len--;
+    harmless_line(&shown, text_first(value, len));
+    return error_set(e, ERROR_USAGE,
+                     "%s: \"%.*s\" is no mail address; write name@domain or Name "
+                     "<name@domain>, with commas between several",
+                     what, TEXT_ARGS(buffer_as_text(&shown)));
+}
+
 /* A list of mailboxes, whose number is added. */
 static bool check_people(const struct compose *c, struct text value, const char *what,
                          size_t *count, struct error *e)
@@ -58,10 +75,7 @@ static bool check_people(const struct compose *c, struct text value, const char 
             break;
         case MAILBOX_NAME:
         case MAILBOX_LIST_MALFORMED:
-            return error_set(e, ERROR_USAGE,
-                             "%s: \"%.*s\" is no mail address; write name@domain or \"Name "
-                             "<name@domain>\", with commas between several",
-                             what, TEXT_ARGS(text_first(value, 200)));
+            return refuse_people(value, what, e);
         }
         if (a.utf8 && !c->smtputf8)
             return error_set(e, ERROR_USAGE,
