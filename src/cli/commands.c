@@ -94,6 +94,8 @@ static const struct command commands[] = {
       "why an address is shut out or turned away" },
     { "ban", "lift", cli_ban_lift, FILE_ONLY, NULL, 1, 1, "ADDRESS",
       "let an address in again, and forget what it did" },
+    { "agent", NULL, cli_agent, FILE_ONLY, &cli_agent_options, 0, 0, "",
+      "read and write mail at a prompt, with any server" },
     { "version", NULL, cli_version, NONE, NULL, 0, 0, "", "versions of godwit and its libraries" },
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };

@@ -1,0 +1,293 @@
+/* agent.c - godwit agent: a user's mail at a prompt.
+ *
+ * The prompts and the words at them are those of the border (docs/border.md, "The agent"); whatever
+ * is refused is told in the server's words, and the agent goes on.
+ */
+#include "cli/agent.h"
+
+#include "config/nearest.h"
+#include "run/secret.h"
+
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct agent_words {
+    const char *address, *password, *password_file, *password_command, *login, *auth;
+    const char *smtp, *pop, *authorities, *accounts;
+    struct option_list dns;
+    unsigned tls;
+    bool trace;
+};
+static const struct option rows[] = {
+    { "--address", 'e', OPTION_TEXT, "ADDRESS", offsetof(struct agent_words, address),
+      "whose mail it is (else that of the only account in agent.conf)" },
+    { "--password", 'p', OPTION_ANY_TEXT, "PASSWORD", offsetof(struct agent_words, password),
+      "others may see it while the program starts: better a file, a command, or to be asked" },
+    { "--password-file", 0, OPTION_TEXT, "FILE", offsetof(struct agent_words, password_file),
+      "the password is the first line of this file" },
+    { "--password-command", 0, OPTION_TEXT, "COMMAND",
+      offsetof(struct agent_words, password_command),
+      "the password is the first line that this command prints" },
+    { "--smtp", 0, OPTION_TEXT, "HOST[:PORT]", offsetof(struct agent_words, smtp),
+      "the server to send through (else the one that the address leads to)" },
+    { "--pop", 0, OPTION_TEXT, "HOST[:PORT]", offsetof(struct agent_words, pop),
+      "the server that has the mail (else the one that the address leads to)" },
+    { "--dns", 0, OPTION_LIST, "HOST:PORT", offsetof(struct agent_words, dns),
+      "ask this DNS server instead of the system's" },
+    { "--user", 0, OPTION_TEXT, "NAME", offsetof(struct agent_words, login),
+      "log in by this name (else the address)" },
+    { "--auth", 0, OPTION_TEXT, "MECHANISM", offsetof(struct agent_words, auth),
+      "log in this way: PLAIN, LOGIN, SCRAM-SHA-256... (else the strongest that is offered)" },
+    { "--tls", 0, OPTION_CHOICE, "auto|none|may|encrypt|verify", offsetof(struct agent_words, tls),
+      "whether TLS is spoken, and whether the certificate must have the server's name" },
+    { "--ca", 0, OPTION_TEXT, "FILE", offsetof(struct agent_words, authorities),
+      "trust the authorities in this PEM file instead of the system's" },
+    { "--accounts", 0, OPTION_TEXT, "FILE", offsetof(struct agent_words, accounts),
+      "the file of accounts (else ~/.config/godwit/agent.conf)" },
+    { "--trace", 0, OPTION_FLAG, NULL, offsetof(struct agent_words, trace),
+      "show the conversations with servers, with times, passwords masked" },
+};
+const struct option_table cli_agent_options = OPTION_TABLE(rows, struct agent_words);
+
+/* --- Saying --- */
+
+void talk_complain(const struct failure *f)
+{
+    fflush(stdout);
+    cli_say(CLI_NO, "%s", f->words);
+}
+
+void talk_complain_error(const struct error *e)
+{
+    fflush(stdout);
+    cli_fail(e);
+}
+
+/* Questions that nobody typed: what is offered, TLS, the session's character set. */
+static bool is_ours(struct text command)
+{
+    static const char *const verbs[] = { "CAPA", "STLS", "UTF8", "LANG" };
+    struct text verb;
+    text_word(&command, &verb);
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        if (text_equal_nocase(verb, text_of(verbs[i])))
+            return true;
+    return false;
+}
+
+/* The dots of a message's end come as its content, which is shown by whoever asked for it. */
+static void hear(void *owner, enum trace_side side, enum trace_kind kind, struct text line)
+{
+    struct talk *t = owner;
+    if (t->traces && (kind != TRACE_CONTENT || side == TRACE_CLIENT)) {
+        trace_print(stdout, side, kind, line);
+        return;
+    }
+    if (side == TRACE_CLIENT && kind == TRACE_WORDS)
+        t->hides = is_ours(line);
+    bool challenge = text_starts(line, T("+ "));
+    if (side == TRACE_SERVER && kind == TRACE_WORDS && t->asks == ASKS_POP && !t->hides &&
+        !t->quiet && !challenge)
+        screen_line(&t->screen, line);
+}
+
+struct trace talk_trace(struct talk *t)
+{
+    return (struct trace){ hear, t };
+}
+
+bool talk_ask(struct talk *t, enum asks asks, const char *prompt, struct text *out)
+{
+    enum asks before = t->asks;
+    t->asks = asks;
+    enum line_verdict verdict = line_read(t->lines, LINE_WORDS, prompt, out);
+    t->asks = before;
+    return verdict == LINE_READ;
+}
+
+/* --- Commands --- */
+
+void talk_help(const struct talk_command *commands, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        printf("  %-7s %-18s %s\n", commands[i].name, commands[i].words, commands[i].help);
+}
+
+void talk_run(struct talk *t, const struct talk_command *commands, size_t count, struct text line)
+{
+    struct text rest = line, verb;
+    if (!text_word(&rest, &verb))
+        return;
+    struct nearest nearest = nearest_to(verb);
+    for (size_t i = 0; i < count; i++) {
+        nearest_offer(&nearest, commands[i].name);
+        if (!text_equal_nocase(verb, text_of(commands[i].name)))
+            continue;
+        commands[i].run(t, text_trim(rest));
+        return;
+    }
+    fflush(stdout);
+    cli_say(CLI_NO, "%.*s: there is no such command; nearest: %s; help lists them",
+            TEXT_ARGS(text_first(verb, 40)), nearest.name);
+}
+
+static void leave(struct talk *t, struct text words)
+{
+    (void)words;
+    t->over = true;
+}
+
+static void help(struct talk *t, struct text words);
+
+static const struct talk_command commands[] = {
+    { "smtp", "", "write a message and send it: asks for To, Subject, Content", talk_smtp },
+    { "pop", "", "log in where the mail is, and read it", talk_pop },
+    { "cc", "[ADDRESS...]", "who gets a copy of the next message; without words: nobody", talk_cc },
+    { "attach", "[FILE]", "send this file with the next message; without a word: none",
+      talk_attach },
+    { "edit", "", "write the text of the next message in $VISUAL or $EDITOR", talk_edit },
+    { "draft", "", "what the next message has so far", talk_draft },
+    { "forget", "", "start the next message anew", talk_forget },
+    { "help", "", "this", help },
+    { "exit", "", "leave; so does Ctrl-D", leave },
+    { "quit", "", "the same", leave },
+};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static void help(struct talk *t, struct text words)
+{
+    (void)t;
+    (void)words;
+    talk_help(commands, COMMANDS);
+}
+
+const char *talk_command_name(size_t index)
+{
+    return index < COMMANDS ? commands[index].name : NULL;
+}
+
+static void converse(struct talk *t)
+{
+    struct text line;
+    while (!t->over) {
+        t->asks = ASKS_COMMAND;
+        switch (line_read(t->lines, LINE_COMMAND, "[smtp|pop|exit]>>> ", &line)) {
+        case LINE_READ:
+            talk_run(t, commands, COMMANDS, line);
+            break;
+        case LINE_END:
+            t->over = true;
+            break;
+        case LINE_INTERRUPTED:
+            break;
+        }
+    }
+}
+
+/* --- Beginning and end --- */
+
+enum { RESOLVERS_MAX = 8 };
+
+static bool read_resolvers(const struct option_list *dns, struct endpoint *out, struct error *e)
+{
+    if (dns->count > RESOLVERS_MAX)
+        return error_set(e, ERROR_USAGE, "--dns: at most %d servers", RESOLVERS_MAX);
+    for (size_t i = 0; i < dns->count; i++)
+        if (!endpoint_parse(text_of(dns->at[i]), &out[i]))
+            return error_set(e, ERROR_USAGE,
+                             "--dns %.60s: write an address and a port, "
+                             "127.0.0.1:53",
+                             dns->at[i]);
+    return true;
+}
+
+/* The agent lives in one stretch: its options are on the stack of whoever runs it. */
+static bool open_agent(struct talk *t, const struct agent_options *options, struct failure *f)
+{
+    struct error e;
+    char path[STATE_PATH_MAX];
+    struct line_options lines = { .program = "godwit", .complete = talk_complete, .owner = t };
+    if (state_path("history", path))
+        lines.history = path;
+    if (!agent_new(options, &t->agent, f))
+        return false;
+    if (!line_reader_new(&lines, &t->lines, &e))
+        return failure_of(f, &e);
+    return !line_reader_is_terminal(t->lines) || agent_catch_interrupts(t->agent, f);
+}
+
+static enum cli_exit run(struct talk *t, const struct agent_options *options)
+{
+    struct failure f;
+    struct error e;
+    char path[STATE_PATH_MAX] = "";
+    bool ok = open_agent(t, options, &f);
+    if (ok) {
+        if (state_path("addresses", path))
+            known_load(&t->known, path);
+        screen_init(&t->screen);
+        talk_draft_init(&t->draft);
+        buffer_init(&t->message, DRAFT_TEXT_MAX * 4);
+        converse(t);
+        known_save(&t->known, path);
+        talk_forget_message(t);
+        talk_draft_clear(&t->draft);
+        screen_clear(&t->screen);
+    }
+    line_reader_free(&t->lines);
+    agent_free(&t->agent);
+    if (ok)
+        return CLI_DONE;
+    failure_to_error(&f, &e);
+    return cli_fail(&e);
+}
+
+static struct user_wish wish_of(const struct cli *cli, const struct agent_words *w)
+{
+    return (struct user_wish){
+        .address = w->address,
+        .password = (char *)(uintptr_t)w->password,
+        .password_file = w->password_file,
+        .password_command = w->password_command,
+        .login = w->login,
+        .auth = w->auth,
+        .smtp = w->smtp,
+        .pop = w->pop,
+        .authorities = w->authorities,
+        .tls = w->tls ? (enum agent_tls)(w->tls - 1) : AGENT_TLS_AUTO,
+        .tls_written = w->tls != 0,
+        .accounts = w->accounts,
+        .config = cli->file,
+    };
+}
+
+enum cli_exit cli_agent(struct cli *cli)
+{
+    const struct agent_words *w = cli->options;
+    struct user_wish wish = wish_of(cli, w);
+    struct endpoint resolvers[RESOLVERS_MAX];
+    struct failure f;
+    struct error e;
+    struct talk *t = calloc(1, sizeof *t);
+    if (!t)
+        return cli_say(CLI_AGAIN, "memory is short");
+    setlocale(LC_CTYPE, "");
+    t->traces = w->trace;
+    enum cli_exit code;
+    if (!user_open(&t->user, &wish, &f)) {
+        failure_to_error(&f, &e);
+        code = cli_fail(&e);
+    } else if (!read_resolvers(&w->dns, resolvers, &e)) {
+        code = cli_fail(&e);
+    } else {
+        struct agent_options options = { .resolvers = resolvers,
+                                         .resolver_count = w->dns.count,
+                                         .authorities = t->user.wish.authorities };
+        code = run(t, &options);
+    }
+    user_close(&t->user);
+    free(t);
+    return code;
+}
