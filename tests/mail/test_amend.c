@@ -12,6 +12,30 @@
 #include <stdio.h>
 #include <string.h>
 
+static bool memory_is_gone;
+
+void *__real_malloc(size_t);
+void *__real_calloc(size_t, size_t);
+void *__real_realloc(void *, size_t);
+void *__wrap_malloc(size_t);
+void *__wrap_calloc(size_t, size_t);
+void *__wrap_realloc(void *, size_t);
+
+void *__wrap_malloc(size_t size)
+{
+    return memory_is_gone ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return memory_is_gone ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *old, size_t size)
+{
+    return memory_is_gone ? NULL : __real_realloc(old, size);
+}
+
 #define DATE "Date: Sat, 21 Nov 2026 07:41:27 +0000\r\n"
 #define FROM "From: bob@example.org\r\n"
 #define ID   "Message-ID: <M1@mx.example.org>\r\n"
@@ -80,15 +104,20 @@ static void drain(struct amend *a, struct bytes in, struct buffer *to)
 }
 
 /* In three pieces, each of which may be empty. */
-static void run(struct amend *a, struct text in, size_t first, size_t second, struct buffer *to)
+static void pass(struct amend *a, struct text in, size_t first, size_t second, struct buffer *to)
 {
-    buffer_clear(to);
     amend_init(a, &values);
     drain(a, bytes_of_text(text_first(in, first)), to);
     drain(a, bytes_of_text(text_first(text_skip(in, first), second)), to);
     drain(a, bytes_of_text(text_skip(in, first + second)), to);
     amend_end(a);
     drain(a, (struct bytes){ 0 }, to);
+}
+
+static void run(struct amend *a, struct text in, size_t first, size_t second, struct buffer *to)
+{
+    buffer_clear(to);
+    pass(a, in, first, second, to);
 }
 
 static void test_cases_at_every_cut(void **state)
@@ -109,6 +138,21 @@ static void test_cases_at_every_cut(void **state)
         }
     }
     buffer_clear(&out);
+}
+
+/* Memory cannot be short for it: it takes none. */
+static void test_without_memory(void **state)
+{
+    (void)state;
+    static uint8_t room[64 * 1024];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct amend a;
+        struct buffer out = buffer_over(room, sizeof room);
+        memory_is_gone = true;
+        pass(&a, text_of(cases[i].in), 1, 1, &out);
+        memory_is_gone = false;
+        assert_true(text_equal(buffer_as_text(&out), text_of(cases[i].out)));
+    }
 }
 
 /* A second pass finds nothing to do. */
@@ -187,6 +231,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cases_at_every_cut),
+        cmocka_unit_test(test_without_memory),
         cmocka_unit_test(test_twice_is_once),
         cmocka_unit_test(test_author),
         cmocka_unit_test(test_limits),

@@ -24,11 +24,8 @@ static const char *type_name(enum dns_type type)
     static const struct {
         enum dns_type type;
         const char *name;
-    } names[] = { { DNS_MX, "MX" },
-                  { DNS_A, "A" },
-                  { DNS_AAAA, "AAAA" },
-                  { DNS_TLSA, "TLSA" },
-                  { DNS_CNAME, "CNAME" } };
+    } names[] = { { DNS_MX, "MX" },     { DNS_A, "A" },         { DNS_AAAA, "AAAA" },
+                  { DNS_TLSA, "TLSA" }, { DNS_CNAME, "CNAME" }, { DNS_TXT, "TXT" } };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (names[i].type == type)
             return names[i].name;
@@ -58,6 +55,10 @@ static void add_record(struct dns_query *q, struct text words)
     if (q->type == DNS_TLSA) {
         uint8_t *room = (uint8_t *)&q->records[DNS_RECORDS_MAX];
         add_tlsa(r, room + (q->record_count - 1) * TLSA_OCTETS, words);
+        return;
+    }
+    if (q->type == DNS_TXT) {
+        r->data = (struct bytes){ (const uint8_t *)words.at, words.len };
         return;
     }
     if (q->type == DNS_CNAME) {
