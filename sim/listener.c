@@ -58,6 +58,11 @@ bool listener_bind_local(const char *path, int *socket_out, struct error *e)
     return bind_at(&(struct endpoint){ 0 }, socket_out, e);
 }
 
+bool listener_bind_public(const char *path, int *socket_out, struct error *e)
+{
+    return listener_bind_local(path, socket_out, e);
+}
+
 bool listener_start(struct loop *loop, int socket, const struct listener_events *events,
                     void *owner, struct listener **out, struct error *e)
 {

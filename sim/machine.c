@@ -116,6 +116,13 @@ unsigned process_uid(void)
     return 0;
 }
 
+bool process_find_uid(unsigned uid, struct process_user *out, struct error *e)
+{
+    (void)e;
+    *out = (struct process_user){ .uid = uid, .name = "root" };
+    return true;
+}
+
 uint64_t process_raise_descriptors(void)
 {
     return 1 << 20;

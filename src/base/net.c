@@ -109,6 +109,19 @@ bool endpoint_equal_address(const struct endpoint *a, const struct endpoint *b)
     return a->family == b->family && memcmp(a->octets, b->octets, sizeof a->octets) == 0;
 }
 
+struct endpoint endpoint_of_user(uint32_t uid)
+{
+    return (struct endpoint){ .family = NET_LOCAL,
+                              .octets = { (uint8_t)(uid >> 24), (uint8_t)(uid >> 16),
+                                          (uint8_t)(uid >> 8), (uint8_t)uid } };
+}
+
+uint32_t endpoint_user(const struct endpoint *e)
+{
+    return (uint32_t)e->octets[0] << 24 | (uint32_t)e->octets[1] << 16 |
+           (uint32_t)e->octets[2] << 8 | e->octets[3];
+}
+
 /* Each writes at `to` and returns where it ends.  Several endpoints are printed for a message:
  * snprintf() and inet_ntop(), which uses it, would be one of its dearer steps. */
 
@@ -133,6 +146,8 @@ static char *put_address(char *to, const struct endpoint *e)
     char words[INET6_ADDRSTRLEN] = "";
     if (e->family == NET_IPV4)
         return put_ipv4(to, e->octets);
+    if (e->family == NET_LOCAL)
+        return text_put_u64(put_text(to, T("uid ")), endpoint_user(e), 1);
     if (e->family == NET_IPV6)
         inet_ntop(AF_INET6, e->octets, words, sizeof words);
     return put_text(to, text_of(words));
@@ -152,6 +167,8 @@ struct text endpoint_print_address(const struct endpoint *e, char out[ENDPOINT_T
 struct text endpoint_print(const struct endpoint *e, char out[ENDPOINT_TEXT_MAX])
 {
     bool brackets = e->family == NET_IPV6;
+    if (e->family == NET_LOCAL)
+        return endpoint_print_address(e, out);
     char *to = put_text(out, brackets ? T("[") : T(""));
     to = put_text(put_address(to, e), brackets ? T("]:") : T(":"));
     return terminate(out, text_put_u64(to, e->port, 1));
@@ -159,6 +176,8 @@ struct text endpoint_print(const struct endpoint *e, char out[ENDPOINT_TEXT_MAX]
 
 struct text endpoint_print_literal(const struct endpoint *e, char out[ENDPOINT_TEXT_MAX])
 {
+    if (e->family == NET_LOCAL)
+        return endpoint_print_address(e, out);
     char *to = put_text(out, e->family == NET_IPV6 ? T("[IPv6:") : T("["));
     return terminate(out, put_text(put_address(to, e), T("]")));
 }

@@ -5,7 +5,8 @@
 
 #include "base/buffer.h"
 
-enum net_family { NET_NONE, NET_IPV4, NET_IPV6 };
+/* NET_LOCAL is a user of this machine on a local socket: the uid in the first four octets. */
+enum net_family { NET_NONE, NET_IPV4, NET_IPV6, NET_LOCAL };
 
 /* An address and a port; octets in network order, IPv4 in the first four. An IPv4-mapped IPv6
  * address is never held: whoever makes an endpoint turns it into IPv4. */
@@ -35,8 +36,12 @@ bool network_contains(const struct network *, const struct endpoint *);
 bool endpoint_is_loopback(const struct endpoint *);
 bool endpoint_equal_address(const struct endpoint *, const struct endpoint *);
 
+/* The user of a local socket as an endpoint, and back. */
+struct endpoint endpoint_of_user(uint32_t uid);
+uint32_t endpoint_user(const struct endpoint *);
+
 /* Write terminated text of at most ENDPOINT_TEXT_MAX octets and return it.  The literal is that of
- * RFC 5321 4.1.3: "[192.0.2.1]", "[IPv6:2001:db8::1]". */
+ * RFC 5321 4.1.3: "[192.0.2.1]", "[IPv6:2001:db8::1]".  A user is "uid 1000" in all of them. */
 struct text endpoint_print(const struct endpoint *, char out[ENDPOINT_TEXT_MAX]);
 struct text endpoint_print_address(const struct endpoint *, char out[ENDPOINT_TEXT_MAX]);
 struct text endpoint_print_literal(const struct endpoint *, char out[ENDPOINT_TEXT_MAX]);

@@ -39,7 +39,7 @@ cli_command cli_import, cli_export;
 cli_command cli_queue_list, cli_queue_show;
 cli_command cli_queue_retry, cli_queue_hold, cli_queue_release, cli_queue_drop;
 cli_command cli_ban_list, cli_ban_why, cli_ban_lift;
-cli_command cli_agent, cli_check, cli_lab, cli_reload, cli_serve, cli_version;
+cli_command cli_agent, cli_check, cli_lab, cli_reload, cli_sendmail, cli_serve, cli_version;
 
 /* The options of commands that have some of their own, beside their functions. */
 extern const struct option_table cli_user_add_options, cli_user_passwd_options;

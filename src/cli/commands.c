@@ -4,6 +4,7 @@
  * what works stands here.
  */
 #include "cli/cli.h"
+#include "cli/sendmail.h"
 #include "config/nearest.h"
 
 #include <stddef.h>
@@ -96,6 +97,8 @@ static const struct command commands[] = {
       "let an address in again, and forget what it did" },
     { "agent", NULL, cli_agent, FILE_ONLY, &cli_agent_options, 0, 0, "",
       "read and write mail at a prompt, with any server" },
+    { "sendmail", NULL, cli_sendmail, RAW, NULL, 0, ANY, "[OPTIONS] [RECIPIENT...]",
+      "send a message from standard input, as sendmail does for programs of this machine" },
     { "version", NULL, cli_version, NONE, NULL, 0, 0, "", "versions of godwit and its libraries" },
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
@@ -275,6 +278,8 @@ int cli_main(int argc, char **argv)
 {
     struct nearest nearest;
     const char *group = argc > 1 ? argv[1] : NULL;
+    if (argc > 0 && sendmail_is_name(argv[0]))
+        return sendmail_main(argc, argv);
     if (!group) {
         print_all(stderr);
         return CLI_USAGE;

@@ -226,6 +226,14 @@ bool config_trusts(const struct config *c, const struct endpoint *peer)
     return is_in(c->trusted, c->trusted_count, peer);
 }
 
+bool config_trusts_account(const struct config *c, struct text account)
+{
+    for (size_t i = 0; i < c->local_trusted_count; i++)
+        if (text_equal(c->local_trusted[i], account))
+            return true;
+    return false;
+}
+
 bool config_allows(const struct config *c, const struct endpoint *peer)
 {
     return is_in(c->ban_allow, c->ban_allow_count, peer);
@@ -236,7 +244,8 @@ static bool copy_text(struct owned *to, struct text from, struct text *out)
     char *at = arena_take(&to->arena, from.len + 1);
     if (!at)
         return false;
-    memcpy(at, from.at, from.len);
+    if (from.len)
+        memcpy(at, from.at, from.len);
     at[from.len] = 0;
     *out = (struct text){ at, from.len };
     return true;
@@ -247,6 +256,8 @@ bool config_keep(struct config *next, const struct config *now, struct error *e)
     struct owned *o = (struct owned *)(void *)next;
     next->sandbox = now->sandbox;
     if (copy_text(o, now->data, &next->data) && copy_text(o, now->user, &next->user) &&
+        copy_text(o, now->local_socket, &next->local_socket) &&
+        copy_text(o, now->local_spool, &next->local_spool) &&
         (!next->certificate_made || config_name_made(next, &o->arena)))
         return true;
     return error_set(e, ERROR_TEMPORARY, "configuration: memory is short");
@@ -277,5 +288,9 @@ size_t config_needs_restart(const struct config *now, const struct config *next,
         out[count++] = "listen";
     if (now->sandbox != next->sandbox)
         out[count++] = "sandbox";
+    if (text_equal(now->data, next->data) && /* or they are elsewhere for that reason */
+        (!text_equal(now->local_socket, next->local_socket) ||
+         !text_equal(now->local_spool, next->local_spool)))
+        out[count++] = "local";
     return count;
 }

@@ -11,7 +11,15 @@
 #include "base/error.h"
 #include "base/net.h"
 
-enum role { ROLE_SMTP, ROLE_SUBMISSION, ROLE_SUBMISSIONS, ROLE_POP3, ROLE_POP3S, ROLE_COUNT };
+enum role {
+    ROLE_SMTP,
+    ROLE_SUBMISSION,
+    ROLE_SUBMISSIONS,
+    ROLE_POP3,
+    ROLE_POP3S,
+    ROLE_COUNT,
+    ROLE_LOCAL = ROLE_COUNT /* local.socket: no service of a listen section */
+};
 enum cleartext { CLEARTEXT_NEVER, CLEARTEXT_LOOPBACK, CLEARTEXT_ALWAYS };
 enum submission_from { SUBMISSION_FROM_ANY, SUBMISSION_FROM_CHECK };
 enum relay_tls {
@@ -144,6 +152,13 @@ struct config {
     const struct config_blocklist *blocklists;
     size_t blocklist_count;
 
+    struct text local_socket, local_spool; /* absolute paths; empty: there is none */
+    bool local_socket_written;             /* named in the file: not having it is fatal */
+    bool local_standard;                   /* places of an installation, which root makes */
+    struct text local_domain;              /* canonical; empty: users are at hostname only */
+    const struct text *local_trusted;      /* accounts that may use any sender */
+    size_t local_trusted_count;
+
     uint64_t record_keep_ms, record_octets;
     bool record_bodies;
     struct text log_file;
@@ -176,6 +191,8 @@ const struct config_domain *config_domain(const struct config *, struct text nam
 /* The logins that there are, one after the other; NULL past the last. */
 const struct config_login *config_login(const struct config *, size_t index);
 bool config_trusts(const struct config *, const struct endpoint *peer);
+/* Whether a user of the machine may send as anybody: in local.trusted. */
+bool config_trusts_account(const struct config *, struct text account);
 /* In abuse.allow. */
 bool config_allows(const struct config *, const struct endpoint *peer);
 const char *role_name(enum role);
@@ -184,8 +201,9 @@ const char *role_name(enum role);
  * which only says what would be bound.  False: memory is short. */
 bool config_keep(struct config *next, const struct config *now, struct error *);
 
-enum { CONFIG_RESTART_MAX = 4 };
-/* Names of the keys that differ and need a restart (data, user, listen, sandbox), for reload;
+enum { CONFIG_RESTART_MAX = 5 };
+/* Names of the keys that differ and need a restart (data, user, listen, sandbox, local: socket and
+ * spool), for reload;
  * returns how many were written to `out`. */
 size_t config_needs_restart(const struct config *now, const struct config *next,
                             const char *out[CONFIG_RESTART_MAX]);

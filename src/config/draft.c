@@ -86,9 +86,9 @@ void draft_notice(struct draft *d, const char *format, ...)
 
 static struct buffer *lists(struct draft *d, size_t index)
 {
-    struct buffer *const all[] = { &d->listeners, &d->domains,   &d->certificates, &d->routes,
-                                   &d->trusted,   &d->retry,     &d->resolvers,    &d->titles,
-                                   &d->allowed,   &d->blocklists };
+    struct buffer *const all[] = { &d->listeners, &d->domains,    &d->certificates, &d->routes,
+                                   &d->trusted,   &d->retry,      &d->resolvers,    &d->titles,
+                                   &d->allowed,   &d->blocklists, &d->accounts };
     return index < sizeof all / sizeof *all ? all[index] : NULL;
 }
 
@@ -101,7 +101,8 @@ bool draft_init(struct draft *d)
            draft_defaults(d, "relay", d->config) && draft_defaults(d, "auth", d->config) &&
            draft_defaults(d, "submission", d->config) && draft_defaults(d, "dns", d->config) &&
            draft_defaults(d, "limits", d->config) && draft_defaults(d, "abuse", d->config) &&
-           draft_defaults(d, "record", d->config) && draft_defaults(d, "log", d->config);
+           draft_defaults(d, "local", d->config) && draft_defaults(d, "record", d->config) &&
+           draft_defaults(d, "log", d->config);
 }
 
 void draft_clear(struct draft *d)
@@ -148,6 +149,8 @@ static void empty_list(struct draft *d, const struct setting *s)
         buffer_clear(&d->trusted);
     else if (s->read == value_allow)
         buffer_clear(&d->allowed);
+    else if (s->read == value_account)
+        buffer_clear(&d->accounts);
     else if (s->read == value_retry)
         buffer_clear(&d->retry);
     else if (s->read == value_resolver)

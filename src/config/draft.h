@@ -49,6 +49,7 @@ struct draft {
     struct buffer trusted;      /* struct network */
     struct buffer allowed;      /* struct network */
     struct buffer blocklists;   /* struct config_blocklist */
+    struct buffer accounts;     /* struct text */
     struct buffer retry;        /* uint64_t */
     struct buffer resolvers;    /* struct endpoint */
     struct buffer titles;       /* struct draft_title */

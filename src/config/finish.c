@@ -2,6 +2,7 @@
 #include "config/draft.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 struct service {
@@ -10,12 +11,13 @@ struct service {
     uint16_t loopback_port; /* without any file: no privilege needed */
 };
 
-static const struct service services[ROLE_COUNT] = {
+static const struct service services[ROLE_COUNT + 1] = {
     [ROLE_SMTP] = { "smtp", 25, 2525 },
     [ROLE_SUBMISSION] = { "submission", 587, 2587 },
     [ROLE_SUBMISSIONS] = { "submissions", 465, 2465 },
     [ROLE_POP3] = { "pop3", 110, 2110 },
     [ROLE_POP3S] = { "pop3s", 995, 2995 },
+    [ROLE_LOCAL] = { "local", 0, 0 },
 };
 
 const char *role_name(enum role role)
@@ -215,6 +217,8 @@ static bool keep_lists(struct draft *d)
     c->blocklist_count = d->blocklists.len / sizeof *c->blocklists;
     c->routes = keep(d, &d->routes);
     c->route_count = d->routes.len / sizeof *c->routes;
+    c->local_trusted = keep(d, &d->accounts);
+    c->local_trusted_count = d->accounts.len / sizeof *c->local_trusted;
     c->retry_ms = keep(d, &d->retry);
     c->retry_count = d->retry.len / sizeof *c->retry_ms;
     c->resolvers = keep(d, &d->resolvers);
@@ -271,6 +275,45 @@ static bool is_written(const struct draft *d, const char *section, const char *k
     return d->lines[schema_index(schema_find(text_of(section), text_of(key)))] != 0;
 }
 
+/* --- Users of this machine --- */
+
+static bool is_auto(struct text place)
+{
+    return text_equal(place, T("auto"));
+}
+
+static bool place_in_data(struct draft *d, const char *name, struct text *place)
+{
+    struct buffer path;
+    buffer_init(&path, CONFIG_FILE_MAX);
+    buffer_printf(&path, "%.*s/%s", TEXT_ARGS(d->config->data), name);
+    bool ok = path.failed ? draft_no_memory(d) : draft_text(d, buffer_as_text(&path), place);
+    buffer_clear(&path);
+    return ok;
+}
+
+/* Where every user may reach them for the server of an installation; for one that somebody tries
+ * out, in its data, for him alone. */
+static bool place_local(struct draft *d)
+{
+    struct config *c = d->config;
+    const struct setting *data = schema_find(T(""), T("data"));
+    char standard[64];
+    snprintf(standard, sizeof standard, "\"%.*s\"", TEXT_ARGS(text_first(c->data, 60)));
+    bool installed = text_equal(text_of(standard), text_of(data->row.standard));
+    c->local_standard = installed && (is_auto(c->local_socket) || is_auto(c->local_spool));
+    c->local_socket_written = !is_auto(c->local_socket);
+    if (is_auto(c->local_socket) && installed)
+        c->local_socket = T("/run/godwit/submit.sock");
+    if (is_auto(c->local_spool) && installed)
+        c->local_spool = T("/var/spool/godwit");
+    if (c->local_domain.len == 0 && c->domain_count == 1)
+        c->local_domain = c->domains[0].name;
+    if (is_auto(c->local_socket) && !place_in_data(d, "submit.sock", &c->local_socket))
+        return false;
+    return !is_auto(c->local_spool) || place_in_data(d, "spool", &c->local_spool);
+}
+
 /* What is allowed but has no effect. */
 static void notices(struct draft *d)
 {
@@ -302,7 +345,7 @@ bool draft_finish(struct draft *d)
     d->config->user_written = is_written(d, "", "user");
     d->config->data_written = is_written(d, "", "data");
     d->config->relay_tls_written = is_written(d, "relay", "tls");
-    if (!local_addresses(d) || !check_smarthost_login(d))
+    if (!place_local(d) || !local_addresses(d) || !check_smarthost_login(d))
         return false;
     notices(d);
     return true;

@@ -482,6 +482,32 @@ static const struct setting settings[] = {
       FIELD(struct config_blocklist, action),
       .choice = "off warn defer reject" },
 
+    { { "local", "socket", "path, auto or off", "\"auto\"",
+        "The socket at which users of this machine submit mail with godwit sendmail. auto: "
+        "/run/godwit/submit.sock when data is /var/lib/godwit; otherwise submit.sock in data, "
+        "which only the server's own user and root reach. off: there is none." },
+      value_place,
+      SETS(local_socket) },
+    { { "local", "spool", "path, auto or off", "\"auto\"",
+        "The folder in which godwit sendmail leaves mail while the server is down, mode 3733 and "
+        "the server's. auto: /var/spool/godwit when data is /var/lib/godwit; otherwise spool in "
+        "data. off: there is none." },
+      value_place,
+      SETS(local_spool) },
+    { { "local", "domain", "domain", "\"\"",
+        "A user of this machine may send as LOGIN@hostname, which is the default, as LOGIN at this "
+        "domain, and as an alias that leads to that address. Empty: the domain when there is one "
+        "only." },
+      value_domain,
+      SETS(local_domain) },
+    { { "local", "trusted", "list of accounts", "{}",
+        "Users of this machine who may send as anybody, for instance a web server's, besides root "
+        "and the server's own." },
+      value_account,
+      0,
+      0,
+      .list = true },
+
     { { "record", "keep", "duration", "\"14d\"", "How long transcripts are kept. 0: none are." },
       value_duration,
       SETS(record_keep_ms),
@@ -548,6 +574,11 @@ static const struct section sections[] = {
       { draft_begin_blocklist, draft_end_blocklist },
       "A DNS blocklist by its zone (RFC 5782), asked about strangers on the smtp service. Only "
       "answers of 127.0.0.x count; trouble with DNS refuses nobody." },
+    { "local",
+      "",
+      { NULL, NULL },
+      "Mail of users of this machine, who are known by their account. submission.messages and "
+      "submission.recipients count for each of them but root." },
     { "record", "", { NULL, NULL }, "The flight recorder." },
     { "log", "", { NULL, NULL }, "The log." },
 };

@@ -36,7 +36,7 @@ struct section {
     const char *meaning;
 };
 
-enum { SETTING_COUNT_MAX = 128, SECTION_COUNT_MAX = 20 };
+enum { SETTING_COUNT_MAX = 128, SECTION_COUNT_MAX = 24 };
 
 size_t schema_settings(void);
 const struct setting *schema_setting(size_t index);

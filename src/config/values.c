@@ -80,6 +80,16 @@ bool value_path(struct draft *d, const struct setting *s, struct text value, voi
     return ok;
 }
 
+bool value_place(struct draft *d, const struct setting *s, struct text value, void *target)
+{
+    if (value.len == 0)
+        return draft_problem(d, "it is empty: write a path, auto or off");
+    if (text_equal(value, T("off")))
+        return store_text(d, s, T(""), target);
+    return text_equal(value, T("auto")) ? store_text(d, s, value, target)
+                                        : value_path(d, s, value, target);
+}
+
 bool value_domain(struct draft *d, const struct setting *s, struct text value, void *target)
 {
     char name[ADDRESS_DOMAIN_MAX + 1] = "";
@@ -267,6 +277,17 @@ bool value_allow(struct draft *d, const struct setting *s, struct text value, vo
     (void)s;
     (void)target;
     return add_network(d, value, &d->allowed);
+}
+
+bool value_account(struct draft *d, const struct setting *s, struct text value, void *target)
+{
+    (void)s;
+    (void)target;
+    struct text kept;
+    if (value.len == 0)
+        return draft_problem(d, "an empty name is nobody's");
+    return draft_text(d, value, &kept) &&
+           (buffer_append(&d->accounts, &kept, sizeof kept) || draft_no_memory(d));
 }
 
 bool value_retry(struct draft *d, const struct setting *s, struct text value, void *target)

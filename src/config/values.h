@@ -8,6 +8,7 @@ value_reader value_text;     /* any words; may be empty */
 value_reader value_secret;   /* likewise; the library keeps no copy */
 value_reader value_name;     /* any words, not empty */
 value_reader value_path;     /* made absolute against the file's folder */
+value_reader value_place;    /* likewise, or "auto", or "off", which is nothing */
 value_reader value_domain;   /* canonical; empty: as if not written */
 value_reader value_address;  /* canonical; empty: none */
 value_reader value_hop;      /* "host[:port]"; empty: none */
@@ -22,6 +23,7 @@ value_reader value_ban;      /* "off" or a duration */
 value_reader value_listener;
 value_reader value_trusted;
 value_reader value_allow;
+value_reader value_account;
 value_reader value_retry;
 value_reader value_resolver;
 

@@ -101,7 +101,7 @@ bool trace_received(struct buffer *b, const struct trace_received *r)
     if (r->peer.family != NET_NONE)
         put_from(&f, r);
     word(&f, T("by "), r->hostname, (struct text){ 0 });
-    if (r->peer.family != NET_NONE)
+    if (r->peer.family != NET_NONE && r->peer.family != NET_LOCAL)
         put_with(&f, r);
     word(&f, T("id "), r->id, one ? (struct text){ 0 } : (struct text)TEXT(";"));
     if (one) {

@@ -8,8 +8,9 @@
 /* RFC 5321 4.4; "with" keywords of RFC 3848 and RFC 6531 (UTF8SMTP...). */
 struct trace_received {
     struct text hello; /* what HELO or EHLO said; made harmless here; empty: the peer's literal */
-    struct endpoint peer;                 /* NET_NONE: made here, so neither "from" nor "with" */
-    struct text hostname;                 /* ours */
+    struct endpoint peer; /* NET_NONE: made here, so neither "from" nor "with"; NET_LOCAL: `hello`
+                             is the user's name, and no protocol of RFC 3848 brought it */
+    struct text hostname; /* ours */
     bool esmtp, utf8, tls, authenticated; /* give SMTP, ESMTP, ESMTPSA, UTF8SMTPS, ... */
     struct text id;                       /* the message id */
     struct text only_recipient; /* `for <...>`: only when there is exactly one; else empty.  As

@@ -110,28 +110,67 @@ static void remove_stale(const char *path)
         unlink(path);
 }
 
-bool listener_bind_local(const char *path, int *socket_out, struct error *e)
+static bool name_local(const char *path, struct sockaddr_un *out, struct error *e)
 {
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-    *socket_out = -1;
     size_t len = strlen(path);
-    if (len >= sizeof address.sun_path)
+    *out = (struct sockaddr_un){ .sun_family = AF_UNIX };
+    if (len >= sizeof out->sun_path)
         return error_set(e, ERROR_CONFIG, "cannot listen on %s: more than %zu octets", path,
-                         sizeof address.sun_path - 1);
-    memcpy(address.sun_path, path, len);
+                         sizeof out->sun_path - 1);
+    memcpy(out->sun_path, path, len);
+    return true;
+}
+
+static bool bind_local(const char *path, mode_t mode, int *socket_out, struct error *e)
+{
+    struct sockaddr_un address;
+    *socket_out = -1;
+    if (!name_local(path, &address, e))
+        return false;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return error_system(e, ERROR_TEMPORARY, errno, "cannot listen on %s", path);
     remove_stale(path);
     /* Nobody can connect before listen(): the mode is narrow by then. */
     if (bind(fd, (const struct sockaddr *)&address, sizeof address) == 0 &&
-        chmod(path, 0600) == 0 && listen(fd, BACKLOG_DEFAULT) == 0) {
+        chmod(path, mode) == 0 && listen(fd, BACKLOG_DEFAULT) == 0) {
         *socket_out = fd;
         return true;
     }
     int number = errno;
     close(fd);
     return error_system(e, ERROR_TEMPORARY, number, "cannot listen on %s", path);
+}
+
+bool listener_bind_local(const char *path, int *socket_out, struct error *e)
+{
+    return bind_local(path, 0600, socket_out, e);
+}
+
+/* A full queue is a life too. */
+static bool somebody_answers(const char *path, bool *answers_out, struct error *e)
+{
+    struct sockaddr_un address;
+    if (!name_local(path, &address, e))
+        return false;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return error_system(e, ERROR_TEMPORARY, errno, "cannot listen on %s", path);
+    *answers_out = connect(fd, (const struct sockaddr *)&address, sizeof address) == 0 ||
+                   errno == EAGAIN || errno == EINPROGRESS;
+    close(fd);
+    return true;
+}
+
+bool listener_bind_public(const char *path, int *socket_out, struct error *e)
+{
+    bool answers = false;
+    *socket_out = -1;
+    if (!somebody_answers(path, &answers, e))
+        return false;
+    if (answers)
+        return error_set(e, ERROR_REFUSED, "cannot listen on %s: another server does", path);
+    return bind_local(path, 0666, socket_out, e);
 }
 
 /* Accepting */

@@ -21,6 +21,17 @@ static bool make_data(const struct owner_wish *wish, const struct process_user *
     return true;
 }
 
+/* In a folder of root's, where nobody else could put something in between.  What is there stays as
+ * it is; what cannot be made is missed by whoever wants it. */
+static void make_places(const struct owner_wish *wish, const struct process_user *user)
+{
+    for (size_t i = 0; i < wish->place_count; i++) {
+        const struct owner_place *place = &wish->places[i];
+        if (mkdir(place->path, 0700) == 0 && lchown(place->path, user->uid, user->gid) == 0)
+            chmod(place->path, (mode_t)place->mode);
+    }
+}
+
 static struct process_user owner_of(const struct stat *status)
 {
     struct process_user owner = { .uid = status->st_uid, .gid = status->st_gid };
@@ -69,6 +80,7 @@ bool owner_become(const struct owner_wish *wish, char warning_out[ERROR_WORDS_MA
         snprintf(warning_out, ERROR_WORDS_MAX,
                  "there is no account \"%s\": staying %s, the owner of %s", wish->user, user.name,
                  wish->data);
+    make_places(wish, &user);
     return user.uid == 0 || process_become(&user, error);
 }
 

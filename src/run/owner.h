@@ -8,12 +8,20 @@
 
 #include "run/process.h"
 
+/* A folder outside of DATA. */
+struct owner_place {
+    const char *path;
+    unsigned mode;
+};
+
 struct owner_wish {
     const char *data;  /* absolute path of DATA */
     const char *user;  /* the configured account */
     bool user_written; /* in the file: then it must exist */
     bool create;       /* make DATA (0700) when it is missing */
     bool must_be_user; /* the server: `user` if there is such an account, even if DATA differs */
+    const struct owner_place *places; /* root makes them for him when they are missing */
+    size_t place_count;
 };
 
 /* Not root: nothing to do.  Root: makes DATA if wished, then becomes its owner for good; before any

@@ -1,6 +1,7 @@
 /* process.c - the process as the system sees it: users, service manager, limits.
  *
- * Everything here is for the start, before any thread exists, except process_notify().
+ * Everything here is for the start, before any thread exists, except process_notify() and looking
+ * for an account by its number.
  */
 #include "run/process.h"
 
@@ -42,14 +43,20 @@ bool process_find_user(const char *name, struct process_user *out, struct error 
            error_set(e, ERROR_REFUSED, "there is no user %s on this machine", name);
 }
 
-bool process_find_self(struct process_user *out, struct error *e)
+bool process_find_uid(unsigned uid, struct process_user *out, struct error *e)
 {
     char room[ACCOUNT_OCTETS_MAX];
     struct passwd account, *found = NULL;
-    int number = getpwuid_r(geteuid(), &account, room, sizeof room, &found);
+    int number = getpwuid_r(uid, &account, room, sizeof room, &found);
     if (number != 0 && number != ENOENT)
-        return error_system(e, ERROR_TEMPORARY, number, "cannot look up who runs this");
-    return take_account(found, out) || error_set(e, ERROR_REFUSED, "the user has no account");
+        return error_system(e, ERROR_TEMPORARY, number, "cannot look up the user %u", uid);
+    return take_account(found, out) ||
+           error_set(e, ERROR_REFUSED, "the user %u has no account on this machine", uid);
+}
+
+bool process_find_self(struct process_user *out, struct error *e)
+{
+    return process_find_uid(geteuid(), out, e);
 }
 
 bool process_is_root(void)

@@ -11,6 +11,8 @@ struct process_user {
 
 /* Finds an account of the machine; ERROR_REFUSED when there is none. */
 bool process_find_user(const char *name, struct process_user *out, struct error *);
+/* The account with this number; the same.  Any thread; blocks. */
+bool process_find_uid(unsigned uid, struct process_user *out, struct error *);
 /* The account that this process runs as; ERROR_REFUSED when it has none. */
 bool process_find_self(struct process_user *out, struct error *);
 bool process_is_root(void);

@@ -49,6 +49,9 @@ bool listener_bind(const struct endpoint *, const struct listener_options *, int
 /* The same for a local socket (mode 0600) of this name.  A socket that is there is taken for one
  * that a dead process left behind: hold a lock that says so. */
 bool listener_bind_local(const char *path, int *socket_out, struct error *);
+/* The same for one that every user may call (mode 0666).  Where somebody answers already it is
+ * ERROR_REFUSED, and left alone. */
+bool listener_bind_public(const char *path, int *socket_out, struct error *);
 /* Takes the listening socket (from listener_bind or handed over by the service manager) into the
  * loop and calls `accepted` for every connection with a stream that the callee then owns.  Accept
  * trouble (EMFILE, ENFILE, ENOBUFS, ENOMEM) pauses accepting for 100 ms, counts, and is told to

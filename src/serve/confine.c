@@ -40,14 +40,19 @@ static void add_file(struct folders *f, struct text path, enum sandbox_use use)
     add_folder_of(f, realpath(path.at, NULL), use);
 }
 
+static void add_folder(struct folders *f, struct text path, enum sandbox_use use)
+{
+    char below[PATH_MAX];
+    if (path.len > 0 && snprintf(below, sizeof below, "%s/.", path.at) < (int)sizeof below)
+        add_folder_of(f, strdup(below), use);
+}
+
 /* An environment that names certificates of its own (X509_get_default_cert_file_env(3)). */
 static void add_trusted(struct folders *f)
 {
     const char *file = getenv("SSL_CERT_FILE"), *folder = getenv("SSL_CERT_DIR");
-    char below[PATH_MAX];
     add_file(f, text_of(file), SANDBOX_READ);
-    if (folder && snprintf(below, sizeof below, "%s/.", folder) < (int)sizeof below)
-        add_folder_of(f, strdup(below), SANDBOX_READ);
+    add_folder(f, text_of(folder), SANDBOX_READ);
 }
 
 static void add_all(struct folders *f, const struct config *config)
@@ -64,6 +69,8 @@ static void add_all(struct folders *f, const struct config *config)
     add_file(f, config->anchors, SANDBOX_READ);
     add_trusted(f);
     add_file(f, config->log_file, SANDBOX_LOG);
+    add_file(f, config->local_socket, SANDBOX_OWN);
+    add_folder(f, config->local_spool, SANDBOX_OWN);
 }
 
 /* A folder that is made later could not be allowed now. */

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "run/tls.h"
 #include "serve/guard.h"
+#include "serve/policy.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -306,7 +307,13 @@ static bool begin_tls(struct conn *c)
 /* Who is near is neither counted nor made to wait. */
 static bool is_exempt(const struct config *config, const struct endpoint *peer)
 {
-    return endpoint_is_loopback(peer) || config_trusts(config, peer);
+    return peer->family == NET_LOCAL || endpoint_is_loopback(peer) || config_trusts(config, peer);
+}
+
+/* Users of this machine may be many: one of them may not take the place of all. */
+static bool is_only_counted(const struct endpoint *peer, bool exempt)
+{
+    return exempt && peer->family != NET_LOCAL;
 }
 
 void conn_init(struct conn *c, const struct conn_type *type, struct served_port *port,
@@ -351,7 +358,7 @@ void conn_drop(struct conn *c)
     list_remove(&c->link);
     LOG_EVENT(conn_log(c), LOG_INFO, conn_session(c), "disconnect",
               { "service", text_of(role_name(c->role)) });
-    shared_release(home->server->shared, &c->peer, c->exempt);
+    shared_release(home->server->shared, &c->peer, is_only_counted(&c->peer, c->exempt));
     buffer_wipe(&c->pending);
     wire_clear(&c->wire);
     c->type->gone(c); /* frees c */
@@ -362,7 +369,7 @@ void conn_drop(struct conn *c)
 
 /* The last words to a peer that finds the house full, in the protocol that it expects; none to one
  * who expects TLS, since a handshake for this would cost more than the session. */
-static void turn_away(struct served_port *port, struct stream *stream, const char *why)
+void conn_turn_away(struct served_port *port, struct stream *stream, const char *why)
 {
     char words[512];
     struct text hostname = port->home->settings->config->hostname;
@@ -393,32 +400,50 @@ static void log_refusal(struct served_port *port, const struct endpoint *peer, c
               { "peer", endpoint_print(peer, words) }, { "why", text_of(why) });
 }
 
-void conn_accepted(void *owner, struct stream *stream)
+static enum admission admit(struct served_port *port, const struct endpoint *peer, bool exempt)
 {
-    struct served_port *port = owner;
-    struct server *server = port->home->server;
     const struct config *config = port->home->settings->config;
-    struct endpoint peer = stream_peer(stream);
-    bool exempt = is_exempt(config, &peer);
-    char words[GUARD_WORDS_MAX];
-    if (!exempt && !guard_admits(port->home, &peer, words)) {
-        log_refusal(port, &peer, words);
-        turn_away(port, stream, words);
-        return;
-    }
-    enum admission verdict = shared_admit(server->shared, &peer, exempt, config->connections,
-                                          config->connections_per_peer);
+    return shared_admit(port->home->server->shared, peer, is_only_counted(peer, exempt),
+                        config->connections, config->connections_per_peer);
+}
+
+static void serve(struct served_port *port, struct stream *stream, const struct endpoint *peer,
+                  const struct policy_account *account)
+{
+    bool exempt = is_exempt(port->home->settings->config, peer);
+    enum admission verdict = admit(port, peer, exempt);
     if (verdict != ADMITTED) {
-        log_refusal(port, &peer, refusal_words(verdict));
-        turn_away(port, stream, refusal_words(verdict));
+        log_refusal(port, peer, refusal_words(verdict));
+        conn_turn_away(port, stream, refusal_words(verdict));
         return;
     }
     struct conn *c =
-        role_is_pop3(port->role) ? pop3_conn_new(port, &peer) : smtp_conn_new(port, &peer);
+        role_is_pop3(port->role) ? pop3_conn_new(port, peer) : smtp_conn_new(port, peer, account);
     if (!c) {
-        shared_release(server->shared, &peer, exempt);
-        turn_away(port, stream, "memory is short, try again later");
+        shared_release(port->home->server->shared, peer, is_only_counted(peer, exempt));
+        conn_turn_away(port, stream, "memory is short, try again later");
         return;
     }
     conn_start(c, stream);
+}
+
+void conn_accepted(void *owner, struct stream *stream)
+{
+    struct served_port *port = owner;
+    struct endpoint peer = stream_peer(stream);
+    char words[GUARD_WORDS_MAX];
+    if (!is_exempt(port->home->settings->config, &peer) &&
+        !guard_admits(port->home, &peer, words)) {
+        log_refusal(port, &peer, words);
+        conn_turn_away(port, stream, words);
+        return;
+    }
+    serve(port, stream, &peer, NULL);
+}
+
+void conn_accepted_user(struct served_port *port, struct stream *stream,
+                        const struct policy_account *account)
+{
+    struct endpoint peer = endpoint_of_user(account->uid);
+    serve(port, stream, &peer, account);
 }

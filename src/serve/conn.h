@@ -17,6 +17,7 @@
 #include "serve/server.h"
 
 struct conn;
+struct policy_account;
 
 enum conn_wait {
     CONN_NEED_INPUT,
@@ -61,14 +62,14 @@ struct conn {
     struct wire wire;
     char session[LOG_SESSION_TEXT + 1];
     struct mistakes mistakes; /* that were counted: see guard.h */
-    bool exempt;              /* loopback, trusted or logged in: see shared_admit() */
-    bool sent_away;           /* for having done too much */
-    bool tls;                 /* the handshake is done */
-    bool shaking;             /* ... or under way */
-    bool running;             /* in the pump now */
-    bool again;               /* something happened meanwhile */
-    bool sending;             /* the stream still holds output */
-    bool resting;             /* the machine waits for its deadline, and not for the peer */
+    bool exempt;    /* loopback, trusted, logged in, or a user of this machine: no stranger */
+    bool sent_away; /* for having done too much */
+    bool tls;       /* the handshake is done */
+    bool shaking;   /* ... or under way */
+    bool running;   /* in the pump now */
+    bool again;     /* something happened meanwhile */
+    bool sending;   /* the stream still holds output */
+    bool resting;   /* the machine waits for its deadline, and not for the peer */
     bool paused;
     bool broken; /* the stream's end has come with an error */
     bool quit;   /* the peer has said that it sends nothing more */
@@ -106,9 +107,15 @@ static inline struct log *conn_log(const struct conn *c)
 /* What listeners call, with a struct served_port: admits, or says why not in the protocol's words,
  * and makes the session. */
 void conn_accepted(void *owner, struct stream *);
+/* The same for a user of this machine, who is copied; the port is that of ROLE_LOCAL. */
+void conn_accepted_user(struct served_port *, struct stream *, const struct policy_account *);
+/* Nobody is to be served: last words in the protocol of the port, from loop to peer. */
+void conn_turn_away(struct served_port *, struct stream *, const char *why);
 
-/* The two kinds, ready to be started; NULL when memory is short. */
-struct conn *smtp_conn_new(struct served_port *, const struct endpoint *peer);
+/* The two kinds, ready to be started; NULL when memory is short.  `account`: who it is, with
+ * ROLE_LOCAL; copied. */
+struct conn *smtp_conn_new(struct served_port *, const struct endpoint *peer,
+                           const struct policy_account *account);
 struct conn *pop3_conn_new(struct served_port *, const struct endpoint *peer);
 
 #endif

@@ -143,6 +143,7 @@ static void resolve(void *server, unsigned index, const struct address *address,
     struct question question = { found, asker };
     struct address whole = *address;
     resolve_complete(config, NULL, &whole);
+    resolve_machine(config, &whole);
     const struct resolved *known = address_cache_find(home->cache, &whole);
     if (known)
         tell_resolved(&question, known);

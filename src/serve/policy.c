@@ -2,6 +2,7 @@
 #include "serve/policy.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 enum { SHOWN = 120 }; /* octets of an address in a reply */
 
@@ -53,21 +54,67 @@ struct smtp_answer policy_sender(const struct resolved *resolved)
     return answers[existence(resolved)];
 }
 
+static bool make_own(const struct policy_account *account, struct text domain, struct address *out)
+{
+    char words[sizeof account->name + ADDRESS_DOMAIN_MAX + 1];
+    int len = snprintf(words, sizeof words, "%s@%.*s", account->name, TEXT_ARGS(domain));
+    *out = (struct address){ 0 };
+    return len > 0 && (size_t)len < sizeof words &&
+           address_parse((struct text){ words, (size_t)len }, ADDRESS_UTF8, out) == ADDRESS_OK;
+}
+
+bool policy_account(const struct config *config, struct policy_account *account,
+                    struct address *login_out)
+{
+    account->any_sender |= config_trusts_account(config, text_of(account->name));
+    account->also = (struct address){ 0 };
+    return make_own(account, config->hostname, login_out) &&
+           (config->local_domain.len == 0 ||
+            make_own(account, config->local_domain, &account->also));
+}
+
+/* As it stands or, where plus forms are his who has the name, without its detail. */
+static bool is_his(const struct address *own, const struct address *sender, bool plus_addressing)
+{
+    struct address_key mine, wanted, plain;
+    address_key(own, &mine);
+    address_key(sender, &wanted);
+    if (text_equal(address_key_text(&mine), address_key_text(&wanted)))
+        return true;
+    return plus_addressing && address_key_without_plus(&wanted, &plain) &&
+           text_equal(address_key_text(&mine), address_key_text(&plain));
+}
+
+/* Whether he exists as a user of ours is not asked: what is meant is the account. */
+static bool is_account(const struct config *config, const struct policy_peer *peer,
+                       const struct address *sender)
+{
+    const struct config_domain *domain = config_domain(config, address_domain(sender));
+    bool plus = domain && domain->plus_addressing;
+    return peer->account->any_sender || is_his(&peer->login, sender, plus) ||
+           is_his(&peer->account->also, sender, plus);
+}
+
 bool policy_is_self(const struct config *config, const struct policy_peer *peer,
                     const struct address *sender)
 {
-    struct address_key own, wanted, plain;
     if (sender->len == 0)
         return true;
+    if (peer->account)
+        return is_account(config, peer, sender);
     const struct config_domain *domain = config_domain(config, address_domain(sender));
-    if (!domain)
-        return false;
-    address_key(&peer->login, &own);
-    address_key(sender, &wanted);
-    if (text_equal(address_key_text(&own), address_key_text(&wanted)))
-        return true;
-    return domain->plus_addressing && address_key_without_plus(&wanted, &plain) &&
-           text_equal(address_key_text(&own), address_key_text(&plain));
+    return domain && is_his(&peer->login, sender, domain->plus_addressing);
+}
+
+/* An account has no mailbox: the user who has its name has one. */
+static bool is_target(const struct policy_peer *peer, const struct resolved_target *target)
+{
+    struct address user;
+    if (!peer->account)
+        return target->mailbox == peer->mailbox;
+    return peer->account->also.len > 0 &&
+           address_parse(target->account, ADDRESS_UTF8, &user) == ADDRESS_OK &&
+           is_his(&peer->account->also, &user, false);
 }
 
 bool policy_owns(const struct policy_peer *peer, const struct resolved *sender)
@@ -75,7 +122,7 @@ bool policy_owns(const struct policy_peer *peer, const struct resolved *sender)
     if (sender->verdict != RESOLVED || !sender->exists)
         return false;
     for (size_t i = 0; i < sender->count; i++)
-        if (sender->targets[i].mailbox == peer->mailbox)
+        if (is_target(peer, &sender->targets[i]))
             return true;
     return false;
 }
@@ -88,10 +135,18 @@ struct smtp_answer policy_not_owner(const struct policy_peer *peer, const struct
     struct buffer words = buffer_over(room->at, sizeof room->at);
     if (resolved && resolved->verdict == RESOLVE_TROUBLE)
         return trouble;
-    buffer_printf(&words,
-                  "%.*s may not send as %.*s: only as itself or as an alias that leads to it",
-                  TEXT_ARGS(text_first(address_text(&peer->login), SHOWN)),
-                  TEXT_ARGS(text_first(address_text(sender), SHOWN)));
+    if (peer->account)
+        buffer_printf(&words,
+                      "rule local: user %s (uid %" PRIu32 ") may not send as %.*s: only as "
+                      "%.*s",
+                      peer->account->name, peer->account->uid,
+                      TEXT_ARGS(text_first(address_text(sender), SHOWN)),
+                      TEXT_ARGS(text_first(address_text(&peer->login), SHOWN)));
+    else
+        buffer_printf(&words,
+                      "%.*s may not send as %.*s: only as itself or as an alias that leads to it",
+                      TEXT_ARGS(text_first(address_text(&peer->login), SHOWN)),
+                      TEXT_ARGS(text_first(address_text(sender), SHOWN)));
     return (struct smtp_answer){ SMTP_REJECT, 553, "5.7.1", buffer_as_text(&words) };
 }
 

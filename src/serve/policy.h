@@ -8,13 +8,27 @@
 #include "serve/resolve.h"
 #include "store/store.h"
 
+/* A user of this machine. */
+struct policy_account {
+    uint32_t uid;
+    char name[64];
+    bool any_sender;     /* root, the server's own, and who is in local.trusted */
+    struct address also; /* at local.domain; empty: there is none */
+};
+
 /* What a session is, as far as rules care. */
 struct policy_peer {
     bool trusted; /* in relay.trusted */
     bool authenticated;
     struct address login; /* when authenticated: who it is */
-    mailbox_id mailbox;
+    mailbox_id mailbox;   /* for a user of this machine none, but a number of his own all the same
+                           */
+    const struct policy_account *account; /* a user of this machine, authenticated; NULL: none */
 };
+
+/* Fills in what is known of him; the address that is `login` from now on goes to *login_out.
+ * False: his name makes no address. */
+bool policy_account(const struct config *, struct policy_account *, struct address *login_out);
 
 /* At MAIL, before anybody is asked: whether the store takes mail at all. */
 bool policy_store_takes_mail(enum store_health, struct smtp_answer *refusal_out);

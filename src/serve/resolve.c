@@ -200,17 +200,28 @@ static bool names_this_host(const struct config *c, const struct endpoint *here,
     return false;
 }
 
-void resolve_complete(const struct config *c, const struct endpoint *here, struct address *a)
+static void put_first_domain(const struct config *c, struct address *a)
 {
     struct address completed;
-    if (c->domain_count == 0 || !names_this_host(c, here, a))
-        return;
     char words[ADDRESS_TEXT_MAX + 1];
     int len = snprintf(words, sizeof words, "%.*s@%.*s", TEXT_ARGS(address_local(a)),
                        TEXT_ARGS(c->domains[0].name));
     struct text whole = { words, (size_t)len };
     if (address_parse(whole, ADDRESS_UTF8, &completed) == ADDRESS_OK)
         *a = completed; /* otherwise too long: no such name is here */
+}
+
+void resolve_complete(const struct config *c, const struct endpoint *here, struct address *a)
+{
+    if (c->domain_count > 0 && names_this_host(c, here, a))
+        put_first_domain(c, a);
+}
+
+void resolve_machine(const struct config *c, struct address *a)
+{
+    if (c->domain_count > 0 && text_equal(address_domain(a), c->hostname) &&
+        !config_domain(c, c->hostname))
+        put_first_domain(c, a);
 }
 
 struct resolved resolve_recipient(struct directory *directory, const struct config *config,

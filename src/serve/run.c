@@ -67,12 +67,18 @@ static void fit_connections(struct config *config)
 static bool become_user(const struct config *config, struct error *error)
 {
     char warning[ERROR_WORDS_MAX];
+    static const struct owner_place places[] = {
+        { "/run/godwit", 0755 },
+        { "/var/spool/godwit", 03733 },
+    };
     struct owner_wish wish = {
         .data = config->data.at,
         .user = config->user.at,
         .user_written = config->user_written,
         .create = true,
         .must_be_user = true,
+        .places = places,
+        .place_count = config->local_standard ? sizeof places / sizeof *places : 0,
     };
     if (!owner_become(&wish, warning, error))
         return false;

@@ -14,6 +14,7 @@
 #include "serve/conn.h"
 #include "serve/control.h"
 #include "serve/guard.h"
+#include "serve/local.h"
 #include "serve/ports.h"
 #include "serve/relay.h"
 #include "serve/renewal.h"
@@ -106,6 +107,7 @@ void server_stop(struct server *server)
         server->tell_manager("STOPPING=1");
     server_note(server, LOG_NOTICE, "stopping", "finishing the messages in flight");
     control_stop(&server->control);
+    local_stop(&server->local);
     relay_stop(server->relay);
     for (unsigned i = 0; i < server->loop_count; i++) {
         server->loops[i].stop_post.run = loop_stop_serving;
@@ -311,9 +313,9 @@ bool server_open(struct server *server, struct bound_ports *ports, struct error 
     const struct config *config = server->settings->config;
     return open_log(server, config, error) && open_store(server, config, error) &&
            open_cache(server, config, error) && relay_new(server, &server->relay, error) &&
-           open_control(server, config, error) && renewal_new(server, &server->renewal, error) &&
-           ports_start(ports, server, error) && log_start(server->log, error) &&
-           make_threads(server, error);
+           open_control(server, config, error) && local_start(server, &server->local, error) &&
+           renewal_new(server, &server->renewal, error) && ports_start(ports, server, error) &&
+           log_start(server->log, error) && make_threads(server, error);
 }
 
 void server_begin(struct server *server)
@@ -343,6 +345,7 @@ void server_free(struct server **server_ref)
     for (unsigned i = 1; i < server->loop_count; i++)
         lane_free(&server->loops[i].thread);
     control_stop(&server->control);
+    local_stop(&server->local);
     renewal_free(&server->renewal);
     relay_free(&server->relay);
     auth_stop(server->auth);

@@ -24,6 +24,7 @@ struct auth;
 struct cache_lane;
 struct bound_ports;
 struct control;
+struct local;
 struct relay;
 struct renewal;
 struct dispatch;
@@ -85,6 +86,7 @@ struct server {
     uint64_t segment_octets;    /* of the journal; 0: the store's default */
     struct lane *chores;        /* reading configuration and certificates again */
     struct control *control;
+    struct local *local;
     struct relay *relay;       /* the way out */
     struct dispatch *dispatch; /* the relay's; NULL: nothing is sent */
     struct office

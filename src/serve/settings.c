@@ -60,6 +60,8 @@ static bool make(struct config *config, const struct settings_source *source, st
     if (!s)
         return error_set(error, ERROR_TEMPORARY, "memory is short");
     s->config = config;
+    s->local = smtp_of(config, true);
+    s->local.submission = s->local.offer_tls = false;
     for (enum offer offer = 0; offer < OFFERS; offer++) {
         s->smtp[offer] = smtp_of(config, false);
         s->submission[offer] = smtp_of(config, true);

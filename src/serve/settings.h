@@ -25,6 +25,7 @@ struct settings {
     struct config *config; /* owned; all texts below point into it; see settings_renew() */
     struct smtp_server_config smtp[OFFERS];
     struct smtp_server_config submission[OFFERS];
+    struct smtp_server_config local; /* nobody logs in, and nothing is encrypted */
     struct pop3_server_config pop3[OFFERS];
     struct credentials *credentials; /* owned */
     struct tls_context *tls;         /* owned */

@@ -222,6 +222,8 @@ static struct mistakes smtp_mistakes(const struct conn *c)
 static const struct smtp_server_config *machine_config(const struct conn *c,
                                                        const struct settings *settings)
 {
+    if (c->role == ROLE_LOCAL)
+        return &settings->local;
     enum offer offer = conn_offer(c);
     return c->role == ROLE_SMTP ? &settings->smtp[offer] : &settings->submission[offer];
 }
@@ -240,6 +242,7 @@ static void smtp_gone(struct conn *c)
     screen_free(&s->screen);
     smtp_conn_end_delivery(s);
     smtp_server_free(&s->machine);
+    free(s->account);
     free(s);
 }
 
@@ -257,23 +260,49 @@ static const struct conn_type smtp_type = {
     .gone = smtp_gone,
 };
 
-struct conn *smtp_conn_new(struct served_port *port, const struct endpoint *peer)
+/* The top bit is no mailbox's: for counting what he sends. */
+static mailbox_id number_of(const struct policy_account *account)
 {
-    const struct settings *settings = port->home->settings;
-    struct smtp_conn *s = calloc(1, sizeof *s);
-    if (!s)
-        return NULL;
-    conn_init(&s->conn, &smtp_type, port, peer);
-    s->peer.trusted = config_trusts(settings->config, peer);
+    return (mailbox_id)1 << 63 | account->uid;
+}
+
+/* False: memory is short. */
+static bool know_account(struct smtp_conn *s, const struct policy_account *account)
+{
+    s->account = malloc(sizeof *s->account);
+    if (!s->account)
+        return false;
+    *s->account = *account;
+    s->peer.trusted = s->peer.authenticated = true;
+    s->peer.account = s->account;
+    s->peer.mailbox = number_of(account);
+    return policy_account(s->conn.settings->config, s->account, &s->peer.login);
+}
+
+static struct smtp_server *new_machine(struct smtp_conn *s, struct served_port *port)
+{
     struct smtp_server_peer known = { .trusted = s->peer.trusted,
                                       .tls = role_begins_with_tls(port->role),
                                       .may_verify = s->peer.trusted,
                                       .stranger = !s->conn.exempt };
     if (known.stranger)
-        known.mistakes = guard_mistakes(port->home, peer);
-    s->machine =
-        smtp_server_new(machine_config(&s->conn, settings), &known, loop_now_ms(port->home->loop));
+        known.mistakes = guard_mistakes(port->home, &s->conn.peer);
+    return smtp_server_new(machine_config(&s->conn, s->conn.settings), &known,
+                           loop_now_ms(port->home->loop));
+}
+
+struct conn *smtp_conn_new(struct served_port *port, const struct endpoint *peer,
+                           const struct policy_account *account)
+{
+    struct smtp_conn *s = calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    conn_init(&s->conn, &smtp_type, port, peer);
+    s->peer.trusted = config_trusts(s->conn.settings->config, peer);
+    if (!account || know_account(s, account))
+        s->machine = new_machine(s, port);
     if (!s->machine) {
+        free(s->account);
         free(s);
         return NULL;
     }

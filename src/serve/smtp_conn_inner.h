@@ -20,8 +20,9 @@ struct smtp_conn {
     struct conn conn;
     struct smtp_server *machine;
     struct policy_peer peer;
-    struct exchange *exchange; /* AUTH */
-    struct screen *screen;     /* of a stranger, when rules are on; from the first MAIL */
+    struct policy_account *account; /* owned; a user of this machine, or NULL */
+    struct exchange *exchange;      /* AUTH */
+    struct screen *screen;          /* of a stranger, when rules are on; from the first MAIL */
     uint32_t auth_request;
     struct delivery *delivery; /* from the first accepted recipient to the end of the transaction */
     struct lookup *lookup;     /* the question under way */

@@ -72,13 +72,20 @@ static void sender_found(struct smtp_conn *s, const struct lookup *l)
     judge_sender(s, &l->address, &l->resolved, l->request);
 }
 
+/* Whoever has logged in or is a user of this machine sends one more; root as many as he likes. */
+static bool may_take(struct smtp_conn *s, enum quota_of what, uint32_t max)
+{
+    struct server_loop *home = s->conn.home;
+    bool root = s->account && s->account->uid == 0;
+    return quota_take(home->server->quota, s->peer.mailbox, what, root ? 0 : max,
+                      loop_now_ms(home->loop));
+}
+
 /* The sender is the login's own: what is left to ask is whether he has sent enough. */
 static void accept_owner(struct smtp_conn *s, const struct address *address, uint32_t request)
 {
-    struct server_loop *home = s->conn.home;
     uint32_t max = s->conn.settings->config->messages_hourly;
-    if (quota_take(home->server->quota, s->peer.mailbox, QUOTA_MESSAGES, max,
-                   loop_now_ms(home->loop))) {
+    if (may_take(s, QUOTA_MESSAGES, max)) {
         smtp_conn_accept(s, request);
         return;
     }
@@ -149,16 +156,16 @@ static void complete(const struct smtp_conn *s, struct address *address)
     if (address->literal)
         here = stream_local(s->conn.stream);
     resolve_complete(s->conn.settings->config, &here, address);
+    if (s->account)
+        resolve_machine(s->conn.settings->config, address);
 }
 
 /* Whether somebody who has logged in may send to one more; if not, it is answered. */
 static bool may_send_on(struct smtp_conn *s, const struct address *address, uint32_t request)
 {
-    struct server_loop *home = s->conn.home;
     uint32_t max = s->conn.settings->config->recipients_hourly;
     struct policy_words words;
-    if (!s->peer.authenticated || quota_take(home->server->quota, s->peer.mailbox, QUOTA_RECIPIENTS,
-                                             max, loop_now_ms(home->loop)))
+    if (!s->peer.authenticated || may_take(s, QUOTA_RECIPIENTS, max))
         return true;
     struct smtp_answer a = policy_sent_enough(&s->peer, "recipients", max, &words);
     smtp_conn_log_refused(s, address, "recipient", &a);
@@ -243,6 +250,22 @@ static void begin_screen(struct smtp_conn *s)
         s->screen = screen_new(&host);
 }
 
+/* What programs of this machine have to say to root is for whoever looks after it. */
+static bool ask_postmaster(struct smtp_conn *s, const struct lookup *l)
+{
+    struct address postmaster;
+    char words[ADDRESS_TEXT_MAX];
+    if (!s->account || l->resolved.verdict != RESOLVE_UNKNOWN ||
+        !text_equal(address_local(&l->address), T("root")))
+        return false;
+    int len =
+        snprintf(words, sizeof words, "postmaster@%.*s", TEXT_ARGS(address_domain(&l->address)));
+    if (address_parse((struct text){ words, (size_t)len }, 0, &postmaster) != ADDRESS_OK)
+        return false;
+    ask_people(s, LOOKUP_ADDRESS, &postmaster, l->request, recipient_found);
+    return true;
+}
+
 static void recipient_found(struct smtp_conn *s, const struct lookup *l)
 {
     address_cache_keep(s->conn.home->cache, l);
@@ -250,6 +273,8 @@ static void recipient_found(struct smtp_conn *s, const struct lookup *l)
         add_recipient(s, &l->address, &l->resolved, l->request);
         return;
     }
+    if (ask_postmaster(s, l))
+        return;
     struct smtp_answer a = policy_recipient(l->resolved.verdict);
     if (l->resolved.verdict == RESOLVE_UNKNOWN)
         guard_count(&s->conn, OFFENCE_UNKNOWN, 1);

@@ -17,7 +17,7 @@ void smtp_conn_open_message(struct smtp_conn *s, const struct smtp_step *step)
 {
     const struct smtp_mail *mail = smtp_server_mail(s->machine);
     struct trace_received trace = {
-        .hello = smtp_server_hello(s->machine),
+        .hello = s->account ? text_of(s->account->name) : smtp_server_hello(s->machine),
         .peer = s->conn.peer,
         .hostname = s->conn.settings->config->hostname,
         .esmtp = smtp_server_is_esmtp(s->machine),

@@ -545,7 +545,7 @@ static void test_rows(void **state)
     size_t sections = 0;
     while (config_section(sections, &section))
         sections++;
-    assert_int_equal(sections, 14);
+    assert_int_equal(sections, 15);
 }
 
 int main(void)

@@ -1,0 +1,71 @@
+/* sendmail_queue.c - mailq and sendmail -q: what waits, in the queue and in the spool.
+ *
+ * For root and the server's own user: nobody else may look into either.
+ */
+#include "cli/sendmail.h"
+
+#include "mail/date.h"
+#include "run/dropbox.h"
+#include "run/process.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+struct listing {
+    struct dropbox *box;
+    uint64_t count;
+};
+
+static bool print_file(void *owner, const char *name)
+{
+    struct listing *l = owner;
+    struct dropbox_file file;
+    struct process_user user;
+    char date[DATE_TEXT_MAX];
+    bool bad = strncmp(name, ".bad-", 5) == 0;
+    if (!posting_is_file_name(text_of(bad ? name + 5 : name)) ||
+        dropbox_look(l->box, name, &file) != DROPBOX_TAKEN)
+        return true;
+    if (l->count++ == 0)
+        puts("in the spool:");
+    date_rfc3339(file.changed_ms, false, date);
+    printf("  %.12s  %s  %" PRIu64 " octets, from %s%s\n", bad ? name + 5 : name, date, file.octets,
+           process_find_uid(file.uid, &user, NULL) ? user.name : "nobody",
+           bad ? ", is no posting and was not taken" : "");
+    return true;
+}
+
+static bool list_spool(const struct sendmail_place *place, struct error *e)
+{
+    struct listing l = { 0 };
+    if (!place->spool[0] || !dropbox_open(place->spool, false, &l.box, e))
+        return !place->spool[0] || e->kind == ERROR_REFUSED;
+    bool ok = dropbox_each(l.box, print_file, &l, e);
+    dropbox_close(&l.box);
+    return ok;
+}
+
+enum cli_exit sendmail_list(const struct sendmail_place *place, struct cli *cli)
+{
+    struct error e;
+    enum cli_exit code = cli_queue_list(cli);
+    if (code == CLI_DONE && !list_spool(place, &e))
+        code = cli_fail(&e);
+    return code;
+}
+
+enum cli_exit sendmail_retry(const struct sendmail_place *place, struct cli *cli)
+{
+    struct error e;
+    char all[] = "all";
+    char *words[] = { all };
+    if (place->spool[0] && !dropbox_poke(place->spool, &e) && e.kind != ERROR_REFUSED)
+        return cli_fail(&e);
+    cli->words = words;
+    cli->word_count = 1;
+    enum cli_exit code = cli_queue_retry(cli);
+    cli->words = NULL;
+    cli->word_count = 0;
+    return code == CLI_NO ? CLI_DONE : code; /* nothing waits */
+}
