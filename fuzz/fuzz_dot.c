@@ -105,12 +105,26 @@ static void check(struct bytes raw, bool stuffed, enum dot_line_ends ends, size_
     buffer_clear(&cut.content);
 }
 
+/* What is said to be binary stays as it is. */
+static void check_binary(struct bytes raw, size_t piece)
+{
+    struct outcome got = decode(raw, false, DOT_BINARY, piece);
+    struct bytes content = buffer_bytes(&got.content);
+    bool ends = raw.len == 0 || (raw.len > 1 && memcmp(raw.at + raw.len - 2, "\r\n", 2) == 0);
+    CHECK(content.len == raw.len && got.facts.octets == raw.len);
+    CHECK(raw.len == 0 || memcmp(content.at, raw.at, raw.len) == 0);
+    CHECK(got.facts.bare_cr_or_lf == has_bare(content));
+    CHECK(got.facts.ends_with_crlf == ends);
+    buffer_clear(&got.content);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
         return 0;
     struct bytes raw = { data + 1, size - 1 };
     size_t piece = 1 + data[0] % 32;
+    check_binary(raw, piece);
     for (int stuffed = 0; stuffed < 2; stuffed++) {
         check(raw, stuffed, DOT_KEEP, piece);
         check(raw, stuffed, DOT_MEND, piece);

@@ -169,6 +169,11 @@ enum dot_step dot_decode(struct dot_decoder *d, struct bytes *in, struct bytes *
 struct bytes dot_decoder_finish(struct dot_decoder *d)
 {
     CHECK(!d->stuffed);
+    if (d->line_ends == DOT_BINARY) {
+        d->state = STATE_ENDED;
+        d->counter.facts = content_facts_end(&d->counter);
+        return nothing;
+    }
     struct bytes owed = d->counter.facts.ends_with_crlf ? nothing : whole_crlf;
     if (d->state == STATE_CR && d->line_ends == DOT_MEND) {
         d->counter.facts.bare_cr_or_lf = true;

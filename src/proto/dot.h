@@ -47,8 +47,10 @@ void content_count(struct content_counter *, struct bytes);
 struct content_facts content_facts_end(const struct content_counter *);
 
 enum dot_line_ends {
-    DOT_KEEP, /* a bare CR or LF stays and is told in the facts */
-    DOT_MEND, /* each becomes CRLF */
+    DOT_KEEP,   /* a bare CR or LF stays and is told in the facts */
+    DOT_MEND,   /* each becomes CRLF */
+    DOT_BINARY, /* the content is no lines: as DOT_KEEP, and nothing is added to its end; BDAT only
+                 */
 };
 
 struct dot_decoder {
@@ -69,7 +71,8 @@ enum dot_step {
  * unchanged: text without dot lines is one slice.  Behind DOT_END it says DOT_END again. */
 enum dot_step dot_decode(struct dot_decoder *, struct bytes *in, struct bytes *slice_out);
 /* BDAT only: the last chunk is over.  Gives what is still owed (the LF of a pending CR, or a
- * missing final CRLF): a constant slice, maybe empty, which is content like any other. */
+ * missing final CRLF): a constant slice, maybe empty, which is content like any other.  The facts
+ * are final behind it. */
 struct bytes dot_decoder_finish(struct dot_decoder *);
 
 /* The other direction: appends content with its dots doubled.  `*at_line_start` is the state

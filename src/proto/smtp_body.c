@@ -33,7 +33,8 @@ static bool is_looping(const struct smtp_server *s, const struct content_facts *
 
 static bool has_long_line(const struct smtp_server *s, const struct content_facts *facts)
 {
-    return s->config->line_octets_max && facts->line_longest > s->config->line_octets_max;
+    return s->config->line_octets_max && facts->line_longest > s->config->line_octets_max &&
+           s->tx->decoder.line_ends != DOT_BINARY;
 }
 
 static const struct {
@@ -58,11 +59,18 @@ static const struct reply *find_refusal(const struct smtp_server *s)
 
 /* ---- passing content on ---- */
 
+/* What was said to be binary has no line ends that could be wrong (RFC 3030 3). */
+static enum dot_line_ends line_ends(const struct smtp_server *s)
+{
+    if (s->tx->mail.body == SMTP_BODY_BINARYMIME)
+        return DOT_BINARY;
+    return s->peer.trusted || s->authenticated ? DOT_MEND : DOT_KEEP;
+}
+
 void smtp_body_begin(struct smtp_server *s)
 {
     struct transaction *tx = s->tx;
-    bool mend = s->peer.trusted || s->authenticated;
-    dot_decoder_init(&tx->decoder, !tx->chunked, mend ? DOT_MEND : DOT_KEEP);
+    dot_decoder_init(&tx->decoder, !tx->chunked, line_ends(s));
     tx->message_open = true;
     tx->deadline_ms = smtp_deadline_after(s, s->config->message_ms);
     s->phase = tx->chunked ? PHASE_CHUNK : PHASE_DATA;

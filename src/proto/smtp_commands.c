@@ -17,7 +17,8 @@ enum have {
     HAVE_LEAVE = 1 << 3, /* to send mail: on a submission port only after a login */
     HAVE_SENDER = 1 << 4,
     HAVE_RECIPIENT = 1 << 5,
-    HAVE_CHUNK = 1 << 6, /* content has begun to come with BDAT */
+    HAVE_CHUNK = 1 << 6,  /* content has begun to come with BDAT */
+    HAVE_BINARY = 1 << 7, /* ... and can come in no other way (RFC 3030 3) */
 };
 
 enum command_flags {
@@ -47,8 +48,8 @@ static const struct command commands[] = {
     /* verb, handler, offered, needs, refuses, flags */
     { TEXT("MAIL"), on_mail, always, HAVE_HELLO | HAVE_LEAVE, HAVE_SENDER, ANY_OCTETS },
     { TEXT("RCPT"), on_rcpt, always, HAVE_HELLO | HAVE_SENDER, HAVE_CHUNK, ANY_OCTETS },
-    { TEXT("DATA"), on_data, always, HAVE_HELLO | HAVE_SENDER | HAVE_RECIPIENT, HAVE_CHUNK,
-      NO_ARGUMENTS },
+    { TEXT("DATA"), on_data, always, HAVE_HELLO | HAVE_SENDER | HAVE_RECIPIENT,
+      HAVE_CHUNK | HAVE_BINARY, NO_ARGUMENTS },
     { TEXT("BDAT"), on_bdat, always, HAVE_HELLO | HAVE_SENDER | HAVE_RECIPIENT, 0, 0 },
     { TEXT("EHLO"), on_ehlo, always, 0, 0, ANY_OCTETS | HARMLESS },
     { TEXT("HELO"), on_helo, always, 0, 0, ANY_OCTETS | HARMLESS },
@@ -90,6 +91,7 @@ static const struct {
     { HAVE_LEAVE, REPLY_ROW(530, "5.7.0", "authentication required"), { 0 } },
     { HAVE_RECIPIENT, REPLY_ROW(503, "5.5.1", "no recipient was accepted"), { 0 } },
     { HAVE_CHUNK, { 0 }, REPLY_ROW(503, "5.5.1", "only BDAT may follow BDAT") },
+    { HAVE_BINARY, { 0 }, REPLY_ROW(503, "5.5.1", "BODY=BINARYMIME goes with BDAT only") },
 };
 
 static unsigned what_it_has(const struct smtp_server *s)
@@ -99,7 +101,8 @@ static unsigned what_it_has(const struct smtp_server *s)
            (s->authenticated ? HAVE_LOGIN : 0u) |
            (s->authenticated || !s->config->submission ? HAVE_LEAVE : 0u) |
            (tx ? HAVE_SENDER : 0u) | (tx && tx->recipients ? HAVE_RECIPIENT : 0u) |
-           (tx && tx->chunked ? HAVE_CHUNK : 0u);
+           (tx && tx->chunked ? HAVE_CHUNK : 0u) |
+           (tx && tx->mail.body == SMTP_BODY_BINARYMIME ? HAVE_BINARY : 0u);
 }
 
 static const struct reply *find_refusal(const struct smtp_server *s, const struct command *c)
@@ -263,7 +266,8 @@ static void list_limits(const struct smtp_server_config *config, struct buffer *
 static void list_extensions(const struct smtp_server *s, struct buffer *b)
 {
     const struct smtp_server_config *config = s->config;
-    buffer_text(b, T("\nPIPELINING\n8BITMIME\nSMTPUTF8\nCHUNKING\nDSN\nENHANCEDSTATUSCODES"));
+    buffer_text(b, T("\nPIPELINING\n8BITMIME\nSMTPUTF8\nCHUNKING\nBINARYMIME\nDSN"
+                     "\nENHANCEDSTATUSCODES"));
     buffer_printf(b, "\nSIZE %llu", (unsigned long long)config->message_octets_max);
     list_limits(config, b);
     if (s->tls) /* RFC 8689 2: only there */

@@ -65,13 +65,14 @@ static enum parameter_verdict read_size(struct transaction *tx, struct text valu
     return PARAMETER_GOOD;
 }
 
-/* BINARYMIME needs conversion for most next hops, is not announced, and so is refused here too. */
 static enum parameter_verdict read_body(struct transaction *tx, struct text value)
 {
     if (text_equal_nocase(value, T("7BIT")))
         tx->mail.body = SMTP_BODY_7BIT;
     else if (text_equal_nocase(value, T("8BITMIME")))
         tx->mail.body = SMTP_BODY_8BITMIME;
+    else if (text_equal_nocase(value, T("BINARYMIME")))
+        tx->mail.body = SMTP_BODY_BINARYMIME;
     else
         return PARAMETER_BAD;
     return PARAMETER_GOOD;
@@ -134,7 +135,7 @@ static const struct parameter mail_parameters[] = {
     { TEXT("SIZE"), true, NEEDS_NOTHING, read_size,
       REPLY_ROW(501, "5.5.4", "SIZE wants a number") },
     { TEXT("BODY"), true, NEEDS_NOTHING, read_body,
-      REPLY_ROW(501, "5.5.4", "BODY is 7BIT or 8BITMIME") },
+      REPLY_ROW(501, "5.5.4", "BODY is 7BIT, 8BITMIME or BINARYMIME") },
     { TEXT("SMTPUTF8"), false, NEEDS_NOTHING, read_smtputf8,
       REPLY_ROW(501, "5.5.4", "SMTPUTF8 takes no value") },
     { TEXT("AUTH"), true, NEEDS_NOTHING, read_auth,

@@ -101,11 +101,12 @@ static bool any_failed(const struct told *told)
 }
 
 /* RFC 3461 4.3: RET=FULL is about failures only.  RFC 8689 5: and not about what came with
- * REQUIRETLS. */
+ * REQUIRETLS.  What is binary has no place in a report, which is lines; its header is. */
 static void read_original(struct report *r)
 {
     const struct queue_envelope *e = &r->item->envelope;
-    bool whole = text_equal_nocase(e->ret, T("FULL")) && !e->requires_tls && any_failed(&r->told);
+    bool whole = text_equal_nocase(e->ret, T("FULL")) && !e->requires_tls && !e->binary &&
+                 any_failed(&r->told);
     original_start(&r->original, r->office->store, r->office->loops[r->loop], &r->item->content,
                    whole);
 }

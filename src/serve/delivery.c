@@ -10,6 +10,7 @@
 #include "queue/dispatch.h"
 #include "queue/tls_need.h"
 #include "run/clock.h"
+#include "serve/binary_body.h"
 #include "serve/tell.h"
 
 #include <stdio.h>
@@ -40,6 +41,9 @@ struct delivery {
     struct tls_required tls_required;
     struct text forwarder;         /* Delivered-To of the content; recipients_forwarder() */
     struct submission *submission; /* NULL: the body is kept as it comes */
+    bool is_binary;                /* came with BODY=BINARYMIME */
+    struct binary_body *binary;    /* such a body, in place of the spool until it is complete */
+    enum binary_end binary_end;    /* what became of it */
     struct queue_envelope envelope;
     const struct queue_row *looped; /* the rows of those who had it before */
     struct recipient_news *news;    /* what the sender may want to hear once it is stored */
@@ -73,6 +77,7 @@ static void delivery_free(struct delivery *d)
 {
     if (d->spool)
         spool_close(&d->spool);
+    binary_body_free(&d->binary);
     arena_reset(&d->memory);
     delivered_clear(&d->delivered);
     free(d->submission);
@@ -117,6 +122,11 @@ bool delivery_amend(struct delivery *d, struct text author)
     return d->submission && arena_text(&d->memory, author, &d->submission->author);
 }
 
+void delivery_is_binary(struct delivery *d)
+{
+    d->is_binary = true;
+}
+
 /* The id and the time are those of Received. */
 static void begin_amending(struct submission *s, const struct trace_received *trace)
 {
@@ -127,6 +137,42 @@ static void begin_amending(struct submission *s, const struct trace_received *tr
                               .from = s->author,
                               .message_id = { s->message_id, (size_t)len },
                           });
+}
+
+static void binary_ended(void *owner, enum binary_end how)
+{
+    struct delivery *d = owner;
+    d->binary_end = how;
+    d->failed |= how == BINARY_FAILED;
+    if (how == BINARY_LINES || how == BINARY_KEPT)
+        d->spool = binary_body_take(d->binary);
+    d->events->body_complete(d->owner);
+}
+
+/* The place of the body. */
+static bool open_body(struct delivery *d)
+{
+    struct store *store = d->home->server->store;
+    if (!d->is_binary) {
+        d->spool = spool_open(store, d->message, d->commit.home, spool_is_ready, d);
+        return d->spool != NULL;
+    }
+    d->binary = binary_body_new(&(struct binary_body_options){
+        .store = store,
+        .loop = d->commit.home,
+        .message = d->message,
+        .to_lines = d->recipients.local_count > 0,
+        .ready = spool_is_ready,
+        .ended = binary_ended,
+        .owner = d,
+    });
+    return d->binary != NULL;
+}
+
+/* The spool counts what the decoder has not counted. */
+static enum spool_state append(struct delivery *d, struct bytes bytes)
+{
+    return d->binary ? binary_body_append(d->binary, bytes) : spool_append(d->spool, bytes);
 }
 
 bool delivery_open(struct delivery *d, struct trace_received *trace,
@@ -147,13 +193,11 @@ bool delivery_open(struct delivery *d, struct trace_received *trace,
         begin_amending(d->submission, trace);
     if (recipient_count == 1)
         trace->only_recipient = address_text(recipient);
-    d->spool = spool_open(store, d->message, d->commit.home, spool_is_ready, d);
-    if (!d->spool)
+    if (!open_body(d))
         return false;
     d->forwarder = recipients_forwarder(&d->recipients);
     return (d->forwarder.len == 0 || trace_delivered_to(&fields, d->forwarder)) &&
-           trace_received(&fields, trace) &&
-           note(d, spool_append(d->spool, buffer_bytes(&fields)), &wait);
+           trace_received(&fields, trace) && note(d, append(d, buffer_bytes(&fields)), &wait);
 }
 
 static void read_header(struct delivery *d, struct bytes bytes)
@@ -169,7 +213,7 @@ static void append_amended(struct delivery *d, struct bytes in, bool *wait_out)
     while (amend_next(&d->submission->amend, &in, &out)) {
         read_header(d, out);
         if (!d->failed)
-            note(d, spool_append(d->spool, out), wait_out);
+            note(d, append(d, out), wait_out);
     }
 }
 
@@ -182,16 +226,25 @@ void delivery_body(struct delivery *d, struct bytes bytes, bool *wait_out)
     }
     read_header(d, bytes);
     if (!d->failed)
-        note(d, spool_append_counted(d->spool, bytes), wait_out);
+        note(d, d->binary ? append(d, bytes) : spool_append_counted(d->spool, bytes), wait_out);
 }
 
-void delivery_body_end(struct delivery *d)
+bool delivery_body_end(struct delivery *d)
 {
     bool wait; /* no more will come */
-    if (!d->submission)
-        return;
-    amend_end(&d->submission->amend);
-    append_amended(d, (struct bytes){ 0 }, &wait);
+    if (d->submission) {
+        amend_end(&d->submission->amend);
+        append_amended(d, (struct bytes){ 0 }, &wait);
+    }
+    if (!d->binary || d->failed)
+        return true;
+    d->failed = !binary_body_end(d->binary);
+    return d->failed;
+}
+
+enum convert_obstacle delivery_obstacle(const struct delivery *d)
+{
+    return binary_body_obstacle(d->binary);
 }
 
 struct amend_author delivery_author(const struct delivery *d)
@@ -370,6 +423,7 @@ static struct queue_envelope envelope_of(const struct delivery *d, const struct 
     return (struct queue_envelope){
         .ret = mail->ret,
         .utf8 = mail->smtputf8,
+        .binary = d->binary_end == BINARY_KEPT,
         .requires_tls = mail->requiretls,
         .waives_tls = !mail->requiretls && tls_required_says_no(&d->tls_required),
     };
@@ -399,6 +453,8 @@ enum delivery_end delivery_commit(struct delivery *d, const struct address *send
 {
     struct commit *c = &d->commit;
     CHECK(!d->busy);
+    if (d->binary_end == BINARY_NOT_LINES)
+        return DELIVERY_NOT_LINES;
     if (!recipients_drop_loops(&d->recipients, &d->delivered))
         return DELIVERY_LOOPS;
     if (!gather_news(d))
@@ -407,7 +463,7 @@ enum delivery_end delivery_commit(struct delivery *d, const struct address *send
         return DELIVERY_LOOPS; /* too many to tell of one by one */
     if (!make_unit(d, sender, mail))
         return DELIVERY_NO_MEMORY;
-    if (!d->submission)
+    if (!d->submission && !d->binary)
         add_facts(d, body);
     c->message = d->message;
     c->spool = d->spool;

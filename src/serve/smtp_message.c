@@ -25,6 +25,8 @@ void smtp_conn_open_message(struct smtp_conn *s, const struct smtp_step *step)
         .tls = s->conn.tls,
         .authenticated = smtp_server_is_authenticated(s->machine),
     };
+    if (s->delivery && mail && mail->body == SMTP_BODY_BINARYMIME)
+        delivery_is_binary(s->delivery);
     if (!s->delivery || (s->peer.authenticated && !mend_header(s)) ||
         !delivery_open(s->delivery, &trace, &s->only, smtp_server_recipient_count(s->machine))) {
         smtp_conn_answer(s, step->request, smtp_conn_no_memory);
@@ -54,6 +56,16 @@ static void refuse_message(struct smtp_conn *s, const struct smtp_answer *a)
     smtp_conn_end_delivery(s);
 }
 
+/* RFC 3463 3.7: conversion is required and cannot be done. */
+static void refuse_binary(struct smtp_conn *s)
+{
+    char room[200];
+    struct buffer words = buffer_over(room, sizeof room);
+    buffer_text(&words, T("binary content that cannot be made into lines: "));
+    buffer_text(&words, convert_obstacle_words(delivery_obstacle(s->delivery)));
+    refuse_message(s, &(struct smtp_answer){ SMTP_REJECT, 554, "5.6.3", buffer_as_text(&words) });
+}
+
 static void commit_message(struct smtp_conn *s)
 {
     static const struct smtp_answer refusals[] = {
@@ -66,7 +78,9 @@ static void commit_message(struct smtp_conn *s)
     if (delivery_is_whole(s->delivery))
         end = delivery_commit(s->delivery, smtp_server_sender(s->machine),
                               smtp_server_mail(s->machine), s->commit_facts);
-    if (end != DELIVERY_COMMITTING)
+    if (end == DELIVERY_NOT_LINES)
+        refuse_binary(s);
+    else if (end != DELIVERY_COMMITTING)
         refuse_message(s, &refusals[end]);
 }
 
@@ -104,16 +118,28 @@ static void check_author(struct smtp_conn *s)
         refuse_message(s, &smtp_conn_no_memory);
 }
 
+static void judge_message(struct smtp_conn *s)
+{
+    if (s->peer.authenticated && s->conn.settings->config->submission_from == SUBMISSION_FROM_CHECK)
+        check_author(s);
+    else
+        commit_message(s);
+}
+
+static void body_complete(void *owner)
+{
+    struct smtp_conn *s = owner;
+    judge_message(s);
+    conn_resume(&s->conn);
+}
+
 void smtp_conn_end_message(struct smtp_conn *s, const struct smtp_step *step)
 {
     s->body_phase = NO_BODY;
     s->commit_request = step->request;
     s->commit_facts = step->facts;
-    delivery_body_end(s->delivery);
-    if (s->peer.authenticated && s->conn.settings->config->submission_from == SUBMISSION_FROM_CHECK)
-        check_author(s);
-    else
-        commit_message(s);
+    if (delivery_body_end(s->delivery))
+        judge_message(s);
 }
 
 static void log_accepted(struct smtp_conn *s, const struct delivery *d)
@@ -159,4 +185,4 @@ static void committed(void *owner, struct delivery *d)
     conn_resume(&s->conn);
 }
 
-const struct delivery_events smtp_conn_delivery_events = { body_ready, committed };
+const struct delivery_events smtp_conn_delivery_events = { body_ready, body_complete, committed };

@@ -24,6 +24,10 @@ enum spool_state {
 /* Copies the octets.  After SPOOL_FAILED further octets are thrown away. */
 enum spool_state spool_append(struct spool *, struct bytes);
 uint64_t spool_octets(const struct spool *);
+/* Reads back what was appended, from `offset` on, before the commit.  SPOOL_OPEN: *out has octets,
+ * none at the end, valid until the next call here.  SPOOL_WAIT: ask again after `ready`, which may
+ * also come without. */
+enum spool_state spool_read(struct spool *, uint64_t offset, struct bytes *out);
 /* What is true of all that was appended. */
 const struct content_facts *spool_facts(const struct spool *);
 

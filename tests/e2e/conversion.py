@@ -1,11 +1,10 @@
 """conversion - mail that its next hop does not take as it is: 8-bit content and long lines, for
 hosts with and without 8BITMIME.  What arrives decodes to what was sent."""
 
-import email
-import email.policy
 import random
 
 from harness import case, check, equal, main
+from parts import leaves
 from relay_world import ALICE, Net
 from report import Report
 
@@ -13,13 +12,6 @@ PLAIN = ("PIPELINING", "SIZE 52428800")    # no 8BITMIME
 EIGHT = ("PIPELINING", "8BITMIME", "SIZE 52428800")
 HEADER = b"From: alice@a.test\r\nSubject: conversion\r\n"
 GREETING = "Grüße an alle, die es lesen, und an die anderen auch\r\n".encode()
-
-
-def leaves(raw):
-    """What a reader finds: the type and the octets of each part."""
-    whole = email.message_from_bytes(raw, policy=email.policy.SMTP)
-    return [(part.get_content_type(), part.get_content_charset(), part.get_payload(decode=True))
-            for part in whole.walk() if not part.is_multipart()]
 
 
 def mixed(*parts, kind=b"mixed"):

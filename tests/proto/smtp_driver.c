@@ -171,6 +171,8 @@ static void describe_mail(const struct smtp_mail *mail, struct buffer *b)
         buffer_printf(b, " size=%llu", (unsigned long long)mail->size);
     if (mail->body == SMTP_BODY_8BITMIME)
         buffer_text(b, T(" 8bitmime"));
+    if (mail->body == SMTP_BODY_BINARYMIME)
+        buffer_text(b, T(" binarymime"));
     if (mail->smtputf8)
         buffer_text(b, T(" smtputf8"));
     if (mail->requiretls)

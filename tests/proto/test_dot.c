@@ -159,6 +159,25 @@ static void try_all(struct text words)
         }
 }
 
+/* Any octets, as they are. */
+static void try_binary(struct text words)
+{
+    for (size_t cut = 0; cut <= words.len; cut++) {
+        struct dot_decoder d;
+        dot_decoder_init(&d, false, DOT_BINARY);
+        struct outcome got = decode(&d, words, cut ? cut : 1, words.len);
+        assert_int_equal(got.len, words.len);
+        assert_memory_equal(got.content, words.at, words.len);
+        assert_true(d.counter.facts.octets == words.len);
+        bool ends = words.len == 0 || text_ends_nocase(words, T("\r\n"));
+        assert_int_equal(d.counter.facts.ends_with_crlf, ends);
+        struct content_counter c;
+        content_counter_init(&c);
+        content_count(&c, bytes_of_text(words));
+        assert_int_equal(d.counter.facts.bare_cr_or_lf, content_facts_end(&c).bare_cr_or_lf);
+    }
+}
+
 static const char alphabet[] = { '.', '\r', '\n', 'a' };
 
 static size_t nth_word(size_t n, size_t len, char *out)
@@ -175,6 +194,7 @@ static void test_every_short_word(void **state)
         for (size_t n = 0; n < count; n++) {
             char word[8];
             try_all((struct text){ word, nth_word(n, len, word) });
+            try_binary((struct text){ word, len });
         }
 }
 

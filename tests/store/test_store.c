@@ -130,6 +130,64 @@ static void test_counted_bodies(void **state)
 }
 
 /* A body beyond the budget goes to a file early; it is never lost for want of memory. */
+/* The next octets; turns the loop while a lane has them. */
+static struct bytes read_back(struct world *w, struct delivery *d, uint64_t at)
+{
+    struct bytes piece;
+    enum spool_state s;
+    while ((s = spool_read(d->spool, at, &piece)) == SPOOL_WAIT) {
+        w->waiting++;
+        world_wait(w);
+    }
+    assert_int_equal(s, SPOOL_OPEN);
+    return piece;
+}
+
+/* Twice in order, then from any place; and then the body is committed as if nobody had looked. */
+static void test_read_back(void **state)
+{
+    static const size_t sizes[] = { 0,      1, 8 * 1024, 8 * 1024 + 1, 1024 * 1024, 1024 * 1024 + 1,
+                                    3000000 };
+    struct world *w = *state;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct delivery d;
+        assert_true(delivery_begin(w, &d, (unsigned)i, sizes[i], 10000));
+        for (int round = 0; round < 2; round++) {
+            struct bytes piece = { 0 };
+            for (size_t at = 0; at < sizes[i]; at += piece.len) {
+                piece = read_back(w, &d, at);
+                assert_in_range(piece.len, 1, sizes[i] - at);
+                assert_memory_equal(piece.at, d.body + at, piece.len);
+            }
+            assert_int_equal(read_back(w, &d, sizes[i]).len, 0);
+        }
+        for (size_t at = sizes[i] / 3; at > 0; at /= 3)
+            assert_int_equal(read_back(w, &d, at).at[0], d.body[at]);
+        delivery_to(&d, ALICE);
+        delivery_submit(&d);
+        world_wait(w);
+        assert_int_equal(d.commit.verdict, STORE_STORED);
+        delivery_end(&d);
+        struct maildrop_read list = world_list(w, ALICE);
+        assert_int_equal(list.count, i + 1);
+        assert_true(world_reads_back(w, &list.entries[i], (unsigned)i));
+        maildrop_read_clear(&list);
+    }
+}
+
+/* One that is closed while a lane reads. */
+static void test_read_back_and_gone(void **state)
+{
+    struct world *w = *state;
+    struct delivery d;
+    struct bytes piece;
+    assert_true(delivery_begin(w, &d, 1, 2000000, 0));
+    assert_int_equal(spool_read(d.spool, 1000000, &piece), SPOOL_WAIT);
+    assert_int_equal(spool_read(d.spool, 0, &piece), SPOOL_WAIT);
+    delivery_end(&d);
+    assert_int_equal(world_deliver(w, ALICE, 2, 100), STORE_STORED);
+}
+
 static void test_body_memory(void **state)
 {
     struct world *w = *state;
@@ -535,6 +593,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_sizes, world_set_up, world_tear_down),
         cmocka_unit_test_setup_teardown(test_many_at_once, world_set_up, world_tear_down),
         cmocka_unit_test_setup_teardown(test_counted_bodies, world_set_up, world_tear_down),
+        cmocka_unit_test_setup_teardown(test_read_back, world_set_up, world_tear_down),
+        cmocka_unit_test_setup_teardown(test_read_back_and_gone, world_set_up, world_tear_down),
         cmocka_unit_test_setup_teardown(test_body_memory, world_set_up, world_tear_down),
         cmocka_unit_test_setup_teardown(test_large_files_come_and_go, world_set_up,
                                         world_tear_down),

@@ -136,6 +136,9 @@ struct large;
 bool large_open(struct journal *, message_id, struct large **out, struct error *);
 /* Appends; begins writeback every 4 MB. */
 bool large_write(struct large *, struct bytes, struct error *);
+/* Reads back what was written, unverified: up to `len` octets, less only at the end. */
+bool large_read(struct large *, uint64_t offset, void *to, size_t len, size_t *read_out,
+                struct error *);
 /* fdatasync, then fsync of the directory.  Afterwards the checksums go into a unit. */
 bool large_finish(struct large *, const uint64_t **checksums_out, uint64_t *octets_out,
                   struct error *);

@@ -136,6 +136,18 @@ bool large_write(struct large *l, struct bytes octets, struct error *e)
     return true;
 }
 
+bool large_read(struct large *l, uint64_t offset, void *to, size_t len, size_t *read_out,
+                struct error *e)
+{
+    CHECK(offset <= l->octets);
+    if (len > l->octets - offset)
+        len = (size_t)(l->octets - offset);
+    if (!disk_file_read(l->file, LARGE_START + offset, to, len, read_out, e))
+        return false;
+    return *read_out == len ||
+           error_set(e, ERROR_TEMPORARY, "a large message became shorter while it arrived");
+}
+
 bool large_finish(struct large *l, const uint64_t **checksums_out, uint64_t *octets_out,
                   struct error *e)
 {

@@ -59,6 +59,9 @@ struct spill {
     bool closed;          /* the lane frees the spool */
     bool failed;
     bool wants_ring; /* the loop waits for room */
+    bool reads;      /* `back` is to be filled from the file, or is being filled */
+    struct chunk *back;
+    uint64_t back_at; /* what it begins with */
     void (*sealed)(void *owner, const struct error *);
     void *seal_owner;
     struct error error; /* of the first failure */
@@ -194,6 +197,7 @@ static void free_memory(struct spool *s)
     free_chunks(s, &s->filled);
     free_chunks(s, &s->spill.pending);
     free_chunks(s, &s->spill.spare);
+    free(s->spill.back);
     if (s->filling != &s->first)
         free(s->filling);
     atomic_fetch_sub_explicit(&s->store->body_used, s->charged, memory_order_relaxed);
@@ -375,6 +379,69 @@ uint64_t spool_octets(const struct spool *s)
     return s->octets;
 }
 
+/* --- Reading back --- */
+
+static struct bytes slice_of(const struct chunk *chunk, uint64_t skip)
+{
+    return (struct bytes){ chunk->at + skip, chunk->len - (size_t)skip };
+}
+
+static struct bytes read_memory(const struct spool *s, uint64_t offset)
+{
+    const struct chunk *chunk = s->filled.first;
+    for (; chunk->len <= offset; chunk = chunk->next)
+        offset -= chunk->len;
+    return slice_of(chunk, offset);
+}
+
+/* Whether `back` has the octet; if not, the lane is asked unless it is at work. */
+static enum spool_state look_back(struct spool *s, uint64_t offset)
+{
+    struct spill *p = &s->spill;
+    bool starts = false;
+    pthread_mutex_lock(&p->mutex);
+    bool failed = p->failed;
+    bool here = !p->reads && offset >= p->back_at && offset - p->back_at < p->back->len;
+    if (!failed && !here && !p->reads) {
+        p->reads = true;
+        p->back_at = offset;
+        p->back->len = 0;
+        starts = must_start(p);
+    }
+    pthread_mutex_unlock(&p->mutex);
+    if (starts)
+        lane_follow(s->store->bulk, &p->job);
+    if (failed)
+        s->state = FAILED;
+    return failed ? SPOOL_FAILED : here ? SPOOL_OPEN : SPOOL_WAIT;
+}
+
+static enum spool_state read_spilled(struct spool *s, uint64_t offset, struct bytes *out)
+{
+    struct spill *p = &s->spill;
+    if (s->filling)
+        hand_over(s);
+    if (!p->back)
+        p->back = chunk_new(s, SMALL_CHUNK);
+    enum spool_state state = p->back ? look_back(s, offset) : SPOOL_FAILED;
+    if (state == SPOOL_OPEN)
+        *out = slice_of(p->back, offset - p->back_at);
+    return state;
+}
+
+enum spool_state spool_read(struct spool *s, uint64_t offset, struct bytes *out)
+{
+    *out = (struct bytes){ 0 };
+    if (s->state == FAILED)
+        return SPOOL_FAILED;
+    if (offset >= s->octets)
+        return SPOOL_OPEN;
+    if (s->state == SPILLING)
+        return read_spilled(s, offset, out);
+    *out = read_memory(s, offset);
+    return SPOOL_OPEN;
+}
+
 void spool_add_facts(struct spool *s, const struct content_facts *body)
 {
     const struct content_facts *head = &s->counter.facts;
@@ -443,19 +510,41 @@ static void give_back(struct spool *s, struct chunk *chunk)
     bell_ring(s->bell);
 }
 
+static void fill_back(struct spill *p)
+{
+    struct error error;
+    size_t len;
+    if (large_read(p->large, p->back_at, p->back->at, p->back->room, &len, &error))
+        p->back->len = (uint32_t)len;
+    else
+        note_failure(p, &error);
+}
+
+/* With the mutex held: `back` is the loop's again. */
+static void end_read(struct spool *s)
+{
+    s->spill.reads = false;
+    if (!s->spill.closed)
+        bell_ring(s->bell);
+}
+
 /* With the mutex held, which it gives up in between. */
 static void do_one(struct spool *s)
 {
     struct spill *p = &s->spill;
     struct chunk *chunk = take(&p->pending);
-    bool failed = p->failed;
+    bool reads = !chunk && p->reads, failed = p->failed;
     pthread_mutex_unlock(&p->mutex);
     if (chunk && !failed)
         write_chunk(s, chunk);
+    else if (reads && !failed)
+        fill_back(p);
     else if (!failed)
         finish(s);
     pthread_mutex_lock(&p->mutex);
-    if (chunk && !p->closed)
+    if (reads)
+        end_read(s);
+    else if (chunk && !p->closed)
         give_back(s, chunk);
     else if (chunk)
         put(&p->spare, chunk);
@@ -491,7 +580,7 @@ static void run_spill(struct job *job)
     pthread_mutex_lock(&p->mutex);
     for (int i = 0; wants && !p->closed && i < CHUNKS_A_TURN; i++) {
         bool seals = !p->pending.count && p->sealed;
-        wants = p->pending.count || seals;
+        wants = p->pending.count || seals || p->reads;
         if (wants)
             do_one(s);
         if (seals)
