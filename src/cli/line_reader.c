@@ -1,7 +1,7 @@
 /* line_reader.c - lines from a person, through libedit or plainly.
  *
- * While a line is edited the terminal sends no signal for Ctrl-C: the key is bound to a function
- * that ends the line.
+ * While a line is edited the terminal sends no signals for keys: Ctrl-C is bound to a function that
+ * ends the line, Ctrl-Z to one that sends the signal.
  */
 #include "cli/line_reader.h"
 
@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <histedit.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +50,15 @@ static unsigned char interrupt(EditLine *edit, int key)
     reader_of(edit)->interrupted = true;
     fputs("^C", stdout);
     return CC_EOF;
+}
+
+/* The library's handler puts the terminal in order before the program stops, and after. */
+static unsigned char suspend(EditLine *edit, int key)
+{
+    (void)edit;
+    (void)key;
+    raise(SIGTSTP);
+    return CC_REDISPLAY;
 }
 
 struct offers {
@@ -148,8 +158,10 @@ static bool open_terminal(struct line_reader *r, struct error *e)
     el_set(r->edit, EL_BIND, "^I", "godwit-complete", NULL);
     el_source(r->edit, NULL); /* ~/.editrc */
     el_set(r->edit, EL_ADDFN, "godwit-interrupt", "back to the prompt", interrupt);
-    el_set(r->edit, EL_SETTY, "-d", "intr=", NULL);
+    el_set(r->edit, EL_ADDFN, "godwit-suspend", "back to the shell", suspend);
+    el_set(r->edit, EL_SETTY, "-d", "-isig", NULL);
     el_set(r->edit, EL_BIND, "^C", "godwit-interrupt", NULL);
+    el_set(r->edit, EL_BIND, "^Z", "godwit-suspend", NULL);
     open_history(r);
     return true;
 }
