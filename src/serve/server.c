@@ -152,6 +152,7 @@ static void tend(struct timer *timer)
     struct server *server = OWNER_OF(timer, struct server, tend_timer);
     struct loop *loop = server->loops[0].loop;
     (void)store_health(server->store);
+    store_tend(server->store);
     loop_timer_start(loop, timer, loop_now_ms(loop) + TEND_MS);
 }
 

@@ -59,6 +59,10 @@ enum store_health {
 };
 enum store_health store_health(const struct store *);
 
+/* Any thread, about once a second: looks after what needs no commit.  Space that dead mail takes in
+ * the journal is given back, at a rate that new mail hardly feels (store rule 11). */
+void store_tend(struct store *);
+
 /* --- Commit --- */
 
 /* A message in a mailbox.  The prefix (Return-Path, Delivered-To) is the placement's own; content
@@ -114,9 +118,10 @@ struct commit {
     enum store_verdict verdict;
     struct error error; /* when not stored: for the log */
 
-    struct store *store; /* private */
-    struct job job;      /* private */
-    struct list link;    /* private */
+    struct store *store;     /* private */
+    struct job job;          /* private */
+    struct list link;        /* private */
+    struct rewrite *rewrite; /* private; NULL */
 };
 
 /* Any loop.  Everything that the commit points to must stay as it is until `done`. */
@@ -125,6 +130,7 @@ void store_submit(struct store *, struct commit *);
 /* Counters since the start; any thread. */
 struct store_figures {
     uint64_t batches, units, messages, octets, syncs, checkpoints;
+    uint64_t rewritten, segments_removed; /* by compaction: units; files of the journal */
 };
 struct store_figures store_figures(const struct store *);
 

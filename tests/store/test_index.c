@@ -506,7 +506,7 @@ static void test_contradictions(void **state)
         "UPDATE message SET placements = 9",
         "UPDATE message SET offset = 1",
         "DELETE FROM message",
-        "INSERT INTO tombstone VALUES(4369, 1, 9, 0)",
+        "INSERT INTO tombstone VALUES(4369, 1, 9, 0, 1)",
     };
     struct fixture *f = *state;
     char path[SCRATCH_PATH + 16];

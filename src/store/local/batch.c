@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/list.h"
+#include "store/local/rewrite.h"
 #include "store/local/spool_inner.h"
 
 #include <string.h>
@@ -79,8 +80,20 @@ static void add_rows_size(struct size *s, const struct commit *c)
         s->changes += CHANGE_OCTETS_MAX + c->envelope->ret.len + c->envelope->envid.len;
 }
 
+static struct size size_of_rewrite(const struct rewrite *r)
+{
+    uint64_t octets = r->message ? r->content_octets : 0;
+    struct size s = { .changes = r->changes.len, .parts = UNIT_PARTS + 1 };
+    s.content = (octets / JOURNAL_BLOCK + 1) * CHECKSUM_OCTETS;
+    if (!r->large_checksums)
+        s.content += octets;
+    return s;
+}
+
 static struct size size_of(const struct commit *c)
 {
+    if (c->rewrite)
+        return size_of_rewrite(c->rewrite);
     struct size s = { .changes = CHANGE_OCTETS_MAX, .parts = UNIT_PARTS };
     if (c->expunge) {
         s.bulk = c->expunge->count;
@@ -298,6 +311,8 @@ static bool may_expunge(const struct batch *b, struct index *index, struct lock_
 static bool may_be_done(struct batch *b, struct index *index, struct lock_table *locks,
                         const struct commit *c, struct error *error)
 {
+    if (c->rewrite)
+        return true;
     if (c->row_count > STORE_PLACEMENTS_MAX)
         return error_set(error, ERROR_REFUSED, "a unit may have %d recipients at a time",
                          STORE_PLACEMENTS_MAX);
@@ -433,9 +448,17 @@ static void say_purge(struct batch *b, struct index *index, mailbox_id mailbox)
     say(b, &change);
 }
 
+static void say_again(struct batch *b, const struct rewrite *r)
+{
+    bool said = buffer_append(&b->changes, r->changes.at, r->changes.len);
+    CHECK(said); /* there is room */
+}
+
 static void fill_unit(struct batch *b, struct unit *u, const struct commit *c)
 {
     *u = (struct unit){ .message = c->message };
+    if (c->rewrite)
+        rewrite_fill(c->rewrite, u);
     if (!c->message)
         return;
     u->content_octets = spool_octets(c->spool);
@@ -453,7 +476,9 @@ static void take(struct batch *b, struct index *index, struct commit *c, const s
 {
     b->commits[b->count] = c;
     b->changes_at[b->count] = b->changes.len;
-    if (c->message)
+    if (c->rewrite)
+        say_again(b, c->rewrite);
+    else if (c->message)
         say_message(b, index, c);
     else if (c->row_count > 0)
         say_rows(b, c);
@@ -468,9 +493,11 @@ static void take(struct batch *b, struct index *index, struct commit *c, const s
     b->parts_wanted += UNIT_PARTS + (size_t)b->units[b->count - 1].content_count;
 }
 
-/* Rows alone, and all of them are settled already. */
+/* Rows alone, and all of them are settled already; or nothing to say again. */
 static bool is_empty(const struct commit *c, size_t results)
 {
+    if (c->rewrite)
+        return c->rewrite->changes.len == 0;
     return !c->message && c->row_count > 0 && results == 0;
 }
 
@@ -482,11 +509,19 @@ static enum batch_answer pass(struct batch *b, struct commit *c)
     return BATCH_EMPTY;
 }
 
+static enum batch_answer refuse(struct batch *b, struct commit *c, const struct error *why)
+{
+    batch_refuse(b, c, why);
+    return why->kind == ERROR_DAMAGED ? BATCH_DAMAGED : BATCH_REFUSED;
+}
+
 enum batch_answer batch_take(struct batch *b, struct index *index, struct lock_table *locks,
                              struct commit *c)
 {
-    struct size s = size_of(c);
     struct error error = { 0 };
+    if (c->rewrite && !rewrite_say(c->rewrite, index, &error))
+        return refuse(b, c, &error);
+    struct size s = size_of(c);
     size_t results = b->result_count;
     if (b->count > 0 && !has_room(b, &s))
         return BATCH_FULL;
@@ -502,8 +537,7 @@ enum batch_answer batch_take(struct batch *b, struct index *index, struct lock_t
         return BATCH_TAKEN;
     } else if (error.kind == ERROR_NONE)
         return BATCH_FULL;
-    batch_refuse(b, c, &error);
-    return error.kind == ERROR_DAMAGED ? BATCH_DAMAGED : BATCH_REFUSED;
+    return refuse(b, c, &error);
 }
 
 void batch_seal(struct batch *b)

@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "run/clock.h"
+#include "store/local/rewrite.h"
 #include "store/local/spool_inner.h"
 #include "store/local/store_inner.h"
 
@@ -57,6 +58,7 @@ bool commit_line_open(struct commit_line *line, struct store *store, struct inde
     pthread_mutex_init(&line->mutex, NULL);
     list_init(&line->mail);
     list_init(&line->changes);
+    list_init(&line->rewrites);
     batch_init(&line->batch);
     line->job.run = step;
     commit_tend_init(line);
@@ -81,6 +83,7 @@ void commit_line_close(struct commit_line *line)
     line->lane = NULL;
     index_close(&line->writer);
     batch_clear(&line->batch);
+    compaction_clear(line);
     pthread_mutex_destroy(&line->mutex);
     line->store = NULL;
 }
@@ -101,6 +104,34 @@ void commit_enqueue(struct commit_line *line, struct commit *c)
     pthread_mutex_unlock(&line->mutex);
     if (starts)
         lane_follow(line->lane, &line->job);
+}
+
+void commit_enqueue_rewrite(struct commit_line *line, struct commit *c)
+{
+    pthread_mutex_lock(&line->mutex);
+    list_append(&line->rewrites, &c->link);
+    bool starts = must_start(line);
+    pthread_mutex_unlock(&line->mutex);
+    if (starts)
+        lane_follow(line->lane, &line->job);
+}
+
+/* So many octets more may be rewritten; returns how many now. */
+static uint64_t allow_rewrites(struct commit_line *line, uint64_t octets)
+{
+    pthread_mutex_lock(&line->mutex);
+    line->may_rewrite += octets;
+    if (line->may_rewrite > 2 * COMMIT_IDLE_OCTETS)
+        line->may_rewrite = 2 * COMMIT_IDLE_OCTETS;
+    uint64_t allowed = line->may_rewrite;
+    pthread_mutex_unlock(&line->mutex);
+    return allowed;
+}
+
+void commit_tick(struct commit_line *line)
+{
+    allow_rewrites(line, COMMIT_IDLE_OCTETS);
+    commit_wake(line);
 }
 
 static void wake(struct commit_line *line, bool suspects)
@@ -133,6 +164,16 @@ static void move_all(struct list *from, struct list *to)
         list_append(to, link);
 }
 
+/* To its place, the first. */
+static void put_back(struct list *ready, struct list *link)
+{
+    struct list rest;
+    list_init(&rest);
+    list_append(&rest, link);
+    move_all(ready, &rest);
+    move_all(&rest, ready);
+}
+
 /* Takes commits from the list until the batch is full. */
 static void take_some(struct commit_line *line, struct list *ready, size_t max)
 {
@@ -144,12 +185,7 @@ static void take_some(struct commit_line *line, struct list *ready, size_t max)
             line->index_damaged = true;
         if (answered != BATCH_FULL)
             continue;
-        /* Back to its place, the first. */
-        struct list rest;
-        list_init(&rest);
-        list_append(&rest, link);
-        move_all(ready, &rest);
-        move_all(&rest, ready);
+        put_back(ready, link);
         return;
     }
 }
@@ -172,14 +208,41 @@ static bool is_unwell(const struct commit_line *line, struct error *why)
     return why->kind != ERROR_NONE;
 }
 
+/* Compaction takes what room there is, and not more than it is allowed: as much as there is new
+ * mail, and a little when there is none. */
+static void take_rewrites(struct commit_line *line, struct list *ready)
+{
+    struct batch *b = &line->batch;
+    uint64_t before = b->octets, taken = 0;
+    uint64_t allowed = allow_rewrites(line, b->count > 0 ? before : 0);
+    while (taken < COMMIT_REWRITE_OCTETS && taken < allowed) {
+        struct list *link = list_take_first(ready);
+        if (!link)
+            break;
+        struct commit *c = OWNER_OF(link, struct commit, link);
+        enum batch_answer answered = batch_take(b, line->writer, &line->store->locks, c);
+        line->index_damaged |= answered == BATCH_DAMAGED;
+        if (answered == BATCH_FULL) {
+            put_back(ready, link);
+            break;
+        }
+        taken = b->octets - before;
+    }
+    pthread_mutex_lock(&line->mutex);
+    line->may_rewrite -= taken < line->may_rewrite ? taken : line->may_rewrite;
+    pthread_mutex_unlock(&line->mutex);
+}
+
 /* New mail goes first, but what removes mail is not starved by it: a batch that left some of it
  * behind is followed by one that begins with it. */
-static void take_ready(struct commit_line *line, struct list *mail, struct list *changes)
+static void take_ready(struct commit_line *line, struct list *mail, struct list *changes,
+                       struct list *rewrites)
 {
     struct error why = { 0 };
     if (is_unwell(line, &why)) {
         refuse_all(line, mail, &why);
         refuse_all(line, changes, &why);
+        refuse_all(line, rewrites, &why);
         return;
     }
     index_trim(line->writer);
@@ -188,13 +251,15 @@ static void take_ready(struct commit_line *line, struct list *mail, struct list 
     take_some(line, mail, JOURNAL_BATCH_UNITS_MAX);
     take_some(line, changes, JOURNAL_BATCH_UNITS_MAX);
     line->passed_over = !list_empty(changes);
+    take_rewrites(line, rewrites);
 }
 
 static bool gather(struct commit_line *line)
 {
-    struct list mail, changes;
+    struct list mail, changes, rewrites;
     list_init(&mail);
     list_init(&changes);
+    list_init(&rewrites);
     batch_begin(&line->batch);
     line->verdict = STORE_REFUSED;
     line->error = (struct error){ 0 };
@@ -206,14 +271,17 @@ static bool gather(struct commit_line *line)
     pthread_mutex_lock(&line->mutex);
     move_all(&line->mail, &mail);
     move_all(&line->changes, &changes);
+    move_all(&line->rewrites, &rewrites);
     pthread_mutex_unlock(&line->mutex);
-    take_ready(line, &mail, &changes);
+    take_ready(line, &mail, &changes, &rewrites);
     /* What was left goes before what came meanwhile. */
     pthread_mutex_lock(&line->mutex);
     move_all(&line->mail, &mail);
     move_all(&mail, &line->mail);
     move_all(&line->changes, &changes);
     move_all(&changes, &line->changes);
+    move_all(&line->rewrites, &rewrites);
+    move_all(&rewrites, &line->rewrites);
     pthread_mutex_unlock(&line->mutex);
 
     batch_seal(&line->batch);
@@ -262,8 +330,12 @@ static void count_batch(struct commit_line *line)
     struct batch *b = &line->batch;
     uint64_t messages = 0, octets = 0;
     for (size_t i = 0; i < b->count; i++) {
-        messages += b->units[i].message != 0;
-        octets += b->units[i].content_octets;
+        if (b->commits[i]->rewrite)
+            atomic_fetch_add(&f->rewritten, 1);
+        else if (b->commits[i]->message) {
+            messages++;
+            octets += b->units[i].content_octets;
+        }
     }
     atomic_fetch_add(&f->batches, 1);
     atomic_fetch_add(&f->syncs, 1);
@@ -369,6 +441,10 @@ static void add_answer(struct homecoming homes[HOMES_MAX], struct commit *c)
 {
     struct post *post = &c->job.post;
     size_t i = 0;
+    if (c->rewrite) {
+        c->rewrite->done(c->rewrite);
+        return;
+    }
     post->run = come_home;
     post->next = NULL;
     while (i < HOMES_MAX - 1 && homes[i].home && homes[i].home != c->home)
@@ -414,7 +490,8 @@ static bool tend(struct commit_line *line)
     bool more = commit_tend(line);
     line->state = COMMIT_GATHER;
     pthread_mutex_lock(&line->mutex);
-    bool goes_on = more || line->woken || !list_empty(&line->mail) || !list_empty(&line->changes);
+    bool goes_on = more || line->woken || !list_empty(&line->mail) || !list_empty(&line->changes) ||
+                   (!list_empty(&line->rewrites) && line->may_rewrite > 0);
     line->woken = false;
     line->running = goes_on;
     pthread_mutex_unlock(&line->mutex);

@@ -7,6 +7,7 @@
 
 #include "run/lane.h"
 #include "store/local/batch.h"
+#include "store/local/compact.h"
 
 #include <pthread.h>
 
@@ -28,8 +29,10 @@ enum commit_state {
 enum errand { ERRAND_NONE, ERRAND_RUNS, ERRAND_DONE, ERRAND_FAILED };
 
 enum {
-    COMMIT_RETRY_MS = 1000, /* what failed is tried again after this */
-    COMMIT_DEAD_MAX = 64,   /* files of dead messages removed in one errand */
+    COMMIT_RETRY_MS = 1000,               /* what failed is tried again after this */
+    COMMIT_DEAD_MAX = 64,                 /* files of dead messages removed in one errand */
+    COMMIT_REWRITE_OCTETS = 256 * 1024,   /* in one batch, or one unit if that has more */
+    COMMIT_IDLE_OCTETS = 4 * 1024 * 1024, /* rewritten in a second in which no mail comes */
 };
 
 struct commit_line {
@@ -40,6 +43,8 @@ struct commit_line {
     pthread_mutex_t mutex; /* for these */
     struct list mail;      /* commits of messages and of results, in order of arrival */
     struct list changes;   /* the others */
+    struct list rewrites;  /* of compaction, the last to go */
+    uint64_t may_rewrite;  /* octets of them */
     bool running;          /* the job is queued or runs, or is parked */
     bool woken;            /* there is something to tend, even if nothing was submitted */
     bool parked;           /* the job comes back when the preparation ends */
@@ -68,6 +73,8 @@ struct commit_line {
     message_id dead[COMMIT_DEAD_MAX];
     size_t dead_count;
     struct job prepare_job, checkpoint_job, removal_job;
+
+    struct compaction compaction;
 };
 
 /* Takes the writer. */
@@ -83,6 +90,10 @@ void commit_enqueue(struct commit_line *, struct commit *);
 void commit_wake(struct commit_line *);
 /* Any thread: a reader found index.db damaged where the writer has not looked. */
 void commit_suspect(struct commit_line *);
+/* Any thread: what compaction writes again, when there is room for it. */
+void commit_enqueue_rewrite(struct commit_line *, struct commit *);
+/* Any thread: a second has passed. */
+void commit_tick(struct commit_line *);
 /* Any thread: `done` on the commit's home, with this verdict. */
 void commit_answer(struct commit *, enum store_verdict, const struct error *);
 

@@ -12,7 +12,7 @@
 
 #include <sqlite3.h>
 
-enum { DATABASE_STATEMENTS_MAX = 48 };
+enum { DATABASE_STATEMENTS_MAX = 64 };
 
 struct database {
     sqlite3 *handle;

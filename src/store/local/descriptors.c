@@ -24,6 +24,16 @@ static struct descriptor *find_locked(struct descriptors *d, uint64_t number)
     return found;
 }
 
+static void take_out_locked(struct descriptors *d, struct descriptor *one)
+{
+    struct descriptor **at = bucket_of(d, one->segment.header.number);
+    while (*at != one)
+        at = &(*at)->next;
+    *at = one->next;
+    list_remove(&one->idle);
+    d->count--;
+}
+
 /* Takes one that nobody pins out of the table; NULL when there is none. */
 static struct descriptor *take_idle_locked(struct descriptors *d)
 {
@@ -31,11 +41,7 @@ static struct descriptor *take_idle_locked(struct descriptors *d)
     if (!link)
         return NULL;
     struct descriptor *idle = OWNER_OF(link, struct descriptor, idle);
-    struct descriptor **at = bucket_of(d, idle->segment.header.number);
-    while (*at != idle)
-        at = &(*at)->next;
-    *at = idle->next;
-    d->count--;
+    take_out_locked(d, idle);
     return idle;
 }
 
@@ -133,11 +139,28 @@ bool descriptors_open(struct descriptors *d, uint64_t number, struct descriptor 
 
 void descriptors_unpin(struct descriptors *d, struct descriptor *one)
 {
+    struct descriptor *spare = NULL;
     pthread_mutex_lock(&d->mutex);
     CHECK(one->pins > 0);
     if (--one->pins == 0) {
         list_remove(&one->idle);
         list_append(&d->idle, &one->idle);
+        if (one->forgotten) {
+            take_out_locked(d, one);
+            spare = one;
+        }
     }
     pthread_mutex_unlock(&d->mutex);
+    descriptor_free(spare);
+}
+
+void descriptors_forget(struct descriptors *d, uint64_t number)
+{
+    pthread_mutex_lock(&d->mutex);
+    struct descriptor *found = find_locked(d, number);
+    if (found)
+        found->forgotten = true;
+    pthread_mutex_unlock(&d->mutex);
+    if (found)
+        descriptors_unpin(d, found);
 }

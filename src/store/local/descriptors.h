@@ -1,7 +1,7 @@
 /* descriptors.h - segments kept open for reading: a table with pins, for any thread.
  *
- * A pinned segment is not closed and must not be unlinked.  Segments that nobody pins stay open,
- * the least recently used one is closed when the table is full.
+ * A pinned segment is not closed, and may be read on even when its file is gone.  Segments that
+ * nobody pins stay open, the least recently used one is closed when the table is full.
  */
 #ifndef STORE_LOCAL_DESCRIPTORS_H
 #define STORE_LOCAL_DESCRIPTORS_H
@@ -16,6 +16,7 @@ enum { DESCRIPTORS_MAX = 512, DESCRIPTORS_BUCKETS = 256 };
 struct descriptor {
     struct segment segment; /* its header is good */
     unsigned pins;
+    bool forgotten;
     struct list idle; /* in descriptors.idle while nobody pins it */
     struct descriptor *next;
 };
@@ -40,5 +41,7 @@ struct descriptor *descriptors_find(struct descriptors *, uint64_t number);
 bool descriptors_open(struct descriptors *, uint64_t number, struct descriptor **out,
                       struct error *);
 void descriptors_unpin(struct descriptors *, struct descriptor *);
+/* Closes the segment, once nobody pins it any more: its file is to go. */
+void descriptors_forget(struct descriptors *, uint64_t number);
 
 #endif

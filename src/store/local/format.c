@@ -114,6 +114,7 @@ void segment_header_encode(const struct segment_header *h, const uint8_t uuid[FO
     little_put_u64(at + 32, h->previous.offset);
     little_put_u64(at + 40, h->previous.sequence);
     little_put_u64(at + 48, h->previous.checksum);
+    little_put_u64(at + 56, h->oldest);
     file_header_encode(&h->key, magic_segment, uuid, out);
 }
 
@@ -128,6 +129,7 @@ enum header_state segment_header_decode(const uint8_t in[FILE_HEADER],
     out->previous.offset = little_u64(at + 32);
     out->previous.sequence = little_u64(at + 40);
     out->previous.checksum = little_u64(at + 48);
+    out->oldest = little_u64(at + 56);
     return file_header_decode(in, magic_segment, uuid, &out->key);
 }
 

@@ -36,6 +36,7 @@ struct segment_header {
     uint64_t octets;                  /* that were zero-written; a batch may reach beyond */
     int64_t created_ms;               /* wall clock, for people */
     struct journal_position previous; /* the last good batch before this segment; zero: none */
+    uint64_t oldest; /* segments before this one do not count any more; 0: all do */
     struct format_key key;
 };
 

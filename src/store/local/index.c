@@ -23,14 +23,17 @@ enum { WRITER_BUSY_MS = 250, READER_BUSY_MS = 2000, WAL_FRAME_OCTETS = 4096 + 24
  * row whose message is not known (yet): a replay may meet a result before the message, and after
  * damage that message may never come.  What dispatch asks for is one narrow index of the rows that
  * wait, and one row of queue_domain for each domain that has any (store rule 25).  Another one has
- * all that wait, held ones too, for people: tombstones cost a listing nothing. */
+ * all that wait, held ones too, for people: tombstones cost a listing nothing.
+ *
+ * Tombstones of both kinds say in which segment they were heard of last.  Once that does not count
+ * any more, nothing that it buries does: `oldest` is the first segment that counts, and what is
+ * older than that is as good as gone (index_forget). */
 static const struct database_format index_format = {
     .application = 0x67776978, /* "gwix" */
-    .version = 4,
-    .upgrade = "ALTER TABLE message RENAME COLUMN utf8 TO envelope",
+    .version = 5,              /* an older one is made anew from the journal */
     .schema = "CREATE TABLE meta(one INTEGER PRIMARY KEY CHECK(one = 1), store_uuid BLOB NOT NULL,"
               " segment INTEGER NOT NULL, offset INTEGER NOT NULL, sequence INTEGER NOT NULL,"
-              " checksum INTEGER NOT NULL) STRICT;"
+              " checksum INTEGER NOT NULL, oldest INTEGER NOT NULL) STRICT;"
               "CREATE TABLE mailbox(id INTEGER PRIMARY KEY, address TEXT NOT NULL DEFAULT '',"
               " uid_validity INTEGER NOT NULL DEFAULT 0, uid_next INTEGER NOT NULL DEFAULT 1,"
               " modseq INTEGER NOT NULL DEFAULT 0, count INTEGER NOT NULL DEFAULT 0,"
@@ -50,13 +53,15 @@ static const struct database_format index_format = {
               " content_at INTEGER NOT NULL, prefix BLOB NOT NULL, PRIMARY KEY(mailbox, uid))"
               " STRICT, WITHOUT ROWID;"
               "CREATE TABLE tombstone(mailbox INTEGER NOT NULL, uid INTEGER NOT NULL,"
-              " modseq INTEGER NOT NULL, message INTEGER NOT NULL, PRIMARY KEY(mailbox, uid))"
+              " modseq INTEGER NOT NULL, message INTEGER NOT NULL,"
+              " segment INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(mailbox, uid))"
               " STRICT, WITHOUT ROWID;"
               "CREATE TABLE recipient(message INTEGER NOT NULL, number INTEGER NOT NULL,"
               " generation INTEGER NOT NULL, state INTEGER NOT NULL, held INTEGER NOT NULL,"
               " warned INTEGER NOT NULL, attempts INTEGER NOT NULL, due INTEGER NOT NULL,"
               " notify INTEGER NOT NULL, address TEXT NOT NULL, domain TEXT NOT NULL,"
               " last TEXT NOT NULL, orcpt TEXT NOT NULL, orphan INTEGER NOT NULL,"
+              " segment INTEGER NOT NULL DEFAULT 0,"
               " PRIMARY KEY(message, number)) STRICT, WITHOUT ROWID;"
               "CREATE INDEX recipient_due ON recipient(domain, due, message, number)"
               " WHERE state = 0 AND held = 0 AND orphan = 0;"
@@ -93,6 +98,12 @@ static const char *const index_sql_text[INDEX_STATEMENTS] = {
                        " ORDER BY uid",
     [EACH_MESSAGE] = "SELECT " MESSAGE_COLUMNS " FROM message ORDER BY id",
     [GET_MESSAGE] = "SELECT " MESSAGE_COLUMNS " FROM message WHERE id = ?1",
+    [LIVE_OCTETS] = "SELECT ifnull(sum(unit_octets), 0) FROM message",
+    [LOWEST_SEGMENT] = "SELECT ifnull(min(segment), 0) FROM message",
+    [ROWS_OF_MESSAGE] = "SELECT " ROW_COLUMNS " FROM recipient r WHERE r.message = ?1"
+                        " ORDER BY r.number",
+    [MAILBOX_WORDS] = "SELECT address, opened_ms FROM mailbox WHERE id = ?1 AND purged = 0",
+    [PLACED_AS] = "SELECT message, modseq, flags FROM placement WHERE mailbox = ?1 AND uid = ?2",
     [GET_PREFIX] = "SELECT 1 FROM prefix WHERE id = ?1",
     [LIST_DEAD] = "SELECT message FROM dead ORDER BY message LIMIT ?1",
     [GET_POSITION] = "SELECT segment, offset, sequence, checksum FROM meta",
@@ -111,6 +122,18 @@ static const char *const index_sql_text[INDEX_STATEMENTS] = {
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
     [ROLLBACK] = "ROLLBACK",
+    [SET_OLDEST] = "UPDATE meta SET oldest = ?1 WHERE one = 1",
+    /* In the order of their keys, a thousand at a time: the last one of these. */
+    [OLD_TOMBSTONES] = "SELECT mailbox, uid FROM tombstone WHERE (mailbox, uid) > (?1, ?2)"
+                       " ORDER BY mailbox, uid LIMIT 1 OFFSET ?3",
+    [DROP_TOMBSTONES] = "DELETE FROM tombstone WHERE (mailbox, uid) > (?1, ?2)"
+                        " AND (mailbox, uid) <= (?3, ?4)"
+                        " AND segment < (SELECT oldest FROM meta)",
+    [OLD_RECIPIENTS] = "SELECT message, number FROM recipient WHERE (message, number) > (?1, ?2)"
+                       " ORDER BY message, number LIMIT 1 OFFSET ?3",
+    [DROP_RECIPIENTS] = "DELETE FROM recipient WHERE (message, number) > (?1, ?2)"
+                        " AND (message, number) <= (?3, ?4) AND (state <> 0 OR orphan <> 0)"
+                        " AND segment < (SELECT oldest FROM meta)",
     [SET_POSITION] = "UPDATE meta SET segment = ?1, offset = ?2, sequence = ?3, checksum = ?4"
                      " WHERE one = 1",
     [GET_ROW] = "SELECT uid_validity, uid_next, modseq, count, octets, purged FROM mailbox"
@@ -132,10 +155,11 @@ static const char *const index_sql_text[INDEX_STATEMENTS] = {
     [SET_PLACEMENT] = "UPDATE placement SET modseq = ?3, flags = ?4, segment = ?5, offset = ?6,"
                       " unit_octets = ?7, content_at = ?8 WHERE mailbox = ?1 AND uid = ?2",
     [DROP_PLACEMENT] = "DELETE FROM placement WHERE mailbox = ?1 AND uid = ?2",
-    [SET_TOMBSTONE] = "INSERT INTO tombstone(mailbox, uid, modseq, message)"
-                      " VALUES(?1, ?2, ?3, ?4) ON CONFLICT(mailbox, uid) DO UPDATE SET"
+    [SET_TOMBSTONE] = "INSERT INTO tombstone(mailbox, uid, modseq, message, segment)"
+                      " VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(mailbox, uid) DO UPDATE SET"
                       " modseq = max(modseq, excluded.modseq),"
-                      " message = max(message, excluded.message)",
+                      " message = max(message, excluded.message),"
+                      " segment = max(segment, excluded.segment)",
     [GET_TOMBSTONE] = "SELECT modseq FROM tombstone WHERE mailbox = ?1 AND uid = ?2",
     [ADD_MESSAGE] = "INSERT OR IGNORE INTO message(id, octets, facts, arrived_ms, received,"
                     " line_longest, sender, ret, envid, envelope, placements, waiting,"
@@ -153,12 +177,16 @@ static const char *const index_sql_text[INDEX_STATEMENTS] = {
     [DROP_LEFTOVERS] = "DELETE FROM leftover",
     [SET_ENVELOPE] = "UPDATE message SET sender = ?2, ret = ?3, envid = ?4, envelope = ?5"
                      " WHERE id = ?1",
-    [ADD_RECIPIENT] = "INSERT OR IGNORE INTO recipient(message, number, generation, state, held,"
-                      " warned, attempts, due, notify, address, domain, last, orcpt, orphan)"
-                      " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+    [ADD_RECIPIENT] =
+        "INSERT OR IGNORE INTO recipient(message, number, generation, state, held,"
+        " warned, attempts, due, notify, address, domain, last, orcpt, orphan, segment)"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
     [SET_RECIPIENT] = "UPDATE recipient SET generation = ?3, state = ?4, held = ?5, warned = ?6,"
                       " attempts = ?7, due = ?8, notify = ?9, address = ?10, domain = ?11,"
-                      " last = ?12, orcpt = ?13, orphan = ?14 WHERE message = ?1 AND number = ?2",
+                      " last = ?12, orcpt = ?13, orphan = ?14, segment = ?15"
+                      " WHERE message = ?1 AND number = ?2",
+    [AGAIN_RECIPIENT] = "UPDATE recipient SET segment = max(segment, ?3)"
+                        " WHERE message = ?1 AND number = ?2",
     [ADOPT_RECIPIENT] = "UPDATE recipient SET orphan = 0 WHERE message = ?1 AND number = ?2",
     [COUNT_WAITING] = "SELECT count(*) FROM recipient WHERE message = ?1 AND state = 0"
                       " AND orphan = 0",
@@ -244,7 +272,7 @@ static bool open_file(struct index *index, const char *data_path, struct error *
 static bool write_uuid(struct index *index, const uint8_t *uuid, struct error *error)
 {
     sqlite3_stmt *statement = NULL;
-    if (sqlite3_prepare_v2(index->db.handle, "INSERT INTO meta VALUES(1, ?1, 0, 0, 0, 0)", -1,
+    if (sqlite3_prepare_v2(index->db.handle, "INSERT INTO meta VALUES(1, ?1, 0, 0, 0, 0, 0)", -1,
                            &statement, NULL) != SQLITE_OK)
         return database_failed(&index->db, error);
     bind_blob(statement, 1, uuid, INDEX_UUID);

@@ -197,6 +197,39 @@ bool index_forget_dead(struct index *, const message_id *ids, size_t count, stru
 /* Octets of their content, as far as this handle has seen them die. */
 uint64_t index_dead_octets(const struct index *);
 
+/* --- What compaction asks, and what it lets the index forget --- */
+
+/* Octets of all units that hold a message which something refers to. */
+bool index_live_octets(struct index *, uint64_t *out, struct error *);
+/* The first segment that such a unit lies in; 0: there is none. */
+bool index_lowest_segment(struct index *, uint64_t *out, struct error *);
+struct index_placed {
+    message_id message; /* 0: nothing is placed there */
+    uint64_t modseq;
+    uint32_t flags;
+};
+bool index_find_placed(struct index *, mailbox_id, uint32_t uid, struct index_placed *out,
+                       struct error *);
+/* All rows of a message, settled ones too; their texts are valid within the callback. */
+bool index_each_row(struct index *, message_id,
+                    bool (*row)(void *owner, const struct queue_row *, struct error *), void *owner,
+                    struct error *);
+/* The mailbox's name and when it was opened, appended to `words`; *found_out: it is there and not
+ * purged. */
+bool index_mailbox_words(struct index *, mailbox_id, struct buffer *words, int64_t *opened_ms_out,
+                         bool *found_out, struct error *);
+
+/* Within a transaction: segments before this one do not count any more. */
+bool index_set_oldest(struct index *, uint64_t oldest, struct error *);
+/* Where index_forget() goes on; zeroed: from the front. */
+struct index_forgetting {
+    uint64_t key[2];
+    bool rows; /* of the queue: tombstones are through */
+};
+/* Within a transaction: drops tombstones of which only segments speak that do not count any more.
+ * Looks at some of them; *more_out: others are left. */
+bool index_forget(struct index *, struct index_forgetting *, bool *more_out, struct error *);
+
 /* --- The logical dump (store rule 18): one line a fact, sorted, the same for equal stores --- */
 
 struct index_lines;

@@ -306,6 +306,7 @@ static bool set_tombstone(struct applying *a, const struct change *change, messa
     bind_number(set, 2, change->uid);
     bind_number(set, 3, change->modseq);
     bind_number(set, 4, message);
+    bind_number(set, 5, a->unit->place.segment);
     return run(a, SET_TOMBSTONE);
 }
 

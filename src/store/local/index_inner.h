@@ -17,6 +17,11 @@ enum index_statement {
     EACH_PLACEMENT,
     EACH_MESSAGE,
     GET_MESSAGE,
+    LIVE_OCTETS,
+    LOWEST_SEGMENT,
+    ROWS_OF_MESSAGE,
+    MAILBOX_WORDS,
+    PLACED_AS,
     GET_PREFIX,
     LIST_DEAD,
     GET_POSITION,
@@ -30,6 +35,11 @@ enum index_statement {
     BEGIN = READ_STATEMENTS,
     COMMIT,
     ROLLBACK,
+    SET_OLDEST,
+    OLD_TOMBSTONES,
+    DROP_TOMBSTONES,
+    OLD_RECIPIENTS,
+    DROP_RECIPIENTS,
     SET_POSITION,
     GET_ROW,
     ADD_ROW,
@@ -53,6 +63,7 @@ enum index_statement {
     SET_ENVELOPE,
     ADD_RECIPIENT,
     SET_RECIPIENT,
+    AGAIN_RECIPIENT,
     ADOPT_RECIPIENT,
     COUNT_WAITING,
     ADD_TO_DOMAIN,
@@ -144,7 +155,8 @@ bool message_gains_row(struct applying *, message_id);
 bool message_loses_row(struct applying *, message_id);
 bool message_is_known(struct applying *, message_id, bool *known_out);
 
-/* index_queue.c */
+/* index_queue.c: ROW_COLUMNS, from the first column on; its texts are the statement's. */
+struct queue_row index_read_row(sqlite3_stmt *);
 bool apply_recipient(struct applying *, const struct queue_row *);
 /* How many rows of the message wait, whatever it counts itself. */
 bool recipients_waiting(struct applying *, message_id, uint64_t *count_out);

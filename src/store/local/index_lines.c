@@ -26,9 +26,11 @@ static const char *const section_sql[SECTIONS] = {
                " sender, ret, envid FROM message WHERE waiting > 0 ORDER BY id",
     [RECIPIENTS] = "SELECT message, number, generation, state, held, warned, attempts, due, notify,"
                    " address, domain, orcpt, last FROM recipient WHERE orphan = 0"
+                   " AND (state = 0 OR segment >= (SELECT oldest FROM meta))"
                    " ORDER BY message, number",
     [TOMBSTONES] = "SELECT mailbox, uid, modseq FROM tombstone"
                    " WHERE mailbox NOT IN (SELECT id FROM mailbox WHERE purged = 1)"
+                   " AND segment >= (SELECT oldest FROM meta)"
                    " ORDER BY mailbox, uid",
 };
 

@@ -95,6 +95,7 @@ static bool write_row(struct applying *a, enum index_statement how, const struct
     bind_text(s, 12, waits ? row->last : none);
     bind_text(s, 13, waits ? row->orcpt : none);
     bind_number(s, 14, waits && orphan);
+    bind_number(s, 15, a->unit->place.segment);
     return index_run(a->index, how, a->error);
 }
 
@@ -172,6 +173,18 @@ static bool add_row(struct applying *a, const struct queue_row *row)
     return move_in_domains(a, &nothing, &now) && move_in_message(a, row->message, &nothing, &now);
 }
 
+/* A tombstone that is heard of again stays as long as the journal says it. */
+static bool hear_again(struct applying *a, const struct queue_row *row, const struct row_view *old)
+{
+    sqlite3_stmt *s = index_sql(a->index, AGAIN_RECIPIENT);
+    if (old->waits)
+        return true;
+    bind_number(s, 1, row->message);
+    bind_number(s, 2, row->number);
+    bind_number(s, 3, a->unit->place.segment);
+    return index_run(a->index, AGAIN_RECIPIENT, a->error);
+}
+
 static bool change_row(struct applying *a, const struct queue_row *row, const struct row_view *old)
 {
     bool orphan = false;
@@ -180,7 +193,7 @@ static bool change_row(struct applying *a, const struct queue_row *row, const st
     struct row_view now = view_of(row, orphan);
     bool later = is_later(&now, old);
     if (!later && orphan == old->orphan)
-        return true;
+        return hear_again(a, row, old);
     if (!later) {
         now = *old;
         now.orphan = orphan;
@@ -264,7 +277,7 @@ bool index_next_due(struct index *index, int64_t now_ms, int64_t *due_ms_out, st
     return true;
 }
 
-static struct queue_row read_row(sqlite3_stmt *s)
+struct queue_row index_read_row(sqlite3_stmt *s)
 {
     return (struct queue_row){
         .message = column_number(s, 0),
@@ -302,7 +315,7 @@ static struct queue_item read_item(sqlite3_stmt *s)
 {
     struct unit_place place = index_read_place(s, 22);
     struct queue_item item = {
-        .row = read_row(s),
+        .row = index_read_row(s),
         .sender = column_text(s, 13),
         .envelope = { .ret = column_text(s, 14), .envid = column_text(s, 15) },
         .arrived_ms = sqlite3_column_int64(s, 17),

@@ -87,6 +87,11 @@ bool journal_replay(struct journal *j, const struct journal_position *from,
     struct journal_position until = journal_position(j), at;
     const struct journal_position *end = j->may_write ? &until : NULL;
     bool ok = chain_load(&chain, from, end, e) && chain_replay(&chain, from, end, events, &at, e);
+    if (!j->may_write) {
+        pthread_mutex_lock(&j->mutex);
+        j->oldest = chain.oldest;
+        pthread_mutex_unlock(&j->mutex);
+    }
     chain_clear(&chain);
     return ok;
 }
@@ -105,10 +110,14 @@ struct journal_position journal_position(const struct journal *j)
 /* Begins the segment behind the last good batch and writes there from now on. */
 static bool begin(struct journal *j, struct segment *segment, struct error *e)
 {
-    if (!segment_begin(segment, j->uuid, &j->position, e)) {
+    if (!segment_begin(segment, j->uuid, &j->position, j->retiring, e)) {
         segment_close(segment);
         return false;
     }
+    pthread_mutex_lock(&j->mutex);
+    j->oldest = j->retiring;
+    j->current_number = segment->header.number;
+    pthread_mutex_unlock(&j->mutex);
     segment_close(&j->current);
     j->current = *segment;
     j->offset = SEGMENT_START;
@@ -154,6 +163,7 @@ static bool recover(struct journal *j, const struct journal_position *from,
               chain_replay(&chain, from, NULL, events, &j->position, e) &&
               chain_remove_unused(&chain, e);
     j->next_number = chain.highest + 1;
+    j->retiring = chain.oldest;
     j->next_octets =
         j->segment_octets_max < SEGMENT_OCTETS_FIRST ? j->segment_octets_max : SEGMENT_OCTETS_FIRST;
     /* Only the new header says for good where the old segments end; the empty ones may go then. */
@@ -180,6 +190,13 @@ bool journal_turn(struct journal *j, struct error *e)
         return true;
     j->state = JOURNAL_SEALED;
     return false;
+}
+
+bool journal_turn_early(struct journal *j, struct error *e)
+{
+    if (j->state != JOURNAL_READY && j->state != JOURNAL_SEALED)
+        return error_set(e, ERROR_TEMPORARY, "the journal is being repaired");
+    return journal_turn(j, e);
 }
 
 bool journal_abandon(struct journal *j, struct error *e)

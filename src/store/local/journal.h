@@ -111,6 +111,41 @@ bool journal_prepare(struct journal *, struct error *);
 /* For the writing thread: none is ready or being made, and a quarter of the current one is used. */
 bool journal_wants_preparation(const struct journal *);
 
+/* --- The old end: what compaction gives up (store rules 11, 18) --- */
+
+/* Segments on the disk, but for the one that is written to and the one behind it. */
+struct journal_weight {
+    uint64_t oldest;  /* number of the first that counts; 0: there is none */
+    uint64_t current; /* number of the one that is written to */
+    uint64_t octets;  /* of those that count, large messages left out */
+};
+/* For any lane; blocks. */
+bool journal_weigh(struct journal *, struct journal_weight *out, struct error *);
+
+/* One segment, read once more from its beginning, batch by batch; for any lane. */
+struct journal_walk;
+/* `number` is behind nobody's pen any more.  The events live as long as the walk. */
+bool journal_walk_open(struct journal *, uint64_t number, const struct journal_events *,
+                       struct journal_walk **out, struct error *);
+/* The next batch's units; *over_out: there was none. */
+bool journal_walk_step(struct journal_walk *, bool *over_out, struct error *);
+/* The first segment on the disk from this number on; 0: there is none. */
+bool journal_next_segment(struct journal *, uint64_t from, uint64_t *number_out, struct error *);
+/* Octets of the segment's file. */
+uint64_t journal_walk_octets(const struct journal_walk *);
+void journal_walk_close(struct journal_walk **);
+
+/* For the writing thread: segments before `oldest` hold nothing that is not written elsewhere, or
+ * dead.  This counts once the next segment has begun, whose header says so. */
+void journal_retire(struct journal *, uint64_t oldest);
+/* Begins the next segment before this one is full, if one is prepared. */
+bool journal_turn_early(struct journal *, struct error *);
+/* Any thread: the smallest number that counts as far as headers on the disk say; 0: all do. */
+uint64_t journal_oldest(const struct journal *);
+/* Removes those that do not count, oldest first, so that what is there never has a gap.  Only once
+ * an index that neither refers to them nor stands in one is on the disk itself.  For a lane. */
+bool journal_remove_retired(struct journal *, uint64_t *removed_out, struct error *);
+
 /* --- Reading, any thread --- */
 
 /* A unit opened for reading: its segment is pinned (not unlinked) until closed. */

@@ -47,12 +47,15 @@ struct journal {
 
     struct segment current;
     uint64_t offset;                 /* where the next batch goes */
+    uint64_t retiring;               /* what the next segment's header says of the oldest one */
     struct journal_position written; /* behind the batch that waits for its sync */
     struct assembly assembly;
 
     pthread_mutex_t mutex;        /* for the rest */
     pthread_cond_t prepared_ends; /* a preparation ended */
     struct journal_position position;
+    uint64_t current_number;
+    uint64_t oldest; /* segments before it do not count: a header on the disk says so */
     enum preparation preparation;
     struct segment prepared;
     uint64_t next_number, next_octets; /* of the segment to prepare; whoever prepares owns them */

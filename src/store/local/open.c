@@ -95,7 +95,7 @@ static bool open_journal(struct store *store, const struct open_options *options
         return false;
     struct journal_position from = r.at;
     bool ok = journal_open(&journal, &from, &events, &store->journal, error);
-    if (replay_end(&r, ok, error)) {
+    if (replay_end(&r, ok, error) && replay_oldest(index, store->journal, &r.at, error)) {
         if (r.units > 0)
             store_tell(store, false, "%llu units of the journal were applied to the index",
                        (unsigned long long)r.units);
@@ -157,15 +157,17 @@ static bool forget_all_dead(struct store *store, struct index *writer, struct er
     return true;
 }
 
-/* Large files that nothing refers to: of messages that never became durable, or are dead.  Only
- * once the index that says so is durable itself. */
+/* Large files that nothing refers to: of messages that never became durable, or are dead; and
+ * segments that a compaction has emptied.  Only once the index that says so is durable itself. */
 static bool sweep_large(struct store *store, struct index *writer, struct error *error)
 {
     bool complete = false;
     if (!index_checkpoint(writer, INDEX_TRUNCATE, &complete, error))
         return false;
+    uint64_t removed;
     return !complete || (large_sweep(store->journal, is_referred, writer, error) &&
-                         forget_all_dead(store, writer, error));
+                         forget_all_dead(store, writer, error) &&
+                         journal_remove_retired(store->journal, &removed, error));
 }
 
 bool open_all(struct store *store, const struct open_options *options, struct index **writer,

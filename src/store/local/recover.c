@@ -127,6 +127,16 @@ static bool settle(struct chain *c, const struct journal_position *from, struct 
     return ok;
 }
 
+/* The newest header knows best which segments still count. */
+static void leave_out_retired(struct chain *c, const struct journal_position *from)
+{
+    for (size_t i = c->count; i > 0 && c->oldest == 0; i--)
+        if (c->links[i - 1].state == CHAIN_GOOD)
+            c->oldest = c->links[i - 1].header.oldest;
+    if (from->segment == 0)
+        keep_range(c, c->oldest, UINT64_MAX);
+}
+
 bool chain_load(struct chain *c, const struct journal_position *from,
                 const struct journal_position *until, struct error *e)
 {
@@ -136,6 +146,7 @@ bool chain_load(struct chain *c, const struct journal_position *from,
     for (size_t i = 0; i < c->count; i++)
         if (!read_link(c, &c->links[i], e))
             return false;
+    leave_out_retired(c, from);
     return !c->may_write || settle(c, from, e);
 }
 
@@ -148,8 +159,7 @@ void chain_clear(struct chain *c)
 
 /* --- Where a segment ends --- */
 
-/* False: nothing in the segment counts. */
-static bool set_end(const struct chain *c, size_t i, struct scan *s)
+bool chain_set_end(const struct chain *c, size_t i, struct scan *s)
 {
     uint64_t number = c->links[i].number;
     s->end = SCAN_OPEN;
@@ -185,9 +195,22 @@ static bool positions_equal(const struct journal_position *a, const struct journ
            a->checksum == b->checksum;
 }
 
+/* The first segment that counts follows those that do not. */
+static void tell_missing(const struct replay *r, const struct chain_link *link)
+{
+    const struct journal_position *previous = &link->header.previous;
+    if (r->from->segment == 0 && previous->segment > 0 && previous->segment >= r->chain->oldest)
+        scan_notice(r->events, true,
+                    "segment %" PRIu64 " is the first of the journal, but it follows segment "
+                    "%" PRIu64 ", which is not there",
+                    link->number, previous->segment);
+}
+
 static void tell_gap(const struct replay *r, const struct chain_link *link)
 {
     const struct journal_position *previous = &link->header.previous;
+    if (!r->any)
+        tell_missing(r, link);
     if (!r->any || (previous->sequence == r->at.sequence && previous->checksum == r->at.checksum))
         return;
     scan_notice(r->events, true,
@@ -226,7 +249,7 @@ static bool replay_open_segment(struct replay *r, size_t i, struct segment *segm
     struct scan s;
     struct chain_link *link = &r->chain->links[i];
     scan_init(&s, segment);
-    bool counts = set_end(r->chain, i, &s);
+    bool counts = chain_set_end(r->chain, i, &s);
     if (r->until && link->number == r->until->segment) {
         s.end = SCAN_NAMED;
         s.named = *r->until;

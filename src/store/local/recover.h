@@ -10,6 +10,8 @@ enum chain_state {
     CHAIN_UNREADABLE, /* something is in it, but its header is damaged */
 };
 
+struct scan;
+
 struct chain_link {
     enum chain_state state;
     bool empty; /* found while replaying: good, and nothing but zeros behind the header */
@@ -25,11 +27,13 @@ struct chain {
     struct chain_link *links;
     size_t count, room;
     uint64_t highest; /* number of any segment on disk */
+    uint64_t oldest;  /* segments before this one do not count; 0: all do */
     bool short_of_memory;
 };
 
-/* Lists the segments from `from` up to `until` (NULL: all) and reads their headers.  With may_write
- * all that may be replayed is on the disk afterwards, and not only in the page cache. */
+/* Lists the segments from `from` up to `until` (NULL: all) and reads their headers.  Those that do
+ * not count any more are left out, unless `from` lies in one of them.  With may_write all that may
+ * be replayed is on the disk afterwards, and not only in the page cache. */
 bool chain_load(struct chain *, const struct journal_position *from,
                 const struct journal_position *until, struct error *);
 void chain_clear(struct chain *);
@@ -38,6 +42,9 @@ void chain_clear(struct chain *);
 bool chain_replay(struct chain *, const struct journal_position *from,
                   const struct journal_position *until, const struct journal_events *,
                   struct journal_position *at_out, struct error *);
+/* Sets scan->end and scan->named of link `i`, whose segment the scan reads.  False: nothing in the
+ * segment counts. */
+bool chain_set_end(const struct chain *, size_t i, struct scan *);
 /* Removes the segments that were never begun, or those that hold no batch. */
 bool chain_remove_unused(struct chain *, struct error *);
 bool chain_remove_empty(struct chain *, struct error *);

@@ -69,11 +69,23 @@ bool replay_end(struct replay *r, bool ok, struct error *error)
     return ok;
 }
 
+bool replay_oldest(struct index *index, const struct journal *journal,
+                   const struct journal_position *at, struct error *error)
+{
+    bool ok = index_begin(index, error) &&
+              index_set_oldest(index, journal_oldest(journal), error) &&
+              index_keep(index, at, error);
+    if (!ok)
+        index_undo(index);
+    return ok;
+}
+
 bool replay_rest(struct replay *r, struct journal *journal, struct error *error)
 {
     struct journal_events events = replay_events(r);
     if (!index_position(r->index, &r->at, error))
         return false;
     struct journal_position from = r->at;
-    return replay_end(r, journal_replay(journal, &from, &events, error), error);
+    return replay_end(r, journal_replay(journal, &from, &events, error), error) &&
+           replay_oldest(r->index, journal, &r->at, error);
 }

@@ -21,6 +21,9 @@ struct replay {
 struct journal_events replay_events(struct replay *);
 /* Keeps what was applied (`ok`), or undoes what was not kept yet.  Returns whether all is kept. */
 bool replay_end(struct replay *, bool ok, struct error *);
+/* Tells the index which segments count, once it holds them all. */
+bool replay_oldest(struct index *, const struct journal *, const struct journal_position *,
+                   struct error *);
 /* Both, for a journal that is open: from the index's position to its end. */
 bool replay_rest(struct replay *, struct journal *, struct error *);
 

@@ -90,9 +90,10 @@ bool segment_make(struct disk *disk, uint64_t number, uint64_t octets, struct se
 }
 
 bool segment_begin(struct segment *s, const uint8_t *uuid, const struct journal_position *previous,
-                   struct error *e)
+                   uint64_t oldest, struct error *e)
 {
     uint8_t page[FILE_HEADER];
+    s->header.oldest = oldest;
     s->header.created_ms = clock_wall_ms();
     s->header.previous = *previous;
     entropy_fill(s->header.key.secret, FORMAT_SECRET);

@@ -34,10 +34,11 @@ uint64_t segment_number(const char *name);
  * far as that works. */
 bool segment_make(struct disk *, uint64_t number, uint64_t octets, struct segment *out,
                   struct error *);
-/* Takes a made segment into use behind `previous`: draws the key, writes both headers with one
- * write, syncs.  After a failure the file is spoilt. */
+/* Takes a made segment into use behind `previous`, as one before which those under `oldest` do not
+ * count: draws the key, writes both headers with one write, syncs.  After a failure the file is
+ * spoilt. */
 bool segment_begin(struct segment *, const uint8_t *uuid, const struct journal_position *previous,
-                   struct error *);
+                   uint64_t oldest, struct error *);
 /* Opens a file and reads its header, the second copy when the first is bad, whatever that says; see
  * `state`.  False: the file cannot be read. */
 bool segment_open(struct disk *, uint64_t number, enum disk_mode, const uint8_t *uuid,

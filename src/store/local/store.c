@@ -5,6 +5,7 @@
 #include "run/clock.h"
 #include "run/entropy.h"
 #include "store/local/open.h"
+#include "store/local/segment.h"
 #include "store/local/spool_inner.h"
 
 #include <stdarg.h>
@@ -66,6 +67,8 @@ static struct store *store_new(const struct store_options *options)
     store->notice = options->notice;
     store->failed = options->failed;
     store->owner = options->owner;
+    store->segment_octets =
+        options->segment_octets ? options->segment_octets : SEGMENT_OCTETS_DEFAULT;
     store->body_memory = options->body_memory ? options->body_memory : body_memory_default;
     store->reserve_octets =
         options->reserve_octets ? options->reserve_octets : default_reserve(segment);
@@ -208,6 +211,11 @@ enum store_health store_health(const struct store *store)
     return ails || body_is_full(store) ? STORE_FULL : STORE_READY;
 }
 
+void store_tend(struct store *store)
+{
+    commit_tick(&store->commits);
+}
+
 struct store_figures store_figures(const struct store *store)
 {
     const struct figures *f = &store->figures;
@@ -218,6 +226,8 @@ struct store_figures store_figures(const struct store *store)
         .octets = atomic_load(&f->octets),
         .syncs = atomic_load(&f->syncs),
         .checkpoints = atomic_load(&f->checkpoints),
+        .rewritten = atomic_load(&f->rewritten),
+        .segments_removed = atomic_load(&f->segments_removed),
     };
 }
 

@@ -34,6 +34,7 @@ struct reading {
 
 struct figures {
     atomic_uint_fast64_t batches, units, messages, octets, syncs, checkpoints;
+    atomic_uint_fast64_t rewritten, segments_removed;
 };
 
 struct store {
@@ -59,6 +60,7 @@ struct store {
     atomic_uint_fast64_t next_id;
     atomic_uint_fast64_t next_poke_ms; /* when whoever asks for health may wake the commit lane */
 
+    uint64_t segment_octets; /* the largest */
     uint64_t body_memory;
     atomic_uint_fast64_t body_used;
 

@@ -238,6 +238,7 @@ static void restart_log(struct commit_line *line)
     line->restart_over = 0;
     line->checkpoint = ERRAND_NONE; /* nobody else changes it while it does not run */
     remove_dead(line);
+    compaction_checkpointed(line);
 }
 
 static void tend_log(struct commit_line *line)
@@ -250,8 +251,9 @@ static void tend_log(struct commit_line *line)
         store_tell(store, octets > LOG_MAX, "the write-ahead log of the index has %llu octets",
                    (unsigned long long)octets);
     enum errand checkpoint = look(line, &line->checkpoint);
+    bool wanted = compaction_wants_checkpoint(line);
     bool due = octets >= LOG_CHECKPOINT || index_dead_octets(line->writer) >= DEAD_OCTETS;
-    if (checkpoint == ERRAND_RUNS || octets < line->restart_over || !due)
+    if (checkpoint == ERRAND_RUNS || (!wanted && (octets < line->restart_over || !due)))
         return;
     if (checkpoint == ERRAND_DONE) {
         restart_log(line);
@@ -267,6 +269,7 @@ void commit_tend_init(struct commit_line *line)
     line->prepare_job.run = run_prepare;
     line->checkpoint_job.run = run_checkpoint;
     line->removal_job.run = run_removal;
+    compaction_init(&line->compaction, line->store);
 }
 
 bool commit_tend(struct commit_line *line)
@@ -277,5 +280,6 @@ bool commit_tend(struct commit_line *line)
     tend_segments(line, now_ms);
     tend_removal(line);
     tend_log(line);
-    return tend_sweep(line);
+    bool more = tend_sweep(line);
+    return compaction_tend(line, now_ms) || more;
 }

@@ -1,0 +1,407 @@
+/* test_compact.c - dead mail gives its space back, and nothing else changes: not while readers hold
+ * old places, not when the process ends at any call to the disk. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka wants those four first */
+#include <cmocka.h>
+
+#include "faults.h"
+#include "store_world.h"
+
+#include "store/queue.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { ALICE = 0x1111, BOB = 0x2222, CAROL = 0x3333, TRIES = 20000, MAIL = 64, OCTETS = 5000 };
+
+static int set_up(void **state)
+{
+    faults_clear();
+    return world_set_up(state);
+}
+
+static int tear_down(void **state)
+{
+    faults_clear();
+    return world_tear_down(state);
+}
+
+static void advance(uint64_t ms)
+{
+    faults_hold()->clock_ms += ms;
+    faults_release();
+}
+
+/* Seconds go by until compaction has removed something and rests; false when it never does. */
+static bool compact(struct world *w)
+{
+    uint64_t before = store_figures(w->store).segments_removed;
+    advance(11 * 60 * 1000);
+    for (int i = 0; i < TRIES; i++) {
+        store_tend(w->store);
+        advance(1001);
+        sched_yield();
+        if (store_figures(w->store).segments_removed > before && i > 200)
+            return true;
+    }
+    return false;
+}
+
+/* Alice and Bob get mail in turn; then Alice deletes all but every fourth of hers. */
+static void fill(struct world *w)
+{
+    uint32_t uids[MAIL];
+    size_t count = 0;
+    for (unsigned i = 0; i < MAIL; i++)
+        assert_int_equal(world_deliver(w, i % 4 ? ALICE : BOB, i, OCTETS), STORE_STORED);
+    for (uint32_t uid = 1; uid <= MAIL - MAIL / 4; uid++)
+        if (uid % 4)
+            uids[count++] = uid;
+    for (size_t i = 0; i < count; i += 8)
+        assert_int_equal(world_expunge(w, ALICE, uids + i, count - i < 8 ? count - i : 8),
+                         STORE_STORED);
+}
+
+/* Alice's uid is her seed without those that are Bob's. */
+static unsigned seed_of(uint32_t uid)
+{
+    return (uid - 1) / 3 * 4 + (uid - 1) % 3 + 1;
+}
+
+static void check_filled(struct world *w)
+{
+    struct maildrop_read alice = world_list(w, ALICE), bob = world_list(w, BOB);
+    assert_int_equal(bob.count, MAIL / 4);
+    for (uint32_t i = 0; i < bob.count; i++)
+        assert_true(world_reads_back(w, &bob.entries[i], i * 4));
+    assert_int_equal(alice.count, (MAIL - MAIL / 4) / 4);
+    assert_int_equal(alice.uid_next, MAIL - MAIL / 4 + 1);
+    for (uint32_t i = 0; i < alice.count; i++)
+        assert_true(world_reads_back(w, &alice.entries[i], seed_of(alice.entries[i].uid)));
+    maildrop_read_clear(&alice);
+    maildrop_read_clear(&bob);
+    world_is_whole(w);
+}
+
+static void test_dead_mail_goes(void **state)
+{
+    struct world *w = *state;
+    fill(w);
+    check_filled(w);
+    assert_true(compact(w));
+    check_filled(w);
+    world_reopen(w);
+    check_filled(w);
+    /* From the journal alone. */
+    world_close(w);
+    assert_true(store_rebuild(w->path, &w->error));
+    assert_true(world_open(w));
+    check_filled(w);
+    assert_int_equal(w->troubles, 0);
+}
+
+static void test_a_store_that_is_alive_is_left_alone(void **state)
+{
+    struct world *w = *state;
+    for (unsigned i = 0; i < MAIL; i++) /* of a size that leaves little of a batch empty */
+        assert_int_equal(world_deliver(w, ALICE, i, 7600), STORE_STORED);
+    advance(11 * 60 * 1000);
+    for (int i = 0; i < 200; i++) {
+        store_tend(w->store);
+        advance(60 * 1000);
+        sched_yield();
+    }
+    assert_int_equal(store_figures(w->store).rewritten, 0);
+    assert_int_equal(store_figures(w->store).segments_removed, 0);
+}
+
+/* A session has listed its maildrop before; its messages have moved since. */
+static void test_old_places_are_found_again(void **state)
+{
+    struct world *w = *state;
+    fill(w);
+    struct maildrop_read bob = world_list(w, BOB);
+    assert_true(compact(w));
+    for (uint32_t i = 0; i < bob.count; i++)
+        assert_true(world_reads_back(w, &bob.entries[i], i * 4));
+    maildrop_read_clear(&bob);
+}
+
+/* Round after round, with new mail between: it does not pile up, and uids go on. */
+static void test_again_and_again(void **state)
+{
+    struct world *w = *state;
+    uint32_t uid = 1;
+    assert_int_equal(world_deliver(w, BOB, 7, OCTETS), STORE_STORED);
+    for (int round = 0; round < 4; round++) {
+        for (unsigned i = 0; i < MAIL; i++) {
+            assert_int_equal(world_deliver(w, ALICE, i, OCTETS), STORE_STORED);
+            assert_int_equal(world_expunge(w, ALICE, &uid, 1), STORE_STORED);
+            uid++;
+        }
+        assert_true(compact(w));
+        world_is_whole(w);
+        if (round % 2)
+            world_reopen(w);
+    }
+    struct maildrop_read alice = world_list(w, ALICE), bob = world_list(w, BOB);
+    assert_int_equal(alice.count, 0);
+    assert_int_equal(alice.uid_next, uid);
+    assert_int_equal(bob.count, 1);
+    assert_true(world_reads_back(w, &bob.entries[0], 7));
+    maildrop_read_clear(&alice);
+    maildrop_read_clear(&bob);
+}
+
+/* Content of its own file is not written again, and what is gone is gone. */
+static void test_large_messages(void **state)
+{
+    struct world *w = *state;
+    uint32_t uid = 2;
+    assert_int_equal(world_deliver(w, CAROL, 1, 1500000), STORE_STORED);
+    assert_int_equal(world_deliver(w, CAROL, 2, 1500000), STORE_STORED);
+    assert_int_equal(world_expunge(w, CAROL, &uid, 1), STORE_STORED);
+    fill(w);
+    assert_true(compact(w));
+    for (int round = 0; round < 2; round++) {
+        struct maildrop_read carol = world_list(w, CAROL);
+        assert_int_equal(carol.count, 1);
+        assert_true(world_reads_back(w, &carol.entries[0], 1));
+        maildrop_read_clear(&carol);
+        check_filled(w);
+        world_reopen(w);
+    }
+}
+
+static void test_a_purged_mailbox(void **state)
+{
+    struct world *w = *state;
+    struct delivery d;
+    /* One message is the purged mailbox's and Carol's. */
+    assert_true(delivery_begin(w, &d, 3, OCTETS, 0));
+    delivery_to(&d, 0x4444);
+    delivery_to(&d, CAROL);
+    delivery_submit(&d);
+    world_wait(w);
+    assert_int_equal(d.commit.verdict, STORE_STORED);
+    delivery_end(&d);
+    fill(w);
+    assert_int_equal(world_purge(w, 0x4444), STORE_STORED);
+    assert_true(compact(w));
+    for (int round = 0; round < 2; round++) {
+        struct maildrop_read carol = world_list(w, CAROL), gone = world_list(w, 0x4444);
+        assert_int_equal(carol.count, 1);
+        assert_int_equal(gone.count, 0);
+        assert_true(world_reads_back(w, &carol.entries[0], 3));
+        maildrop_read_clear(&carol);
+        maildrop_read_clear(&gone);
+        world_is_whole(w);
+        world_reopen(w);
+    }
+}
+
+/* --- The queue --- */
+
+static struct queue_row row_of(message_id message, uint32_t number)
+{
+    return (struct queue_row){ .message = message,
+                               .number = number,
+                               .generation = 1,
+                               .due_ms = 100,
+                               .address = T("someone@else.test"),
+                               .domain = T("else.test"),
+                               .last = T(""),
+                               .notify = 3,
+                               .orcpt = T("rfc822;x@else.test") };
+}
+
+static void submit_rows(struct world *w, const struct queue_row *rows, size_t count)
+{
+    struct delivery d = { .world = w };
+    d.commit = (struct commit){ .rows = rows, .row_count = count, .home = w->loop };
+    delivery_submit(&d);
+    world_wait(w);
+    assert_int_equal(d.commit.verdict, STORE_STORED);
+}
+
+/* Three recipients: one goes on waiting, one is held, one is settled. */
+static void queue_three(struct world *w, unsigned seed)
+{
+    static const struct queue_envelope envelope = { TEXT("FULL"), TEXT("QQ1"), true,
+                                                    .requires_tls = true };
+    struct delivery d;
+    struct queue_row rows[3];
+    assert_true(delivery_begin(w, &d, seed, OCTETS, 0));
+    for (uint32_t i = 0; i < 3; i++)
+        rows[i] = row_of(d.commit.message, i);
+    d.commit.rows = rows;
+    d.commit.row_count = 3;
+    d.commit.envelope = &envelope;
+    delivery_submit(&d);
+    world_wait(w);
+    assert_int_equal(d.commit.verdict, STORE_STORED);
+    delivery_end(&d);
+    for (uint32_t i = 0; i < 3; i++) {
+        rows[i].generation = 2;
+        rows[i].attempts = 1;
+        rows[i].last = T("450 4.2.0 later");
+    }
+    rows[1].held = true;
+    rows[2].state = QUEUE_DELIVERED;
+    submit_rows(w, rows, 3);
+}
+
+static void dump(struct world *w, bool rebuild, struct buffer *out)
+{
+    buffer_init(out, 64 << 20);
+    if (!store_dump(w->path, rebuild, out, &w->error))
+        fail_msg("%s", w->error.words);
+}
+
+/* How often a word stands in the dump. */
+static size_t count_words(struct world *w, bool rebuild, const char *word)
+{
+    struct buffer out;
+    size_t count = 0;
+    dump(w, rebuild, &out);
+    buffer_byte(&out, 0);
+    for (const char *at = (const char *)out.at; (at = strstr(at, word)); at++)
+        count++;
+    buffer_clear(&out);
+    return count;
+}
+
+static void test_the_queue(void **state)
+{
+    struct world *w = *state;
+    for (unsigned i = 0; i < 4; i++)
+        queue_three(w, 500 + i);
+    fill(w);
+    assert_true(compact(w));
+    for (int round = 0; round < 2; round++) {
+        for (int rebuild = 0; rebuild < 2; rebuild++) {
+            assert_int_equal(count_words(w, rebuild, "\nrecipient "), 12);
+            assert_int_equal(count_words(w, rebuild, "450 4.2.0 later"), 8);
+            assert_int_equal(count_words(w, rebuild, " held 1 "), 4);
+            assert_int_equal(count_words(w, rebuild, "QQ1"), 4);
+            assert_int_equal(count_words(w, rebuild, "envelope 3"), 4);
+        }
+        check_filled(w);
+        world_reopen(w);
+    }
+}
+
+/* --- Trouble --- */
+
+static void flip(struct world *w, const char *name, off_t at)
+{
+    char path[SCRATCH_PATH + 64], octet;
+    snprintf(path, sizeof path, "%s/%s", w->path, name);
+    int file = open(path, O_RDWR);
+    assert_true(file >= 0);
+    assert_int_equal(pread(file, &octet, 1, at), 1);
+    octet ^= 1;
+    assert_int_equal(pwrite(file, &octet, 1, at), 1);
+    close(file);
+}
+
+/* Mail that cannot be read is not thrown away, and people are told. */
+static void test_damage_stays_where_it_is(void **state)
+{
+    struct world *w = *state;
+    fill(w);
+    flip(w, "journal/00000001.seg", 8192 + 64 + 72 + 8 + 400); /* Bob's first message */
+    assert_false(compact(w));
+    assert_int_equal(store_figures(w->store).segments_removed, 0);
+    assert_true(world_told(w, "dead mail keeps its space"));
+    assert_int_equal(store_health(w->store), STORE_READY);
+    struct maildrop_read bob = world_list(w, BOB);
+    assert_int_equal(bob.count, MAIL / 4);
+    assert_false(world_reads_back(w, &bob.entries[0], 0));
+    assert_true(world_reads_back(w, &bob.entries[1], 4));
+    maildrop_read_clear(&bob);
+}
+
+/* --- The process ends --- */
+
+static void work_and_crash(struct world *w, int crash_at)
+{
+    FAULT(calls, 0);
+    FAULT(crash_at, crash_at);
+    if (!loop_new(&w->loop, &w->error) || !world_open(w) || !compact(w))
+        _exit(1);
+    world_close(w);
+    _exit(7);
+}
+
+static int run_child(struct world *w, int crash_at)
+{
+    int status;
+    pid_t child = fork();
+    if (child == 0)
+        work_and_crash(w, crash_at);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void copy(const char *from, const char *to)
+{
+    char command[4 * SCRATCH_PATH + 64];
+    snprintf(command, sizeof command, "rm -rf '%s' && cp -a '%s' '%s'", to, from, to);
+    assert_int_equal(system(command), 0);
+}
+
+/* Before each of its calls to the disk in turn the process is gone. */
+static void test_crash_before_every_call(void **state)
+{
+    struct world *w = *state;
+    char kept[SCRATCH_PATH + 8];
+    int status = 0;
+    queue_three(w, 501);
+    fill(w);
+    world_close(w);
+    loop_free(&w->loop);
+    snprintf(kept, sizeof kept, "%s.kept", w->path);
+    copy(w->path, kept);
+    for (int crash_at = 1; status != 7; crash_at++) {
+        assert_true(crash_at < 500);
+        copy(kept, w->path);
+        status = run_child(w, crash_at);
+        assert_true(status == 0 || status == 7);
+        assert_true(loop_new(&w->loop, &w->error));
+        if (!world_open(w))
+            fail_msg("crash before call %d: %s", crash_at, w->error.words);
+        check_filled(w);
+        assert_int_equal(count_words(w, true, "450 4.2.0 later"), 2);
+        world_close(w);
+        loop_free(&w->loop);
+    }
+    scratch_remove(kept);
+    assert_true(loop_new(&w->loop, &w->error));
+    assert_true(world_open(w));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_dead_mail_goes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_store_that_is_alive_is_left_alone, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_old_places_are_found_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_again_and_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_large_messages, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_purged_mailbox, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_queue, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_damage_stays_where_it_is, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_crash_before_every_call, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
