@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { WORLD_SECONDS_MAX = 300, STEPS_SHOWN = 400, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+enum { WORLD_SECONDS_MAX = 120, STEPS_SHOWN = 400, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 struct options {
     struct run_options run;

@@ -152,8 +152,7 @@ static void start(struct event *event)
     n->starts++;
     if (!open_server(n, &e)) {
         could_not_start(n, &e);
-        if (n->server)
-            bury(n);
+        bury(n);
         return;
     }
     server_begin(n->server);
@@ -192,7 +191,8 @@ static void take_apart(struct node *n)
         unwind(n);
     n->begun = false;
     h->world->current = h;
-    server_free(&n->server);
+    if (n->server)
+        server_free(&n->server);
     forget_sockets(h);
     h->after_us = h->world->now_us;
     h->dead = true;

@@ -28,9 +28,8 @@ struct run {
     unsigned node_count;
     enum phase phase;
     size_t audited; /* boxes */
-    uint64_t calm_since_us;
+    uint64_t storm_ends_us, calm_since_us;
     struct event look;
-    struct run_result *result;
 };
 
 bool run_set_up(void)
@@ -62,10 +61,10 @@ static void draw_weather(struct weather *w, uint64_t storm_us)
         .short_write = likelihood(1000, 300000),
         .crumbs = likelihood(1000, 100000),
         .rude = likelihood(2000, 20000),
-        .disk_crash = likelihood(10, 200),
-        .write_error = likelihood(0, 300),
-        .sync_error = likelihood(0, 1000),
-        .read_error = 0,
+        .disk_crash = likelihood(10, 400),
+        .write_error = likelihood(20, 500),
+        .sync_error = likelihood(100, 3000),
+        .read_error = chance_below(4) ? 0 : likelihood(10, 200),
         .cold_read = likelihood(10000, 500000),
         .torn = likelihood(10000, 300000),
         .lost = likelihood(100000, 500000),
@@ -140,7 +139,7 @@ static void look(struct event *e)
 {
     struct run *r = OWNER_OF(e, struct run, look);
     bool quiet = list_empty(&r->town.peers);
-    if (r->phase == STORM && r->town.letters_left == 0)
+    if (r->phase == STORM && (r->town.letters_left == 0 || r->world.now_us > r->storm_ends_us))
         begin_calm(r);
     else if (r->phase == CALM && quiet && all_up(r))
         begin_audit(r);
@@ -150,7 +149,6 @@ static void look(struct event *e)
         end(r);
     if (r->phase != STORM && r->world.now_us - r->calm_since_us > (uint64_t)CALM_US_MAX * 1000)
         world_fail("hours after the storm it is still not calm");
-    r->result->steps = r->world.steps;
     event_in(e, LOOK_US);
 }
 
@@ -170,6 +168,7 @@ static void open_world(struct run *r, const struct run_options *o)
     for (unsigned i = 0; i < o->nodes; i++)
         node_open(&r->nodes[i], &r->world, r->ledger, (unsigned)chance_from(1, USERS_MAX));
     r->town.letters_left = o->letters;
+    r->storm_ends_us = r->world.now_us + 4 * storm_us;
     r->town.pause_us = storm_us / (o->letters / 8 + 1);
     town_open(&r->town, &r->world, r->ledger);
     r->look = (struct event){ .fire = look, .host = &r->world.hosts[0] };
@@ -199,8 +198,8 @@ void run_world(const struct run_options *o, struct run_result *result)
     struct run *r = malloc(sizeof *r);
     CHECK(r);
     *r = nothing;
-    r->result = result;
     open_world(r, o);
+    r->world.steps_told = &result->steps;
     world_run(&r->world);
     tell(r, result);
     if (!r->world.failed) {

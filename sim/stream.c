@@ -38,6 +38,12 @@ static void let_go(struct stream *s)
 {
     s->state = STREAM_GONE;
     stream_tls_forget(s);
+    if (s->other) {
+        s->other->other = NULL;
+        s->other->in_ends = true;
+        stream_stir(s->other);
+    }
+    s->other = NULL;
     event_cancel(&s->drain);
     event_cancel(&s->limit);
     list_remove(&s->link);
@@ -235,6 +241,7 @@ void stream_close(struct stream **stream_ref)
         if (other->rest.len && !event_is_set(&other->drain))
             event_in(&other->drain, LATENCY_US);
     }
+    s->other = NULL;
     let_go(s);
 }
 

@@ -39,7 +39,7 @@ static void burst(struct event *e)
     struct town *t = OWNER_OF(e, struct town, burst);
     uint64_t senders = chance_below(SENDERS_AT_ONCE + 1);
     uint64_t readers = chance_below(READERS_AT_ONCE + 1);
-    if (t->letters_left == 0)
+    if (t->letters_left == 0 || t->world->calm)
         return;
     for (; senders && t->letters_left && t->peer_count < PEERS_MAX; senders--)
         sender_start(t, any_host(t));

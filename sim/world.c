@@ -342,6 +342,8 @@ void world_run(struct world *w)
         if (at > w->now_us)
             w->now_us = at;
         w->steps++;
+        if (w->steps_told)
+            *w->steps_told = w->steps;
         uint64_t mark[2] = { w->now_us, next->number };
         trace_hash(mark, sizeof mark);
         let_happen(next);

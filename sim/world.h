@@ -144,6 +144,7 @@ struct world {
     struct random chance;
     uint64_t now_us;
     uint64_t steps;
+    uint64_t *steps_told; /* where whoever looks from outside reads them, or NULL */
     uint64_t trace;     /* the hash of all that happened */
     uint64_t show_from; /* the step from which the trace is printed */
     struct host hosts[HOSTS_MAX];
