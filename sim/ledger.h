@@ -37,7 +37,8 @@ struct box {
 struct copy {
     struct letter *letter;
     struct box *box;
-    bool refused; /* this recipient was */
+    bool taken;   /* by one reply at least */
+    bool refused; /* by all */
     bool spared;  /* somebody asked to delete it, and never said QUIT */
     enum removal removal;
     char uidl[UIDL_MAX]; /* "": not seen yet */

@@ -22,7 +22,7 @@ struct options {
     struct run_options run;
     uint64_t seeds;   /* 0: until stopped */
     uint64_t seconds; /* 0: no end */
-    bool quiet, show, twice;
+    bool quiet, show, twice, brief;
 };
 
 static double seconds_now(void)
@@ -68,7 +68,7 @@ static void show_failure(const struct options *o, struct run_result *result)
     memcpy(why, result->why, sizeof why);
     printf("FAILED: seed %llu, step %llu: %s\n", (unsigned long long)o->run.seed,
            (unsigned long long)step, why);
-    if (o->show)
+    if (o->show || o->brief)
         return;
     again.show_from = step > STEPS_SHOWN ? step - STEPS_SHOWN : 0;
     printf("its last steps:\n");
@@ -170,7 +170,7 @@ static int usage(void)
 {
     fprintf(stderr, "usage: godwit-sim [--seed N] [--seeds COUNT | --forever] [--seconds N]\n"
                     "                  [--letters N] [--hours N] [--nodes N] [--show] [--quiet]\n"
-                    "                  [--fresh] [--twice]\n");
+                    "                  [--fresh] [--twice] [--brief]\n");
     return EXIT_USAGE;
 }
 
@@ -182,12 +182,19 @@ static bool number_of(const char *words, uint64_t *out)
 static bool read_options(int argc, char **argv, struct options *o)
 {
     static const struct option known[] = {
-        { "seed", required_argument, NULL, 's' },    { "seeds", required_argument, NULL, 'n' },
-        { "forever", no_argument, NULL, 'f' },       { "seconds", required_argument, NULL, 't' },
-        { "letters", required_argument, NULL, 'l' }, { "hours", required_argument, NULL, 'h' },
-        { "nodes", required_argument, NULL, 'k' },   { "show", no_argument, NULL, 'v' },
-        { "quiet", no_argument, NULL, 'q' },         { "twice", no_argument, NULL, '2' },
-        { "fresh", no_argument, NULL, 'r' },         { 0 },
+        { "seed", required_argument, NULL, 's' },
+        { "seeds", required_argument, NULL, 'n' },
+        { "forever", no_argument, NULL, 'f' },
+        { "seconds", required_argument, NULL, 't' },
+        { "letters", required_argument, NULL, 'l' },
+        { "hours", required_argument, NULL, 'h' },
+        { "nodes", required_argument, NULL, 'k' },
+        { "show", no_argument, NULL, 'v' },
+        { "quiet", no_argument, NULL, 'q' },
+        { "twice", no_argument, NULL, '2' },
+        { "fresh", no_argument, NULL, 'r' },
+        { "brief", no_argument, NULL, 'b' },
+        { 0 },
     };
     bool ok = true;
     uint64_t nodes = 1;
@@ -220,6 +227,9 @@ static bool read_options(int argc, char **argv, struct options *o)
             break;
         case 'q':
             o->quiet = true;
+            break;
+        case 'b':
+            o->brief = true;
             break;
         case '2':
             o->twice = true;

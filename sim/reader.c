@@ -321,6 +321,15 @@ static void hear_ok(struct reader *r, struct text rest)
     }
 }
 
+/* In the audit there is one reader at a time. */
+static void expect_free(const struct reader *r, struct text line)
+{
+    const struct town *t = r->peer.town;
+    if (t->free_from_us && world_time_us() > t->free_from_us)
+        world_expect(CHECK_LOCK, !text_starts(line, T("-ERR [IN-USE]")),
+                     "%s: it is in use, and nobody is there", r->box->address);
+}
+
 static void heard(struct talk *t, struct text line)
 {
     struct reader *r = OWNER_OF(t, struct reader, talk);
@@ -337,6 +346,8 @@ static void heard(struct talk *t, struct text line)
         ok || (no && (r->phase < STAT || r->phase == QUITTING ||
                       text_starts(line, T("-ERR [SYS/")) || text_starts(line, T("-ERR [IN-USE]")))),
         "%s: no reply to what was asked: %.*s", r->box->address, TEXT_ARGS(line));
+    if (r->phase == PASS)
+        expect_free(r, line);
     if (goes_away(r))
         return;
     if (ok)

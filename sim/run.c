@@ -16,7 +16,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOOK_US = 500 * 1000, USERS_MAX = 6, CALM_US_MAX = 4 * 3600 * 1000 };
+enum {
+    LOOK_US = 500 * 1000,
+    PARTING_US = 60 * 1000 * 1000,
+    USERS_MAX = 6,
+    CALM_US_MAX = 4 * 3600 * 1000
+};
 
 enum phase { STORM, CALM, AUDIT, END };
 
@@ -104,6 +109,7 @@ static void begin_audit(struct run *r)
 {
     trace_words("the audit begins");
     r->town.audits = true;
+    r->town.free_from_us = r->world.now_us + PARTING_US;
     r->town.audit_done = false;
     r->phase = AUDIT;
 }

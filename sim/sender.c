@@ -208,12 +208,19 @@ static void go_on(struct sender *s)
 
 /* --- A transaction --- */
 
-static bool has_box(const struct letter *letter, const struct box *box)
+static struct copy *copy_for(struct letter *letter, const struct box *box)
 {
     for (unsigned i = 0; i < letter->copy_count; i++)
         if (letter->copies[i].box == box)
-            return true;
-    return false;
+            return &letter->copies[i];
+    return NULL;
+}
+
+/* Once named or twice, he gets one copy. */
+static void plan_known(struct sender *s, struct box *box)
+{
+    struct copy *copy = copy_for(s->letter, box);
+    plan(s, ASK_KNOWN, copy ? copy : letter_add(s->letter, box));
 }
 
 static void plan_recipients(struct sender *s)
@@ -224,8 +231,8 @@ static void plan_recipients(struct sender *s)
         struct box *box = ledger_box(ledger, (size_t)chance_below(ledger_box_count(ledger)));
         if (chance_below(12) == 0)
             plan(s, ASK_UNKNOWN, NULL);
-        else if (box->host == s->host && !has_box(s->letter, box))
-            plan(s, ASK_KNOWN, letter_add(s->letter, box));
+        else if (box->host == s->host)
+            plan_known(s, box);
     }
 }
 
@@ -298,7 +305,8 @@ static void hear_recipient(struct sender *s, const struct ask *ask, const struct
         expect_order(s, kind == 5 || kind == 4, "a recipient who does not exist", reply);
     } else {
         expect_order(s, kind == 2 || kind == 4 || reply->code == 503, "one who exists", reply);
-        ask->copy->refused = kind != 2;
+        ask->copy->taken |= kind == 2;
+        ask->copy->refused = !ask->copy->taken;
     }
 }
 

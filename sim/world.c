@@ -191,6 +191,7 @@ const char *check_name(enum check check)
         [CHECK_SIZES] = "STAT, LIST and RETR agree",
         [CHECK_DELETED] = "what was deleted stays away",
         [CHECK_UNDELETED] = "nothing is deleted without QUIT",
+        [CHECK_LOCK] = "a box that nobody reads can be read",
         [CHECK_ORDER] = "each reply is one to its command",
         [CHECK_REBUILT] = "a rebuilt index is the live one",
         [CHECK_VERIFIED] = "everything in the store verifies",

@@ -114,6 +114,7 @@ enum check {
     CHECK_SIZES,     /* STAT, LIST and RETR agree */
     CHECK_DELETED,   /* what was deleted stays away */
     CHECK_UNDELETED, /* without QUIT nothing is deleted */
+    CHECK_LOCK,      /* a box that nobody reads can be read */
     CHECK_ORDER,     /* each reply is one to its command */
     CHECK_REBUILT,   /* a rebuilt index is the live one */
     CHECK_VERIFIED,  /* every frame and every reference verifies */
@@ -145,8 +146,8 @@ struct world {
     uint64_t now_us;
     uint64_t steps;
     uint64_t *steps_told; /* where whoever looks from outside reads them, or NULL */
-    uint64_t trace;     /* the hash of all that happened */
-    uint64_t show_from; /* the step from which the trace is printed */
+    uint64_t trace;       /* the hash of all that happened */
+    uint64_t show_from;   /* the step from which the trace is printed */
     struct host hosts[HOSTS_MAX];
     unsigned host_count;
     struct host *current; /* whose code is running */
