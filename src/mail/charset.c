@@ -8,9 +8,16 @@ static const char replacement[] = "\xEF\xBF\xBD"; /* U+FFFD */
 static void put_utf8(struct buffer *out, struct text octets)
 {
     while (octets.len) {
-        size_t len = utf8_length(octets);
-        buffer_text(out, len ? text_first(octets, len) : text_of(replacement));
-        octets = text_skip(octets, len ? len : 1);
+        size_t good = 0, len = 1;
+        while (good < octets.len && len) {
+            len = (uint8_t)octets.at[good] < 0x80 ? 1 : utf8_length(text_skip(octets, good));
+            good += len;
+        }
+        buffer_text(out, text_first(octets, good));
+        octets = text_skip(octets, good);
+        if (octets.len)
+            buffer_text(out, text_of(replacement));
+        octets = text_skip(octets, 1);
     }
 }
 

@@ -38,11 +38,13 @@ struct open {
     struct mime_part *part;
     struct mime_part *last; /* of its children */
     struct text boundary;
+    struct open *shorter; /* the longest other boundary that this one begins with, or NULL */
 };
 
 struct mime {
     struct arena arena;
     struct buffer field; /* the field that is being read, from its name on */
+    bool in_field;       /* there is one, though nothing of it may be kept */
     struct line line;
     uint64_t lines;        /* line ends so far */
     unsigned line_end_len; /* of the line before; 0 at the start */
@@ -53,7 +55,9 @@ struct mime {
     bool failed;               /* memory was short */
     size_t parts;
     size_t open_count;
-    struct open open[MIME_DEPTH_MAX + 1]; /* outermost first */
+    struct open open[MIME_DEPTH_MAX + 1];    /* outermost first */
+    struct open *sorted[MIME_DEPTH_MAX + 1]; /* by boundary, of equal ones the outermost first */
+    bool in_order;                           /* they are; not, since one was opened or closed */
 };
 
 static bool is_blank(char c)
@@ -148,6 +152,9 @@ static const struct {
 /* The field is whole: the line that follows does not continue it. */
 static void end_field(struct mime *m)
 {
+    m->in_field = false;
+    if (m->field.len == 0)
+        return;
     struct text rest = buffer_as_text(&m->field);
     struct header_field f;
     bool whole = header_next(&rest, &f);
@@ -233,6 +240,7 @@ static void open_multipart(struct mime *m)
     }
     p->kind = MIME_MULTIPART;
     m->open[m->open_count++] = (struct open){ .part = p, .boundary = boundary };
+    m->in_order = false;
 }
 
 /* RFC 2046 5.2.1: the message is not encoded; where it is all the same it cannot be seen into. */
@@ -293,7 +301,7 @@ static enum form next_form(const struct mime *m, char c)
     switch (m->line.form) {
     case FORM_START:
         if (is_blank(c))
-            return m->field.len ? FORM_FIELD : FORM_OTHER;
+            return m->in_field ? FORM_FIELD : FORM_OTHER;
         return in_name ? FORM_NAME : FORM_OTHER;
     case FORM_NAME:
         if (in_name)
@@ -318,43 +326,95 @@ static void read_header(struct mime *m, struct text t)
     size_t room = MIME_FIELD_MAX - m->field.len;
     if (!buffer_text(&m->field, text_first(t, room)))
         m->failed = true;
+    m->in_field = true;
+}
+
+static size_t common_length(struct text a, struct text b)
+{
+    size_t len = 0;
+    while (len < a.len && len < b.len && a.at[len] == b.at[len])
+        len++;
+    return len;
+}
+
+/* The longest boundary that has at most `len` octets, among this one and those it begins with. */
+static struct open *no_longer_than(struct open *o, size_t len)
+{
+    while (o && o->boundary.len > len)
+        o = o->shorter;
+    return o;
+}
+
+static void sort_boundaries(struct mime *m)
+{
+    for (size_t i = 0; i < m->open_count; i++) {
+        struct open *o = &m->open[i];
+        size_t at = i;
+        for (; at && text_compare(m->sorted[at - 1]->boundary, o->boundary) > 0; at--)
+            m->sorted[at] = m->sorted[at - 1];
+        m->sorted[at] = o;
+    }
+    for (size_t i = 0; i < m->open_count; i++) {
+        struct open *o = m->sorted[i], *before = i ? m->sorted[i - 1] : NULL;
+        o->shorter = before;
+        if (before)
+            o->shorter = no_longer_than(before, common_length(before->boundary, o->boundary));
+    }
+    m->in_order = true;
 }
 
 /* Which open multipart the line delimits: the one with the longest boundary that it begins with
- * (RFC 2046 5.1.1: the rest of the line does not count), of equal ones the innermost.  Their count
- * when it is none. */
-static size_t find_delimited(const struct mime *m, struct text line)
+ * (RFC 2046 5.1.1: the rest of the line does not count), of equal ones the innermost.  NULL: none.
+ *
+ * In order, the last boundary that is not behind the line is that one, or one that begins with it:
+ * so lines that look like delimiters cost little even where many multiparts are open. */
+static struct open *find_delimited(struct mime *m, struct text line)
 {
-    size_t found = m->open_count, longest = 0;
-    for (size_t i = m->open_count; i-- > 0;) {
-        struct text boundary = m->open[i].boundary;
-        if (boundary.len > longest && text_starts(line, boundary)) {
-            longest = boundary.len;
-            found = i;
-        }
+    if (!m->in_order)
+        sort_boundaries(m);
+    size_t from = 0, to = m->open_count;
+    while (from < to) {
+        size_t middle = (from + to) / 2;
+        if (text_compare(m->sorted[middle]->boundary, line) > 0)
+            to = middle;
+        else
+            from = middle + 1;
     }
-    return found;
+    if (from == 0)
+        return NULL;
+    struct open *o = m->sorted[from - 1];
+    return no_longer_than(o, common_length(o->boundary, line));
+}
+
+static bool is_close(struct text line, const struct open *o)
+{
+    return text_starts(text_skip(line, 2 + o->boundary.len), T("--"));
+}
+
+/* The multipart that a line delimits, of which as much is given as can matter; NULL.  With as many
+ * parts as there may be, only one that ends a multipart is a delimiter. */
+static struct open *delimited(struct mime *m, struct text line)
+{
+    if (m->open_count == 0 || line.len < 3 || line.at[0] != '-' || line.at[1] != '-')
+        return NULL;
+    struct open *o = find_delimited(m, text_skip(line, 2));
+    return o && (m->parts < MIME_PARTS_MAX || is_close(line, o)) ? o : NULL;
 }
 
 /* The line, which has ended, is looked at as a delimiter.  False: it is none. */
 static bool delimit(struct mime *m)
 {
     struct text line = { m->line.start, m->line.kept };
-    if (m->line.kept < 3 || line.at[1] != '-')
+    struct open *o = delimited(m, line);
+    if (!o)
         return false;
-    line = text_skip(line, 2);
-    size_t found = find_delimited(m, line);
-    if (found == m->open_count)
-        return false;
-    struct open *o = &m->open[found];
-    bool close = text_starts(text_skip(line, o->boundary.len), T("--"));
-    if (!close && m->parts == MIME_PARTS_MAX)
-        return false;
+    bool close = is_close(line, o);
     end_headers(m, m->line.at);
     for (struct mime_part *p = m->current; p != o->part; p = p->parent)
         end_body(m, p, m->line.at);
     m->current = o->part;
-    m->open_count = found + !close;
+    m->open_count = (size_t)(o - m->open) + !close;
+    m->in_order = false;
     struct mime_part *p = close ? NULL : begin_part(m, o->part, m->line.at + m->line.len);
     if (p) {
         *(o->last ? &o->last->next : &o->part->first) = p;
@@ -401,13 +461,85 @@ static void read_octets(struct mime *m, struct text t)
         end_line(m, before == '\r' ? 2 : 1);
 }
 
+/* Lines that need no state.  All the rest of this file would read them to the same end, at any cut,
+ * but most of most messages is such lines. */
+
+/* The whole line at the front; empty when it has no end here. */
+static struct text whole_line(struct text t)
+{
+    const char *lf = memchr(t.at, '\n', t.len);
+    return text_first(t, lf ? (size_t)(lf - t.at) + 1 : 0);
+}
+
+/* Goes behind so many octets, which are so many lines.  How many octets. */
+static size_t pass(struct mime *m, struct text t, size_t octets, uint64_t lines)
+{
+    if (octets == 0)
+        return 0;
+    m->lines += lines;
+    m->line.at += octets;
+    m->line_end_len = octets >= 2 && t.at[octets - 2] == '\r' ? 2 : 1;
+    return octets;
+}
+
+/* Passes lines of a body that are no delimiters. */
+static size_t pass_body(struct mime *m, struct text t)
+{
+    size_t at = 0;
+    uint64_t lines = 0;
+    while (at < t.len) {
+        struct text line = whole_line(text_skip(t, at));
+        if (line.len == 0 || delimited(m, text_first(line, LINE_KEPT)))
+            break;
+        at += line.len;
+        lines++;
+    }
+    return pass(m, t, at, lines);
+}
+
+/* Whether the line is one of a field that nobody reads, or of which enough was read. */
+static bool is_unread(const struct mime *m, struct text line)
+{
+    if (is_blank(line.at[0]))
+        return m->in_field && (m->field.len == 0 || m->field.len == MIME_FIELD_MAX);
+    size_t len = 0;
+    while (line.at[len] > ' ' && line.at[len] < 0x7F && line.at[len] != ':')
+        len++;
+    return len > 0 && line.at[len] == ':' && line.at[0] != '-' &&
+           !text_starts_nocase(line, T("Content-"));
+}
+
+/* Passes lines of a header that matter to nothing. */
+static size_t pass_header(struct mime *m, struct text t)
+{
+    size_t at = 0;
+    uint64_t lines = 0;
+    while (at < t.len) {
+        struct text line = whole_line(text_skip(t, at));
+        if (line.len == 0 || !is_unread(m, line))
+            break;
+        if (!is_blank(line.at[0])) {
+            end_field(m);
+            m->in_field = true;
+        }
+        at += line.len;
+        lines++;
+    }
+    return pass(m, t, at, lines);
+}
+
 void mime_feed(struct mime *m, struct bytes b)
 {
     struct text rest = text_of_bytes(b);
     while (rest.len && !m->failed) {
-        const char *lf = memchr(rest.at, '\n', rest.len);
-        size_t len = lf ? (size_t)(lf - rest.at) + 1 : rest.len;
-        read_octets(m, text_first(rest, len));
+        size_t len = 0;
+        if (m->line.len == 0)
+            len = m->in_header ? pass_header(m, rest) : pass_body(m, rest);
+        if (len == 0) {
+            const char *lf = memchr(rest.at, '\n', rest.len);
+            len = lf ? (size_t)(lf - rest.at) + 1 : rest.len;
+            read_octets(m, text_first(rest, len));
+        }
         rest = text_skip(rest, len);
     }
 }

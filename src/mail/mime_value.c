@@ -13,6 +13,8 @@
 /* One parameter as it stands; slices of the value. */
 struct piece {
     struct text name;  /* without asterisks */
+    size_t first;      /* the first piece of this name, in whatever form; itself if it is */
+    uint64_t hash;     /* of the name, so that few are compared */
     struct text value; /* between the quotes */
     int index;         /* of a continuation; NO_INDEX */
     bool extended;     /* an asterisk ends the name: %XX, and a charset in the first one */
@@ -143,11 +145,26 @@ static bool take_piece(struct text *rest, struct piece *p)
     return true;
 }
 
+/* Finds the first piece with the name of the last one. */
+static void join_name(struct pieces *all)
+{
+    struct piece *last = &all->at[all->count];
+    last->hash = text_hash_nocase(last->name, 0);
+    last->first = 0;
+    while (last->first < all->count && (all->at[last->first].hash != last->hash ||
+                                        !text_equal_nocase(all->at[last->first].name, last->name)))
+        last->first++;
+}
+
 static void take_pieces(struct text rest, struct pieces *all)
 {
     all->count = 0;
-    while (rest.len && all->count < MIME_PIECES_MAX)
-        all->count += take_piece(&rest, &all->at[all->count]);
+    while (rest.len && all->count < MIME_PIECES_MAX) {
+        if (!take_piece(&rest, &all->at[all->count]))
+            continue;
+        join_name(all);
+        all->count++;
+    }
 }
 
 /* Appends the piece's octets at `to`, which has room for all of them. */
@@ -182,44 +199,41 @@ static struct text cut_charset(struct text value, struct mime_param *out)
 }
 
 /* The piece of this name and index, in its extended form if there are two; NULL. */
-static const struct piece *find_piece(const struct pieces *all, struct text name, int index)
+static const struct piece *find_piece(const struct pieces *all, size_t first, int index)
 {
     const struct piece *found = NULL;
-    for (size_t i = 0; i < all->count; i++) {
+    for (size_t i = first; i < all->count; i++) {
         const struct piece *p = &all->at[i];
-        if (p->index != index || !text_equal_nocase(p->name, name))
-            continue;
-        if (!found || (p->extended && !found->extended))
+        if (p->index == index && p->first == first && (!found || (p->extended && !found->extended)))
             found = p;
     }
     return found;
 }
 
 /* The pieces of one name, in order, up to the first that is missing; how many. */
-static size_t gather(const struct pieces *all, struct text name,
+static size_t gather(const struct pieces *all, size_t first,
                      const struct piece *found[MIME_PIECES_MAX])
 {
-    const struct piece *single = find_piece(all, name, NO_INDEX);
-    const struct piece *first = find_piece(all, name, 0);
-    if (single && (single->extended || !first)) {
+    const struct piece *single = find_piece(all, first, NO_INDEX);
+    const struct piece *beginning = find_piece(all, first, 0);
+    if (single && (single->extended || !beginning)) {
         found[0] = single;
         return 1;
     }
     size_t count = 0;
-    for (const struct piece *p = first; p; p = find_piece(all, name, (int)count))
+    for (const struct piece *p = beginning; p; p = find_piece(all, first, (int)count))
         found[count++] = p;
     return count;
 }
 
-static bool join(struct arena *a, const struct pieces *all, struct text name,
-                 struct mime_param *out)
+static bool join(struct arena *a, const struct pieces *all, size_t first, struct mime_param *out)
 {
     const struct piece *found[MIME_PIECES_MAX];
-    size_t count = gather(all, name, found), room = 0;
+    size_t count = gather(all, first, found), room = 0;
     for (size_t i = 0; i < count; i++)
         room += found[i]->value.len;
     char *to = arena_take(a, room ? room : 1);
-    if (!to || !arena_text(a, name, &out->name))
+    if (!to || !arena_text(a, all->at[first].name, &out->name))
         return false;
     out->value.at = to;
     for (size_t i = 0; i < count; i++) {
@@ -231,15 +245,6 @@ static bool join(struct arena *a, const struct pieces *all, struct text name,
     out->value.len = (size_t)(to - out->value.at);
     return arena_text(a, out->charset, &out->charset) &&
            arena_text(a, out->language, &out->language);
-}
-
-/* Whether a piece of this name, in whatever form, stands before `end`. */
-static bool seen_before(const struct pieces *all, size_t end)
-{
-    for (size_t i = 0; i < end; i++)
-        if (text_equal_nocase(all->at[i].name, all->at[end].name))
-            return true;
-    return false;
 }
 
 static bool read_params(struct arena *a, struct text rest, struct mime_value *out)
@@ -254,9 +259,9 @@ static bool read_params(struct arena *a, struct text rest, struct mime_value *ou
         return false;
     for (size_t i = 0; i < all.count && out->param_count < MIME_PARAMS_MAX; i++) {
         const struct piece *found[MIME_PIECES_MAX];
-        if (seen_before(&all, i) || gather(&all, all.at[i].name, found) == 0)
+        if (all.at[i].first != i || gather(&all, i, found) == 0)
             continue;
-        if (!join(a, &all, all.at[i].name, &out->params[out->param_count]))
+        if (!join(a, &all, i, &out->params[out->param_count]))
             return false;
         out->param_count++;
     }

@@ -11,27 +11,57 @@ void transfer_init(struct transfer *t, enum mime_encoding encoding)
     *t = (struct transfer){ .encoding = encoding };
 }
 
-static int base64_value(uint8_t c)
+enum { NO = 64 }; /* no octet of the alphabet */
+
+static const uint8_t base64_values[128] = {
+    NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
+    NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, 62,
+    NO, NO, NO, 63, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, NO, NO, NO, NO, NO, NO, NO, 0,
+    1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22,
+    23, 24, 25, NO, NO, NO, NO, NO, NO, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38,
+    39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, NO, NO, NO, NO, NO,
+};
+
+static uint8_t base64_value(uint8_t c)
 {
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
+    return c < sizeof base64_values ? base64_values[c] : NO;
+}
+
+/* Whole groups of four, as long as nothing else comes; how many octets those are. */
+static size_t feed_groups(struct bytes b, struct buffer *out)
+{
+    size_t at = 0;
+    uint8_t *to = out->at + out->len; /* there is room */
+    for (; b.len - at >= 4; at += 4) {
+        uint8_t v[4];
+        for (size_t i = 0; i < 4; i++)
+            v[i] = base64_value(b.at[at + i]);
+        if ((v[0] | v[1] | v[2] | v[3]) & NO)
+            break;
+        *to++ = (uint8_t)(v[0] << 2 | v[1] >> 4);
+        *to++ = (uint8_t)(v[1] << 4 | v[2] >> 2);
+        *to++ = (uint8_t)(v[2] << 6 | v[3]);
+    }
+    out->len += at / 4 * 3;
+    return at;
 }
 
 /* RFC 2045 6.8: octets outside of the alphabet do not count, and padding is the end. */
 static void feed_base64(struct transfer *t, struct bytes b, struct buffer *out)
 {
+    if (!buffer_reserve(out, b.len / 4 * 3 + 4))
+        return;
     for (size_t i = 0; i < b.len && !t->ended; i++) {
-        int value = base64_value(b.at[i]);
-        if (value < 0) {
+        if (t->bit_count == 0)
+            i += feed_groups((struct bytes){ b.at + i, b.len - i }, out);
+        if (i == b.len)
+            break;
+        uint8_t value = base64_value(b.at[i]);
+        if (value == NO) {
             t->ended = b.at[i] == '=';
             continue;
         }
-        t->bits = t->bits << 6 | (uint32_t)value;
+        t->bits = t->bits << 6 | value;
         t->bit_count = (uint8_t)(t->bit_count + 6);
         if (t->bit_count >= 8) {
             t->bit_count = (uint8_t)(t->bit_count - 8);
@@ -106,9 +136,34 @@ static bool after_blank(struct transfer *t, char c, struct buffer *out)
     return false;
 }
 
+static bool is_line_end(uint8_t c)
+{
+    return c == '\r' || c == '\n';
+}
+
+/* How many octets at the front stand for themselves, whatever follows them. */
+static size_t plain_length(struct bytes b)
+{
+    size_t len = 0;
+    for (; len < b.len && b.at[len] != '='; len++) {
+        bool blank = is_blank((char)b.at[len]);
+        if (blank &&
+            (len + 1 == b.len || is_blank((char)b.at[len + 1]) || is_line_end(b.at[len + 1])))
+            break;
+    }
+    return len;
+}
+
 static void feed_quoted(struct transfer *t, struct bytes b, struct buffer *out)
 {
     for (size_t i = 0; i < b.len; i++) {
+        if (t->held == 0) {
+            size_t plain = plain_length((struct bytes){ b.at + i, b.len - i });
+            buffer_append(out, b.at + i, plain);
+            i += plain;
+        }
+        if (i == b.len)
+            break;
         char c = (char)b.at[i];
         if (t->held && (t->hold[0] == '=' ? after_equals(t, c, out) : after_blank(t, c, out)))
             continue;
