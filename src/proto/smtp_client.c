@@ -251,6 +251,8 @@ void client_fail_by_reply(struct smtp_client *c, enum smtp_client_where where)
     struct smtp_client_result why = client_reply_result(c, where, buffer_as_text(&c->reader.kept));
     if (why.permanent && where >= AT_IDLE)
         client_result_soften(&why, "4.4.2");
+    else if (why.permanent && where == AT_STARTTLS)
+        client_result_soften(&why, "4.7.4"); /* as a handshake that fails */
     else if (where == AT_AUTH)
         soften_login(c, &why);
     fail(c, &why);

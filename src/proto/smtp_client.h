@@ -73,7 +73,8 @@ struct smtp_client_step {
 
 enum smtp_client_tls {
     SMTP_CLIENT_TLS_NEVER,
-    SMTP_CLIENT_TLS_IF_OFFERED, /* a handshake that fails ends the session; the next may be NEVER */
+    SMTP_CLIENT_TLS_IF_OFFERED, /* a refusal, or a handshake that fails, ends the session; the next
+                                   may be NEVER */
     SMTP_CLIENT_TLS_MUST        /* without it the session fails, and only for now */
 };
 

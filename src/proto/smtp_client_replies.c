@@ -152,13 +152,14 @@ static void starttls_taken(struct smtp_client *c)
     c->start_tls = true;
 }
 
-/* RFC 3207 4.1: the client decides whether to go on in the clear. */
+/* RFC 3207 4.1: the client decides whether to go on in the clear.  That is the driver's choice, in
+ * another session: what broke a server's TLS may have broken more of this one. */
 static void starttls_refused(struct smtp_client *c)
 {
     if (c->config->tls == SMTP_CLIENT_TLS_MUST)
         tls_denied(c, T("TLS is required here, and the server refused to start it"));
     else
-        client_log_in(c);
+        client_refuse_by_reply(c, AT_STARTTLS);
 }
 
 /* ---- a message ---- */

@@ -165,7 +165,9 @@ void remote_tls_decide(struct remote *);
 enum smtp_client_tls remote_tls_wish(const struct remote *);
 /* The handshake comes before the greeting. */
 bool remote_tls_is_first(const struct remote *);
-/* The handshake failed, and the host may be called again to speak in the clear. */
+/* The session failed before TLS had begun: the server refused, hung up, or offers none. */
+void remote_tls_refused(struct remote *, const struct smtp_client_result *);
+/* TLS failed, and the host may be called again to speak in the clear. */
 bool remote_tls_may_do_without(const struct remote *);
 /* Begins the handshake (r->shaking), or tells the machine why not. */
 void remote_start_tls(struct remote *);

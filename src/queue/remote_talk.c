@@ -525,6 +525,8 @@ static void over(struct remote *r)
         struct outcome o = outcome_of_failure(r, failure);
         remote_keep_failure(r, &o);
     }
+    if (failure && failure->where == AT_STARTTLS)
+        remote_tls_refused(r, failure);
     r->plain = ending == NEXT_HOST && remote_tls_may_do_without(r);
     remote_hang_up(r);
     switch (ending) {

@@ -60,14 +60,25 @@ bool remote_tls_is_first(const struct remote *r)
 }
 
 /* The version: as far as the handshake came. */
-static void fail(struct remote *r, const struct error *why)
+static void note_failure(struct remote *r, struct text why)
 {
     struct tls_facts facts;
     bool begun = tls_facts(r->stream, &facts);
     LOG_EVENT(r->office->log, LOG_NOTICE, text_of(r->session), "no-tls",
               { "host", text_of(r->host) }, { "version", text_of(begun ? facts.version : "none") },
-              { "why", error_text(why) });
+              { "why", why });
     r->tls_failed = true;
+}
+
+void remote_tls_refused(struct remote *r, const struct smtp_client_result *failure)
+{
+    if (!r->tls_failed)
+        note_failure(r, failure->reply);
+}
+
+static void fail(struct remote *r, const struct error *why)
+{
+    note_failure(r, error_text(why));
     r->broken = true;
     smtp_client_input_ended(r->machine, error_text(why));
 }

@@ -2,9 +2,9 @@
 the next hop has no TLS, broken TLS, or a certificate that nobody vouches for."""
 
 import certificates
-from harness import case, check, main, until
+from harness import case, check, equal, main, until
 from relay_world import ALICE, Net
-from scripted_peer import OFFERS, Reply
+from scripted_peer import CUT, OFFERS, Reply
 
 TO = "carol@b.test"
 
@@ -103,10 +103,18 @@ def verify_wants_a_known_authority():
 
 @case
 def a_refusal_of_starttls_is_one_more_host_without():
-    with Net() as net:
-        host = net.domain("b.test", offers=(*OFFERS, "STARTTLS"), STARTTLS="454 4.7.0 not now")
-        sender(net, "may").send(TO, sender=ALICE)
-        host.only()
+    """On a new connection, at once, and the log says so: also when the host says nothing at all."""
+    for way in ("454 4.7.0 not now", "502 5.5.1 what?", Reply("454 4.7.0 not now", end="close"),
+                CUT):
+        with Net() as net:
+            host = net.domain("b.test", offers=(*OFFERS, "STARTTLS"), STARTTLS=way)
+            server = sender(net, "may")
+            server.send(TO, sender=ALICE)
+            host.only()
+            equal([session.lines.count("STARTTLS") for session in host.sessions], [1, 0],
+                  "STARTTLS")
+            until(lambda: "no-tls" in server.log(), "the reason in the log")
+            check("deferred" not in server.log(), "it went at once")
 
 
 if __name__ == "__main__":
