@@ -3,6 +3,7 @@
  * There is one user, no service manager and no sandbox, and nothing is fetched from the web.
  */
 #include "run/clock.h"
+#include "run/dropbox.h"
 #include "run/entropy.h"
 #include "run/fetch.h"
 #include "run/file.h"
@@ -87,6 +88,71 @@ bool watch_folder(struct loop *loop, const char *path, void (*changed)(void *own
 void watch_close(struct watch **watch)
 {
     *watch = NULL;
+}
+
+/* --- run/dropbox.h: nobody puts anything anywhere --- */
+
+bool dropbox_open(const char *folder, bool create, struct dropbox **out, struct error *e)
+{
+    (void)create;
+    *out = NULL;
+    return error_set(e, ERROR_REFUSED, "%s: nobody leaves mail here", folder);
+}
+
+void dropbox_close(struct dropbox **box)
+{
+    *box = NULL;
+}
+
+bool dropbox_each(struct dropbox *box, bool (*found)(void *owner, const char *name), void *owner,
+                  struct error *e)
+{
+    (void)box;
+    (void)found;
+    (void)owner;
+    return error_set(e, ERROR_REFUSED, "there is no such folder");
+}
+
+enum dropbox_verdict dropbox_take(struct dropbox *box, const char *name, struct buffer *to,
+                                  struct dropbox_file *file, struct error *e)
+{
+    (void)to;
+    (void)e;
+    return dropbox_look(box, name, file);
+}
+
+enum dropbox_verdict dropbox_look(struct dropbox *box, const char *name, struct dropbox_file *out)
+{
+    (void)box;
+    (void)name;
+    *out = (struct dropbox_file){ 0 };
+    return DROPBOX_GONE;
+}
+
+bool dropbox_remove(struct dropbox *box, const char *name, struct error *e)
+{
+    return dropbox_rename(box, name, name, e);
+}
+
+bool dropbox_rename(struct dropbox *box, const char *from, const char *to, struct error *e)
+{
+    (void)box;
+    (void)to;
+    return error_set(e, ERROR_REFUSED, "there is no %s", from);
+}
+
+void dropbox_make_name(char out[DROPBOX_NAME + 1])
+{
+    out[0] = 0;
+}
+
+bool dropbox_put(const char *folder, const char *name, const struct text *parts, size_t count,
+                 struct error *e)
+{
+    (void)name;
+    (void)parts;
+    (void)count;
+    return error_set(e, ERROR_REFUSED, "%s: nobody leaves mail here", folder);
 }
 
 bool fetch_set_up(struct error *e)

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -101,10 +102,11 @@ int sendmail_reach(const struct sendmail_place *place, struct error *e)
     }
     memcpy(name.sun_path, place->socket, len);
     int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    errno = 0;
     if (s >= 0 && connect(s, (const struct sockaddr *)&name, sizeof name) == 0 &&
         may_be_it(place, s))
         return s;
-    error_system(e, ERROR_TEMPORARY, errno, "%s", place->socket);
+    error_system(e, ERROR_TEMPORARY, errno ? errno : EACCES, "%s", place->socket);
     if (s >= 0)
         close(s);
     return -1;
@@ -112,10 +114,20 @@ int sendmail_reach(const struct sendmail_place *place, struct error *e)
 
 /* --- Into the spool --- */
 
+/* As for the socket. */
+static bool is_ours(const struct sendmail_place *place)
+{
+    struct stat status;
+    return !place->own ||
+           (stat(place->spool, &status) == 0 && (status.st_uid == 0 || status.st_uid == geteuid()));
+}
+
 static bool put(const struct sendmail_place *place, const struct posting *l, struct error *e)
 {
     char name[DROPBOX_NAME + 1];
     struct buffer head;
+    if (!is_ours(place))
+        return error_set(e, ERROR_REFUSED, "%.200s is not ours", place->spool);
     dropbox_make_name(name);
     buffer_init(&head, POSTING_HEAD_MAX);
     bool ok = posting_write_head(l, text_of(name), &head);

@@ -34,6 +34,7 @@ static bool put_unless_empty(struct buffer *b, const char *key, struct text valu
 bool posting_write_head(const struct posting *l, struct text file_name, struct buffer *b)
 {
     bool ok = buffer_printf(b, "%.*s\n", TEXT_ARGS(first_line)) && put(b, "file", file_name) &&
+              (!l->has_user || buffer_printf(b, "user %" PRIu32 "\n", l->user)) &&
               (!l->has_sender || put(b, "sender", l->sender)) &&
               put_unless_empty(b, "name", l->name) && put_unless_empty(b, "ret", l->ret) &&
               put_unless_empty(b, "envid", l->envid) &&
@@ -85,6 +86,16 @@ static bool verdict(struct reading *r, enum posting_verdict verdict)
     r->verdict = verdict;
     r->why = verdict == POSTING_TOO_MANY ? "it has too many recipients" : "memory is short";
     return verdict == POSTING_OK;
+}
+
+static bool read_user(struct reading *r, struct text value)
+{
+    uint64_t uid;
+    if (!text_to_u64(value, &uid) || uid >= UINT32_MAX)
+        return malformed(r, "its user is no number");
+    r->posting->has_user = true;
+    r->posting->user = (uint32_t)uid;
+    return true;
 }
 
 static bool read_sender(struct reading *r, struct text value)
@@ -142,9 +153,9 @@ static bool read_line(struct reading *r, struct text line)
         const char *key;
         bool (*read)(struct reading *, struct text value);
     } lines[] = {
-        { "file", read_file },     { "sender", read_sender },   { "name", read_name },
-        { "notify", read_notify }, { "ret", read_ret },         { "envid", read_envid },
-        { "to", read_to },         { "content", read_content },
+        { "file", read_file },   { "user", read_user },     { "sender", read_sender },
+        { "name", read_name },   { "notify", read_notify }, { "ret", read_ret },
+        { "envid", read_envid }, { "to", read_to },         { "content", read_content },
     };
     struct text value = line, key;
     text_cut(&value, ' ', &key);

@@ -15,6 +15,7 @@
 #include "serve/control.h"
 #include "serve/guard.h"
 #include "serve/local.h"
+#include "serve/pickup.h"
 #include "serve/ports.h"
 #include "serve/relay.h"
 #include "serve/renewal.h"
@@ -108,6 +109,7 @@ void server_stop(struct server *server)
     server_note(server, LOG_NOTICE, "stopping", "finishing the messages in flight");
     control_stop(&server->control);
     local_stop(&server->local);
+    pickup_stop(server->pickup);
     relay_stop(server->relay);
     for (unsigned i = 0; i < server->loop_count; i++) {
         server->loops[i].stop_post.run = loop_stop_serving;
@@ -315,6 +317,7 @@ bool server_open(struct server *server, struct bound_ports *ports, struct error 
     return open_log(server, config, error) && open_store(server, config, error) &&
            open_cache(server, config, error) && relay_new(server, &server->relay, error) &&
            open_control(server, config, error) && local_start(server, &server->local, error) &&
+           pickup_new(server, &server->pickup, error) &&
            renewal_new(server, &server->renewal, error) && ports_start(ports, server, error) &&
            log_start(server->log, error) && make_threads(server, error);
 }
@@ -329,6 +332,7 @@ void server_begin(struct server *server)
     log_use_ring(server->log, 0);
     turn_other_loops(server);
     relay_start(server->relay);
+    pickup_start(server->pickup);
 }
 
 void server_turn(struct server *server)
@@ -347,6 +351,7 @@ void server_free(struct server **server_ref)
         lane_free(&server->loops[i].thread);
     control_stop(&server->control);
     local_stop(&server->local);
+    pickup_free(&server->pickup);
     renewal_free(&server->renewal);
     relay_free(&server->relay);
     auth_stop(server->auth);

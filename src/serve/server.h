@@ -25,6 +25,7 @@ struct cache_lane;
 struct bound_ports;
 struct control;
 struct local;
+struct pickup;
 struct relay;
 struct renewal;
 struct dispatch;
@@ -87,6 +88,7 @@ struct server {
     struct lane *chores;        /* reading configuration and certificates again */
     struct control *control;
     struct local *local;
+    struct pickup *pickup;
     struct relay *relay;       /* the way out */
     struct dispatch *dispatch; /* the relay's; NULL: nothing is sent */
     struct office

@@ -111,7 +111,7 @@ class Package:
         done = subprocess.run([os.path.join(TREE, "tools", "deb"), build, self.folder], text=True,
                               capture_output=True, check=False)
         check(done.returncode == 0, done.stdout + done.stderr)
-        self.name = done.stdout.strip()
+        self.name, self.mta = done.stdout.split()
         self.dpkg("--raw-extract", os.path.join(self.folder, "root"))
         return self
 
@@ -142,6 +142,25 @@ def a_package_has_what_an_installation_has():
         fields = package.dpkg("--field")
         for wanted in ("Package: godwit\n", "libuv1", "libsqlite3-0", "libssl3", "systemd"):
             check(wanted in fields, f"{wanted!r} is not in {fields}")
+
+
+@case
+def sendmail_is_a_package_of_its_own():
+    """Who installs godwit beside another mail server keeps that one's names."""
+    with Package() as package:
+        check("sbin/sendmail" not in package.dpkg("--contents"), "godwit takes /usr/sbin/sendmail")
+        for name in ("sendmail", "mailq", "newaliases"):
+            link = os.readlink(package.path(f"usr/local/lib/godwit/{name}")
+                               if os.path.lexists(package.path("usr/local"))
+                               else package.path(f"usr/lib/godwit/{name}"))
+            equal(link, "../../bin/godwit", name)
+        package.name = package.mta
+        for row in ("./usr/sbin/sendmail -> ../bin/godwit", "./usr/lib/sendmail -> ../bin/godwit",
+                    "./usr/bin/mailq -> godwit", "./usr/bin/newaliases -> godwit"):
+            check(row in package.dpkg("--contents"), f"no {row}")
+        fields = package.dpkg("--field")
+        for field in ("Provides", "Conflicts", "Replaces"):
+            check(f"{field}: mail-transport-agent\n" in fields, f"no {field} in {fields}")
 
 
 @case
