@@ -45,7 +45,8 @@ struct fetched {
     struct buffer words;
     struct entry *slots;
     size_t slot_count, used, here_count;
-    struct buffer target; /* of the plan */
+    struct buffer target; /* of the plan, and of the last one */
+    struct buffer last;   /* a name of the last one */
     struct planned *plan;
     size_t plan_count, plan_room;
     struct buffer pending; /* lines to append */
@@ -186,13 +187,26 @@ static bool set_target(struct fetched *f, struct text target)
     return buffer_text(&f->target, target);
 }
 
+static struct text planned_name(const struct fetched *f, size_t i)
+{
+    return (struct text){ (const char *)f->words.at + f->plan[i].name_at, f->plan[i].name_len };
+}
+
+static bool keep_last(struct fetched *f)
+{
+    buffer_clear(&f->last);
+    return f->plan_count == 0 || buffer_text(&f->last, planned_name(f, 0));
+}
+
 /* False: not understood; *short_out: memory. */
 static bool read_line(struct fetched *f, struct text line, bool *short_out)
 {
     struct text rest = text_skip(line, 2), name;
     bool ok = true, done = true;
     if (text_equal(line, T("!")))
-        ok = end_plan(f, NULL);
+        ok = keep_last(f) && end_plan(f, NULL);
+    else if (text_equal(line, T("-")))
+        f->plan_count = 0;
     else if (text_starts(line, T("> ")))
         ok = set_target(f, rest);
     else if (text_starts(line, T("+ ")) && fetched_is_usable(rest))
@@ -328,6 +342,7 @@ bool fetched_open(const char *path, struct fetched **out, struct error *e)
     f->key = entropy_u64();
     buffer_init(&f->words, FILE_MAX);
     buffer_init(&f->target, PATH_ROOM);
+    buffer_init(&f->last, PATH_ROOM);
     buffer_init(&f->pending, FILE_MAX);
     snprintf(f->path, sizeof f->path, "%s", path);
     bool ok = strlen(path) < PATH_ROOM - 8;
@@ -352,6 +367,7 @@ void fetched_close(struct fetched **pointer)
         close(f->file);
     buffer_clear(&f->words);
     buffer_clear(&f->target);
+    buffer_clear(&f->last);
     buffer_clear(&f->pending);
     free(f->slots);
     free(f->plan);
@@ -369,6 +385,16 @@ struct text fetched_open_target(const struct fetched *f)
 size_t fetched_open_count(const struct fetched *f)
 {
     return f->plan_count;
+}
+
+struct text fetched_last_target(const struct fetched *f)
+{
+    return f->last.len ? buffer_as_text(&f->target) : T("");
+}
+
+struct text fetched_last_name(const struct fetched *f)
+{
+    return buffer_as_text(&f->last);
 }
 
 bool fetched_each_open(struct fetched *f, bool (*each)(void *owner, const char *name), void *owner)
@@ -479,9 +505,19 @@ static bool rewrite(struct fetched *f, struct error *e)
     return ok;
 }
 
+/* What holds for all is a line; then the file still tells what there may be to sweep up. */
 bool fetched_settle(struct fetched *f, const bool here[], struct error *e)
 {
-    return (end_plan(f, here) || short_of_memory(e)) && rewrite(f, e);
+    size_t count = 0;
+    for (size_t i = 0; i < f->plan_count; i++)
+        count += here[i];
+    if (count != 0 && count != f->plan_count)
+        return (end_plan(f, here) || short_of_memory(e)) && rewrite(f, e);
+    if (f->plan_count == 0)
+        return true;
+    if (!buffer_text(&f->pending, count ? T("!\n") : T("-\n")))
+        return short_of_memory(e);
+    return write_pending(f, e) && (end_plan(f, here) || short_of_memory(e));
 }
 
 void fetched_listing_begins(struct fetched *f)

@@ -19,6 +19,7 @@
  *     > TARGET         where the plans behind it go, until the next such line
  *     ? NAME UID       planned
  *     !                all planned so far are here
+ *     -                none of them is
  *     + UID            is here (as the file is written anew)
  *
  * A last line without its end was torn by a stop, and never counted.  All calls block; what fails
@@ -56,6 +57,10 @@ bool fetched_each_open(struct fetched *, bool (*each)(void *owner, const char *n
  * not. */
 bool fetched_settle(struct fetched *, const bool here[], struct error *);
 size_t fetched_open_count(const struct fetched *);
+/* The last plan that has its commit, as far as the file tells: its target and one name; "" for
+ * none.  What is left of it is only to be swept up (landing.h). */
+struct text fetched_last_target(const struct fetched *);
+struct text fetched_last_name(const struct fetched *);
 
 /* --- A window --- */
 

@@ -158,3 +158,11 @@ bool landing_finish_end(struct landing *l, struct error *e)
 {
     return l->way->finish_end(l->place, e);
 }
+
+void landing_sweep(const char *target, const char *name)
+{
+    enum landing_kind kind;
+    const char *path;
+    if (landing_parse(target, &kind, &path, NULL) && ways[kind]->sweep)
+        ways[kind]->sweep(path, name);
+}

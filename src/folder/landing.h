@@ -62,5 +62,8 @@ enum landing_finished {
 enum landing_finished landing_finish(struct landing *, const char *name, struct error *);
 /* What landing_finish() has said counts now. */
 bool landing_finish_end(struct landing *, struct error *);
+/* Sweeps up what a process that died before landing_done() has left of this message's window, which
+ * is known to be shown.  Harmless when there is nothing. */
+void landing_sweep(const char *target, const char *name);
 
 #endif

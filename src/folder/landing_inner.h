@@ -19,6 +19,7 @@ struct landing_way {
     bool (*done)(void *place, struct error *);
     enum landing_finished (*finish)(void *place, const char *name, struct error *);
     bool (*finish_end)(void *place, struct error *);
+    void (*sweep)(const char *path, const char *name); /* NULL: there is never anything */
 };
 
 extern const struct landing_way landing_in_maildir, landing_in_mbox, landing_in_stream;

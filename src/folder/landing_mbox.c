@@ -4,8 +4,8 @@
  * copied to its end under lock.  That file is what makes a stop good: it says where in the mbox the
  * copy began, and what it should be.  Its first line:
  *
- *     d SESSION 0        a draft: nobody has noted its messages, it may be removed
- *     w SESSION 0        whole, not copied
+ *     d SESSION 0        a draft: nothing of it is in the mbox, it may be removed when its writer
+ *                        is dead
  *     a SESSION OFFSET   the copy begins at this offset of the mbox
  *
  * What is in the mbox already is never changed; only a copy that could not be completed is taken
@@ -193,11 +193,10 @@ static bool open_place(const char *path, void **place_out, struct error *e)
 static void close_place(void *place)
 {
     struct place *p = place;
-    char state = 'w';
-    /* What was synced may have been noted, and is left for the next run. */
-    if (p->window >= 0 && pread(p->window, &state, 1, 0) != 1)
-        state = 'w';
-    forget_window(p, state == 'd');
+    char state = 'a';
+    /* What has begun to be copied is left for the next run. */
+    bool read = p->window >= 0 && pread(p->window, &state, 1, 0) == 1;
+    forget_window(p, read && state == 'd');
     mbox_writer_clear(&p->writer);
     buffer_clear(&p->made);
     free(p);
@@ -272,8 +271,8 @@ static bool sync_window(void *place, struct error *e)
     struct place *p = place;
     if (p->window < 0)
         return true;
-    return (ftruncate(p->window, (off_t)p->len) == 0 && write_head(p, 'w', 0) &&
-            fdatasync(p->window) == 0 && sync_folder(p)) ||
+    return (ftruncate(p->window, (off_t)p->len) == 0 && fdatasync(p->window) == 0 &&
+            sync_folder(p)) ||
            fail(p->window_path, e);
 }
 
@@ -330,7 +329,7 @@ static bool append(struct place *p, int box, struct error *e)
         return sync_folder(p) || fail(p->folder, e);
     fail(p->path, e);
     if (ftruncate(box, (off_t)before) == 0)
-        write_head(p, 'w', 0);
+        write_head(p, 'd', 0);
     return false;
 }
 
@@ -357,12 +356,8 @@ static bool done(void *place, struct error *e)
 
 /* --- After a stop --- */
 
-struct head {
-    char state;
-    uint64_t offset;
-};
-
-static bool read_head(struct place *p, struct head *out)
+/* Where the copy begins; false: it is no window that was being copied. */
+static bool read_head(struct place *p, uint64_t *offset_out)
 {
     char head[HEAD_LEN];
     char session[17];
@@ -371,9 +366,8 @@ static bool read_head(struct place *p, struct head *out)
     if (fstat(p->window, &at) != 0 || pread(p->window, head, HEAD_LEN, 0) != HEAD_LEN)
         return false;
     p->len = (uint64_t)at.st_size;
-    out->state = head[0];
-    return (head[0] == 'w' || head[0] == 'a') && memcmp(head + 2, session, 16) == 0 &&
-           text_to_u64((struct text){ head + 19, 20 }, &out->offset);
+    return head[0] == 'a' && memcmp(head + 2, session, 16) == 0 &&
+           text_to_u64((struct text){ head + 19, 20 }, offset_out);
 }
 
 /* How far the box, from the offset on, is the window: *equal_out octets, up to the shorter end. */
@@ -398,15 +392,14 @@ static bool compare(struct place *p, int box, uint64_t offset, uint64_t *equal_o
 
 /* Under lock: what was begun is completed; in a box that somebody has changed since, the window is
  * appended once more, since nobody can know. */
-static bool complete(struct place *p, int box, const struct head *head, struct error *e)
+static bool complete(struct place *p, int box, uint64_t offset, struct error *e)
 {
     struct stat at;
     uint64_t equal = 0;
     if (fstat(box, &at) != 0)
         return fail(p->path, e);
-    bool begun = head->state == 'a' && (uint64_t)at.st_size >= head->offset &&
-                 compare(p, box, head->offset, &equal) &&
-                 (equal == p->len - HEAD_LEN || head->offset + equal == (uint64_t)at.st_size);
+    bool begun = (uint64_t)at.st_size >= offset && compare(p, box, offset, &equal) &&
+                 (equal == p->len - HEAD_LEN || offset + equal == (uint64_t)at.st_size);
     if (!begun)
         return append(p, box, e);
     return (copy(p, box, HEAD_LEN + equal) && fsync(box) == 0 && sync_folder(p)) ||
@@ -416,6 +409,8 @@ static bool complete(struct place *p, int box, const struct head *head, struct e
 static bool parse_session(const char *name, uint64_t *out)
 {
     *out = 0;
+    if (strlen(name) <= 16)
+        return false;
     for (int i = 0; i < 16; i++) {
         char c = name[i];
         if (!text_is_digit(c) && (c < 'a' || c > 'f'))
@@ -430,8 +425,7 @@ static enum landing_finished finish(void *place, const char *name, struct error 
 {
     struct place *p = place;
     struct box_lock lock;
-    struct head head;
-    uint64_t session;
+    uint64_t session, offset;
     if (!parse_session(name, &session))
         return LANDING_GONE;
     if (p->window >= 0 && p->session == session)
@@ -441,7 +435,7 @@ static enum landing_finished finish(void *place, const char *name, struct error 
     p->window = open(p->window_path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     if (p->window < 0 && errno == ENOENT)
         return LANDING_GONE;
-    if (p->window < 0 || !read_head(p, &head)) {
+    if (p->window < 0 || !read_head(p, &offset)) {
         forget_window(p, false);
         error_set(e, ERROR_TEMPORARY, "%.300s cannot be read, or is no window of ours",
                   p->window_path);
@@ -449,7 +443,7 @@ static enum landing_finished finish(void *place, const char *name, struct error 
     }
     bool ok = box_lock(p->path, &lock, e);
     if (ok) {
-        ok = complete(p, lock.file, &head, e);
+        ok = complete(p, lock.file, offset, e);
         box_unlock(&lock);
     }
     if (!ok)
@@ -462,6 +456,16 @@ static bool finish_end(void *place, struct error *e)
     (void)place;
     (void)e;
     return true;
+}
+
+static void sweep(const char *path, const char *name)
+{
+    struct place p = { .window = -1 };
+    uint64_t session;
+    if (!split_path(&p, path) || !parse_session(name, &session))
+        return;
+    name_window(&p, session);
+    unlink(p.window_path);
 }
 
 const struct landing_way landing_in_mbox = {
@@ -477,4 +481,5 @@ const struct landing_way landing_in_mbox = {
     .done = done,
     .finish = finish,
     .finish_end = finish_end,
+    .sweep = sweep,
 };

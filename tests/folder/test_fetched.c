@@ -56,6 +56,8 @@ static void what_is_committed_is_known(void **state)
     assert_false(fetched_has(f, T("")));
     assert_int_equal(fetched_open_count(f), 0);
     assert_int_equal(fetched_open_target(f).len, 0);
+    assert_true(text_equal(fetched_last_target(f), T("mbox:/b")));
+    assert_true(text_equal(fetched_last_name(f), T("new/0.b1")));
     fetched_close(&f);
     world_close(&w);
 }
@@ -165,6 +167,32 @@ static void what_the_server_has_no_more_is_forgotten(void **state)
     world_close(&w);
 }
 
+static void all_or_none_of_a_plan(void **state)
+{
+    (void)state;
+    struct world w;
+    struct error e;
+    world_open(&w);
+    for (int all = 0; all < 2; all++) {
+        const bool here[] = { all, all };
+        struct fetched *f = open_it(&w);
+        for (int i = 0; i < 2; i++)
+            assert_true(fetched_plan(f, T("mbox:/b"), T("new/1"), text_of(second[i]), &e));
+        assert_true(fetched_write_plan(f, &e));
+        fetched_close(&f);
+        f = open_it(&w);
+        assert_int_equal(fetched_open_count(f), 2);
+        assert_true(fetched_settle(f, here, &e));
+        fetched_close(&f);
+        f = open_it(&w);
+        assert_int_equal(fetched_open_count(f), 0);
+        assert_int_equal(fetched_count(f), all ? 2 : 0);
+        assert_int_equal(fetched_last_name(f).len, all ? 5 : 0);
+        fetched_close(&f);
+    }
+    world_close(&w);
+}
+
 static void only_one_has_it(void **state)
 {
     (void)state;
@@ -174,8 +202,16 @@ static void only_one_has_it(void **state)
     struct fetched *f = open_it(&w), *other = NULL;
     assert_false(fetched_open(world_path(&w, "state/of/one"), &other, &e));
     assert_int_equal(e.kind, ERROR_REFUSED);
-    const bool none[1] = { false };
-    assert_true(fetched_settle(f, none, &e)); /* another file of that name now */
+    assert_true(fetched_add(f, T("a"), &e));
+    assert_true(fetched_commit(f, &e));
+    for (int i = 0; i < 400; i++) {
+        char uid[16];
+        snprintf(uid, sizeof uid, "%d", i);
+        assert_true(fetched_add(f, text_of(uid), &e));
+    }
+    assert_true(fetched_commit(f, &e));
+    fetched_listing_begins(f);
+    assert_true(fetched_prune(f, &e)); /* another file of that name now */
     assert_false(fetched_open(world_path(&w, "state/of/one"), &other, &e));
     fetched_close(&f);
     f = open_it(&w);
@@ -231,6 +267,7 @@ int main(void)
         cmocka_unit_test(a_plan_without_commit_comes_back),
         cmocka_unit_test(every_cut_is_understood),
         cmocka_unit_test(what_the_server_has_no_more_is_forgotten),
+        cmocka_unit_test(all_or_none_of_a_plan),
         cmocka_unit_test(only_one_has_it),
         cmocka_unit_test(other_files_are_refused),
         cmocka_unit_test(which_uids_are_usable),

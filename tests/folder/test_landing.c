@@ -175,7 +175,10 @@ static void an_mbox_is_finished_after_a_stop(void **state)
     assert_true(landing_sync(l, &e));
     landing_close(&l);
     l = open_at(&w, "mbox:", "box");
-    finish_all(l, &names, LANDING_SHOWN);
+    finish_all(l, &names, LANDING_GONE); /* nothing had begun */
+    assert_int_equal(world_count(&w, ""), 0);
+    put_window(l, &names);
+    assert_true(landing_sync(l, &e) && landing_show(l, &e) && landing_done(l, &e));
     landing_close(&l);
     check_box(&w, 1);
     size_t one = strlen(world_read(&w, "box", all));
@@ -194,6 +197,28 @@ static void an_mbox_is_finished_after_a_stop(void **state)
         assert_int_equal(world_count(&w, ""), 1);
         assert_int_equal(truncate(world_path(&w, "box"), (off_t)one), 0);
     }
+    world_close(&w);
+}
+
+static void what_is_left_is_swept_up(void **state)
+{
+    (void)state;
+    struct world w;
+    struct error e;
+    struct names names;
+    char target[512];
+    world_open(&w);
+    struct landing *l = open_at(&w, "mbox:", "box");
+    put_window(l, &names);
+    assert_true(landing_sync(l, &e) && landing_show(l, &e));
+    landing_close(&l); /* as if it had been killed before `done` */
+    assert_int_equal(world_count(&w, ""), 2);
+    snprintf(target, sizeof target, "mbox:%s/box", w.folder);
+    landing_sweep(target, names.at[1]);
+    landing_sweep(target, "x");
+    landing_sweep("maildir:/x", "x");
+    assert_int_equal(world_count(&w, ""), 1);
+    check_box(&w, 1);
     world_close(&w);
 }
 
@@ -250,6 +275,7 @@ int main(void)
         cmocka_unit_test(a_maildir_is_finished_after_a_stop),
         cmocka_unit_test(an_mbox_sees_whole_windows),
         cmocka_unit_test(an_mbox_is_finished_after_a_stop),
+        cmocka_unit_test(what_is_left_is_swept_up),
         cmocka_unit_test(an_mbox_that_somebody_has_changed),
         cmocka_unit_test(what_is_no_place),
     };

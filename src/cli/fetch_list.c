@@ -1,0 +1,130 @@
+/* fetch_list.c - godwit fetch: what the server has, and what of it is here. */
+#include "cli/fetch.h"
+
+#include <stdlib.h>
+
+enum { UIDS_MAX = 1 << 30, MESSAGES_FIRST = 1024 };
+
+static bool short_of_memory(struct fetch *f)
+{
+    return failure_set(f->failure, FAILURE_LATER, "memory is short for the list of messages");
+}
+
+static bool senseless(struct fetch *f)
+{
+    return failure_set(f->failure, FAILURE_PROTOCOL,
+                       "%s: its list of messages makes no sense: nothing was fetched",
+                       maildrop_where(f->maildrop));
+}
+
+static struct fetch_message *append(struct fetch *f, uint32_t number)
+{
+    if (f->count == f->room) {
+        size_t room = f->room ? f->room * 2 : MESSAGES_FIRST;
+        struct fetch_message *more =
+            room > FETCHED_MESSAGES_MAX ? NULL : realloc(f->messages, room * sizeof *more);
+        if (!more)
+            return NULL;
+        f->messages = more;
+        f->room = room;
+    }
+    f->messages[f->count] = (struct fetch_message){ .number = number };
+    return &f->messages[f->count++];
+}
+
+/* A line of UIDL, or of LIST when there is no UIDL. */
+static bool add_line(struct fetch *f, const struct pop3_client_step *s)
+{
+    if (s->number == 0 || (f->count && s->number <= f->messages[f->count - 1].number))
+        return senseless(f);
+    struct fetch_message *m = append(f, s->number);
+    if (!m)
+        return short_of_memory(f);
+    m->octets = s->octets;
+    if (!fetched_is_usable(s->unique_id))
+        return true;
+    m->uid_at = (uint32_t)f->uids.len;
+    m->uid_len = (uint32_t)s->unique_id.len;
+    return buffer_text(&f->uids, s->unique_id) || short_of_memory(f);
+}
+
+static struct fetch_message *find(struct fetch *f, uint32_t number)
+{
+    size_t low = 0, high = f->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (f->messages[middle].number < number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < f->count && f->messages[low].number == number ? &f->messages[low] : NULL;
+}
+
+static bool take_uid(void *owner, const struct pop3_client_step *s)
+{
+    struct fetch *f = owner;
+    if (s->kind == POP3_CLIENT_ANSWERED)
+        f->has_uids = s->result->verdict == POP3_CLIENT_YES;
+    return s->kind != POP3_CLIENT_LINE || add_line(f, s);
+}
+
+/* Sizes are for the progress, and the messages themselves where there is no UIDL. */
+static bool take_size(void *owner, const struct pop3_client_step *s)
+{
+    struct fetch *f = owner;
+    if (s->kind == POP3_CLIENT_ANSWERED && s->result->verdict == POP3_CLIENT_NO && !f->has_uids)
+        return failure_set(f->failure, FAILURE_REFUSED, "%s gives no list of its messages: %.*s",
+                           maildrop_where(f->maildrop), TEXT_ARGS(s->result->reply));
+    if (s->kind != POP3_CLIENT_LINE)
+        return true;
+    if (!f->has_uids)
+        return add_line(f, s);
+    struct fetch_message *m = find(f, s->number);
+    if (m)
+        m->octets = s->octets;
+    return true;
+}
+
+/* Only a whole list says what the server has no more. */
+static bool compare(struct fetch *f)
+{
+    struct error e;
+    fetched_listing_begins(f->fetched);
+    for (size_t i = 0; i < f->count; i++) {
+        struct fetch_message *m = &f->messages[i];
+        m->before = m->here = m->uid_len && fetched_has(f->fetched, fetch_uid(f, m));
+        fetched_listed(f->fetched, fetch_uid(f, m));
+    }
+    return fetched_prune(f->fetched, &e) || failure_of(f->failure, &e);
+}
+
+static bool ask(struct fetch *f, enum pop3_client_verb verb,
+                bool (*step)(void *, const struct pop3_client_step *))
+{
+    const struct pop3_client_command command = { .verb = verb };
+    const struct maildrop_work work = { .step = step, .owner = f };
+    struct failure session;
+    f->failure->kind = FAILURE_NONE;
+    if (maildrop_ask(f->maildrop, command, &work, &session))
+        return true;
+    if (f->failure->kind == FAILURE_NONE) /* what we found counts before what came of it */
+        *f->failure = session;
+    return false;
+}
+
+bool fetch_list(struct fetch *f)
+{
+    buffer_init(&f->uids, UIDS_MAX);
+    if (!ask(f, POP3_CLIENT_UIDL, take_uid))
+        return false;
+    if (!f->has_uids) {
+        f->count = 0;
+        cli_warn("%s has no unique-ids: %s", maildrop_where(f->maildrop),
+                 f->words->delete ? "what is not deleted by the end of this run comes again"
+                                  : "every message comes again each time; --delete ends that");
+    }
+    if (!ask(f, POP3_CLIENT_LIST, take_size))
+        return false;
+    return !f->has_uids || compare(f);
+}
