@@ -47,10 +47,10 @@ static enum mbox_step read_box(struct text box, size_t step, struct buffer *out)
 
 static bool is_own(struct text line)
 {
-    static const struct text names[] = { TEXT("status:"),    TEXT("x-status:"),
-                                         TEXT("x-uid:"),     TEXT("content-length:"),
-                                         TEXT("x-imap:"),    TEXT("x-imapbase:"),
-                                         TEXT("x-keywords:") };
+    static const struct text names[] = { TEXT("status:"),     TEXT("x-status:"),
+                                         TEXT("x-uid:"),      TEXT("content-length:"),
+                                         TEXT("x-imap:"),     TEXT("x-imapbase:"),
+                                         TEXT("x-keywords:"), TEXT("lines:") };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (text_starts_nocase(line, names[i]))
             return true;

@@ -15,9 +15,10 @@
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { GROUP_MAX = 500, OUT_OCTETS = 256 * 1024, OUT_MAX = 1024 * 1024 };
+enum { GROUP_MAX = 1000, OUT_OCTETS = 256 * 1024, OUT_MAX = 1024 * 1024 };
 
 /* A file of a Maildir that is written but has not got its name. */
 struct fresh {
@@ -122,15 +123,14 @@ static bool keep_in_maildir(struct target *t, struct error *e)
 static bool split(const struct target *t, char folder[PATH_MAX], char name[PATH_MAX],
                   struct error *e)
 {
-    char copy[PATH_MAX];
+    char first[PATH_MAX], second[PATH_MAX]; /* which the C library's functions change */
     size_t len = strlen(t->box->path);
     if (len >= PATH_MAX)
         return error_set(e, ERROR_REFUSED, "%.100s...: the path is too long", t->box->path);
-    memcpy(folder, t->box->path, len + 1);
-    memcpy(copy, t->box->path, len + 1);
-    memmove(folder, dirname(folder), strlen(dirname(folder)) + 1);
-    const char *last = basename(copy);
-    memcpy(name, last, strlen(last) + 1);
+    memcpy(first, t->box->path, len + 1);
+    memcpy(second, t->box->path, len + 1);
+    snprintf(folder, PATH_MAX, "%s", dirname(first));
+    snprintf(name, PATH_MAX, "%s", basename(second));
     return true;
 }
 
@@ -141,8 +141,9 @@ static bool hidden_name(const char *name, char out[NAME_MAX + 1], struct error *
            error_set(e, ERROR_REFUSED, "%.100s...: the name is too long", name);
 }
 
-static bool write_mbox_file(struct target *t, bool (*receive)(struct target *, struct error *),
-                            struct error *e)
+static bool receive(struct target *, struct error *);
+
+static bool write_mbox_file(struct target *t, struct error *e)
 {
     char folder[PATH_MAX], name[PATH_MAX], hidden[NAME_MAX + 1];
     if (!split(t, folder, name, e) || !hidden_name(name, hidden, e))
@@ -266,22 +267,31 @@ static bool write_stream(struct target *t, struct error *e)
     return receive(t, e) && flush(t, e);
 }
 
+static bool write_box(struct target *t, struct error *e)
+{
+    const struct box *b = t->box;
+    if (b->is_stream)
+        return write_stream(t, e);
+    return owner_become_of(b->path, e) &&
+           (b->is_maildir ? write_maildir(t, e) : write_mbox_file(t, e));
+}
+
 enum cli_exit box_write(void *owner, int socket)
 {
-    struct target t = { .box = owner };
     struct error e = { 0 };
-    const struct box *b = owner;
-    hand_in_init(&t.in, socket);
-    mbox_writer_init(&t.writer);
-    buffer_init(&t.out, OUT_MAX);
-    bool ok = (b->is_stream || owner_become_of(b->path, &e)) &&
-              (b->is_maildir  ? write_maildir(&t, &e)
-               : b->is_stream ? write_stream(&t, &e)
-                              : write_mbox_file(&t, receive, &e));
-    shelf_close(&t.folder);
-    mbox_writer_clear(&t.writer);
-    buffer_clear(&t.out);
-    hand_in_clear(&t.in);
+    struct target *t = calloc(1, sizeof *t);
+    if (!t)
+        return cli_say(CLI_AGAIN, "memory is short");
+    t->box = owner;
+    hand_in_init(&t->in, socket);
+    mbox_writer_init(&t->writer);
+    buffer_init(&t->out, OUT_MAX);
+    bool ok = write_box(t, &e);
+    shelf_close(&t->folder);
+    mbox_writer_clear(&t->writer);
+    buffer_clear(&t->out);
+    hand_in_clear(&t->in);
+    free(t);
     if (ok || e.kind == ERROR_NONE)
         return ok ? CLI_DONE : CLI_AGAIN;
     return cli_fail(&e);

@@ -138,11 +138,11 @@ static enum cli_exit import(struct importing *i)
     progress_end(&i->progress);
     enum cli_exit hand = hand_end(&i->hand);
     enum cli_exit code = ok ? hand : cli_fail(&e);
-    if (ok && !print_counts(i))
+    if (ok && i->complete && !print_counts(i))
         code = cli_say(CLI_AGAIN, "memory is short");
-    if (opened && !ok)
-        cli_say(code, "%" PRIu64 " messages are stored, maybe more; the same command goes on",
-                sink_stored(i->sink));
+    else if (opened && (!ok || !i->complete) && i->kept + i->there > 0)
+        cli_say(code, "%" PRIu64 " messages are stored%s; the same command goes on",
+                sink_stored(i->sink), ok ? "" : ", maybe more");
     close_all(i);
     return code;
 }

@@ -108,7 +108,7 @@ enum mbox_field mbox_field_of(struct text line, struct text *value_out)
         { TEXT("Status:"), MBOX_FIELD_STATUS },         { TEXT("X-Status:"), MBOX_FIELD_X_STATUS },
         { TEXT("Content-Length:"), MBOX_FIELD_LENGTH }, { TEXT("X-IMAP:"), MBOX_FIELD_FOLDER_DATA },
         { TEXT("X-IMAPbase:"), MBOX_FIELD_OTHER },      { TEXT("X-UID:"), MBOX_FIELD_OTHER },
-        { TEXT("X-Keywords:"), MBOX_FIELD_OTHER }, { TEXT("Lines:"), MBOX_FIELD_OTHER },
+        { TEXT("X-Keywords:"), MBOX_FIELD_OTHER },      { TEXT("Lines:"), MBOX_FIELD_OTHER },
     };
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         struct text rest = line;

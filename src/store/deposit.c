@@ -10,6 +10,8 @@
 /* What may be under way: about as much as one batch holds while another is on its way to the disk;
  * whatever else the store has to do waits no longer than that. */
 enum { MESSAGES_MAX = 256, OCTETS_MAX = 8 * 1024 * 1024 };
+/* A message that lies in a file is committed when that is synced: what comes behind it waits. */
+enum { LARGE_OCTETS = 1024 * 1024 };
 
 struct item {
     struct deposit *deposit;
@@ -22,6 +24,7 @@ struct deposit {
     struct deposit_options options;
     struct item *open; /* the message that arrives, or NULL */
     bool spool_waits;
+    bool large_waits; /* until nothing is under way */
     size_t under_way;
     uint64_t octets; /* of what is under way */
     uint64_t stored;
@@ -76,7 +79,7 @@ enum deposit_state deposit_look(const struct deposit *d)
     if (d->failed)
         return DEPOSIT_FAILED;
     bool full = d->under_way >= MESSAGES_MAX || d->octets >= OCTETS_MAX;
-    return full || d->spool_waits ? DEPOSIT_WAIT : DEPOSIT_OPEN;
+    return full || d->spool_waits || d->large_waits ? DEPOSIT_WAIT : DEPOSIT_OPEN;
 }
 
 /* --- A message --- */
@@ -148,6 +151,7 @@ static void committed(struct commit *commit)
     struct deposit *d = item->deposit;
     d->under_way--;
     d->octets -= spool_octets(item->spool);
+    d->large_waits &= d->under_way > 0;
     if (commit->verdict == STORE_STORED)
         d->stored++;
     else if (commit->verdict == STORE_REFUSED)
@@ -175,6 +179,7 @@ enum deposit_state deposit_keep(struct deposit *d, int64_t dated_ms, uint32_t fl
     item->commit.done = committed;
     d->under_way++;
     d->octets += spool_octets(item->spool);
+    d->large_waits = spool_octets(item->spool) > LARGE_OCTETS;
     store_submit(d->options.store, &item->commit);
     return deposit_look(d);
 }

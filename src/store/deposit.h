@@ -2,7 +2,8 @@
  * with its dates and flags.
  *
  * Each message is a commit of its own; many are under way at a time, so that they share syncs, and
- * keep their order.  After the first failure nothing more is begun.  On one loop only.
+ * keep their order (unless memory is so short that small ones go by files).  After the first
+ * failure nothing more is begun.  On one loop only.
  */
 #ifndef STORE_DEPOSIT_H
 #define STORE_DEPOSIT_H
