@@ -186,7 +186,7 @@ struct replay {
     const struct journal_position *until; /* or NULL */
     const struct journal_events *events;
     struct journal_position at; /* behind the last batch */
-    bool any;                   /* a segment was read before this one */
+    bool any;                   /* a segment that counts was read before this one */
 };
 
 static bool positions_equal(const struct journal_position *a, const struct journal_position *b)
@@ -263,6 +263,7 @@ static bool replay_open_segment(struct replay *r, size_t i, struct segment *segm
         s.events = r->events;
         ok = scan_run(&s, 0, e);
         r->at = s.at;
+        r->any = true;
     }
     bool zero = false;
     if (ok && s.offset == SEGMENT_START)
@@ -292,7 +293,6 @@ static bool replay_segment(struct replay *r, size_t i, struct error *e)
                   : error_set(e, ERROR_DAMAGED, "segment %" PRIu64 " changed while it was read",
                               link->number);
     segment_close(&segment);
-    r->any = true;
     return ok;
 }
 
@@ -305,7 +305,7 @@ bool chain_replay(struct chain *c, const struct journal_position *from,
                   const struct journal_position *until, const struct journal_events *events,
                   struct journal_position *at_out, struct error *e)
 {
-    struct replay r = { c, from, until, events, *from, false };
+    struct replay r = { c, from, until, events, *from, from->segment != 0 };
     if (from->segment && !has_segment(c, from->segment))
         return error_set(e, ERROR_DAMAGED,
                          "the index stands in segment %" PRIu64 " of the journal, which is not "
