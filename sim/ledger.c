@@ -49,8 +49,13 @@ void ledger_free(struct ledger **ledger)
         free(l->boxes[i]->copies);
         free(l->boxes[i]);
     }
-    for (size_t i = 0; i < l->count; i++)
+    for (size_t i = 0; i < l->count; i++) {
+        for (struct copy *c = l->letters[i]->others, *next; c; c = next) {
+            next = c->next;
+            free(c);
+        }
         free(l->letters[i]);
+    }
     free(l->letters);
     free(l->seen.at);
     free(l);
@@ -90,7 +95,7 @@ static void box_add(struct box *b, struct copy *c)
 
 /* --- Letters --- */
 
-struct letter *ledger_new_letter(struct ledger *l, const char *sender, bool ended)
+struct letter *ledger_new_letter(struct ledger *l, const struct letter_wish *wish)
 {
     static const uint32_t sizes[] = { 300, 2000, 2000, 2000, 8000, 40000 };
     struct letter *letter = must(calloc(1, sizeof *letter));
@@ -101,11 +106,13 @@ struct letter *ledger_new_letter(struct ledger *l, const char *sender, bool ende
     }
     letter->number = (uint32_t)l->count;
     letter->seed = chance_u64() & ~(uint64_t)1;
-    letter->seed |= ended;
+    letter->seed |= wish->ended;
+    letter->host = wish->host;
+    letter->sender_box = wish->sender_box;
     letter->wish = 100 + chance_below(sizes[chance_below(sizeof sizes / sizeof *sizes)]);
     if (chance_below(1000) == 0)
         letter->wish += 1 << 20;
-    snprintf(letter->sender, sizeof letter->sender, "%s", sender);
+    snprintf(letter->sender, sizeof letter->sender, "%s", wish->sender);
     l->letters[l->count++] = letter;
     buffer_init(&words, LETTER_OCTETS_MAX);
     letter_write(letter, &words);
@@ -120,6 +127,7 @@ struct copy *letter_add(struct letter *letter, struct box *box)
     CHECK(letter->copy_count < LETTER_COPIES_MAX);
     struct copy *c = &letter->copies[letter->copy_count++];
     *c = (struct copy){ .letter = letter, .box = box };
+    c->kind = box->host == letter->host ? COPY_LOCAL : COPY_REMOTE;
     return c;
 }
 
@@ -278,10 +286,58 @@ static struct copy *copy_for(struct letter *letter, const struct box *box)
     return NULL;
 }
 
+/* One that nobody has planned: it belongs to the letter from now on. */
+static struct copy *add_other(struct letter *letter, struct box *box, enum copy_kind kind)
+{
+    struct copy *c = must(calloc(1, sizeof *c));
+    *c = (struct copy){ .kind = kind, .letter = letter, .box = box, .next = letter->others };
+    letter->others = c;
+    box_add(box, c);
+    return c;
+}
+
+static void name_copy(struct ledger *l, struct copy *c, const char *uidl)
+{
+    c->seen_us = world_time_us();
+    snprintf(c->uidl, sizeof c->uidl, "%s", uidl);
+    remember(l, c);
+}
+
+static void expect_right(const struct letter *letter, const struct copy *c, const struct box *box,
+                         struct text octets)
+{
+    world_expect(CHECK_OCTETS, has_octets_of(letter, octets),
+                 "%s: letter %u came as %zu octets, and has %zu, or they are others", box->address,
+                 letter->number, octets.len, letter->len);
+    world_expect(CHECK_REFUSED,
+                 c && !c->refused && letter->fate != FATE_REFUSED &&
+                     (letter->fate != FATE_OPEN || letter->offered),
+                 "%s: letter %u is here, and was %s", box->address, letter->number,
+                 !c ? "never for him" : "refused, or never came to its end");
+}
+
+/* Whoever sends it on may have missed the reply to its end: then it comes again, and only then. */
+static bool may_come_twice(const struct copy *c)
+{
+    const struct world *w = world_now();
+    static const enum fault causes[] = { FAULT_CUT,         FAULT_KILL,       FAULT_POWER,
+                                         FAULT_WRITE_ERROR, FAULT_SYNC_ERROR, FAULT_STALL,
+                                         FAULT_READ_ERROR,  FAULT_NO_SPACE };
+    uint64_t count = 0;
+    for (size_t i = 0; i < sizeof causes / sizeof *causes; i++)
+        count += w->faults[causes[i]];
+    return c->kind == COPY_REMOTE && count > 0;
+}
+
 struct copy *ledger_read(struct ledger *l, struct box *box, const char *uidl, struct text message)
 {
     struct text sender;
     struct copy *known = ledger_find(l, box, uidl);
+    if (text_starts(message, T("Return-Path: <>")) && (!known || known->kind == COPY_REPORT)) {
+        struct copy *report = ledger_read_report(l, box, uidl, message);
+        if (report)
+            return report;
+    }
     bool front = skip_front(&message, box, &sender);
     struct letter *letter = front ? letter_named(l, message) : NULL;
     world_expect(CHECK_TRACE, letter && text_equal(sender, text_of(letter->sender)),
@@ -289,23 +345,89 @@ struct copy *ledger_read(struct ledger *l, struct box *box, const char *uidl, st
                  uidl);
     if (!letter)
         return NULL;
-    world_expect(CHECK_OCTETS, has_octets_of(letter, message),
-                 "%s: letter %u came as %zu octets, and has %zu, or they are others", box->address,
-                 letter->number, message.len, letter->len);
     struct copy *c = copy_for(letter, box);
-    world_expect(CHECK_REFUSED,
-                 c && !c->refused && letter->fate != FATE_REFUSED &&
-                     (letter->fate != FATE_OPEN || letter->offered),
-                 "%s: letter %u is here, and was %s", box->address, letter->number,
-                 !c ? "never for him" : "refused, or never came to its end");
-    world_expect(CHECK_ONCE, !known || known == c, "%s: message %s is now letter %u", box->address,
-                 uidl, letter->number);
+    expect_right(letter, c, box, message);
+    world_expect(CHECK_ONCE, !known || known->letter == letter, "%s: message %s is now letter %u",
+                 box->address, uidl, letter->number);
     if (!c || known)
-        return c;
-    world_expect(CHECK_ONCE, !c->uidl[0], "%s: letter %u is here as %s and as %s", box->address,
-                 letter->number, c->uidl, uidl);
-    snprintf(c->uidl, sizeof c->uidl, "%s", uidl);
-    remember(l, c);
+        return known ? known : c;
+    world_expect(CHECK_ONCE, !c->uidl[0] || may_come_twice(c),
+                 "%s: letter %u is here as %s and as %s", box->address, letter->number, c->uidl,
+                 uidl);
+    if (c->uidl[0])
+        c = add_other(letter, box, COPY_TWIN);
+    name_copy(l, c, uidl);
+    return c;
+}
+
+/* --- Reports --- */
+
+/* The next line that begins with these words; *rest is what stands behind them. */
+static bool find_line(struct text *rest, struct text words)
+{
+    struct text line;
+    while (rest->len) {
+        if (text_starts(*rest, words)) {
+            *rest = text_skip(*rest, words.len);
+            return true;
+        }
+        text_cut(rest, '\n', &line);
+    }
+    return false;
+}
+
+static void tell_doomed(struct letter *letter, const struct box *box, struct text address)
+{
+    struct doomed *d = NULL;
+    for (unsigned i = 0; i < letter->doomed_count; i++)
+        if (text_equal_nocase(text_of(letter->doomed[i].address), address))
+            d = &letter->doomed[i];
+    world_expect(CHECK_REPORT, d && letter->sender_box == box,
+                 "%s: is told that letter %u could not go to %.*s", box->address, letter->number,
+                 TEXT_ARGS(address));
+    if (!d)
+        return;
+    d->told++;
+    world_expect(CHECK_REPORT, d->told == 1, "%s: is told twice that letter %u did not reach %s",
+                 box->address, letter->number, d->address);
+}
+
+/* RFC 3464 2.3.2, 2.3.3: a group for each recipient. */
+static void read_groups(struct letter *letter, const struct box *box, struct text rest)
+{
+    struct text address;
+    while (find_line(&rest, T("Final-Recipient: rfc822;"))) {
+        struct text group = rest;
+        text_cut(&rest, '\r', &address);
+        if (find_line(&group, T("Action: ")) && text_starts(group, T("failed")))
+            tell_doomed(letter, box, text_trim(address));
+    }
+}
+
+struct copy *ledger_read_report(struct ledger *l, struct box *box, const char *uidl,
+                                struct text message)
+{
+    struct copy *known = ledger_find(l, box, uidl);
+    struct text rest = message;
+    if (known)
+        return known;
+    if (!find_line(&rest, T("Final-Recipient: ")))
+        return NULL;
+    rest = message;
+    bool found = find_line(&rest, T("X-Letter: "));
+    uint64_t number = 0;
+    struct text words = text_first(rest, text_find(rest, '\r'));
+    found = found && text_to_u64(words, &number) && number < l->count;
+    world_expect(CHECK_REPORT, found, "%s: report %s is about no letter of ours", box->address,
+                 uidl);
+    if (!found)
+        return NULL;
+    struct letter *letter = l->letters[number];
+    world_expect(CHECK_REPORT, letter->sender[0], "%s: letter %u came from <>, and is reported",
+                 box->address, letter->number);
+    struct copy *c = add_other(letter, box, COPY_REPORT);
+    name_copy(l, c, uidl);
+    read_groups(letter, box, message);
     return c;
 }
 
@@ -332,7 +454,7 @@ void ledger_listed(struct copy *c, uint64_t listing, uint64_t asked_us)
                  "%s: letter %u was deleted and is here again as %s", c->box->address,
                  c->letter->number, c->uidl);
     c->removal = COPY_KEPT;
-    if (c->letter->fate == FATE_UNKNOWN) {
+    if (c->letter->fate == FATE_UNKNOWN && c->kind != COPY_REPORT) {
         c->letter->fate = FATE_ACCEPTED;
         c->letter->decided_us = world_time_us();
     }
@@ -341,6 +463,8 @@ void ledger_listed(struct copy *c, uint64_t listing, uint64_t asked_us)
 /* Whether the copy has to be in a listing that was asked for at this time. */
 static bool is_due(const struct copy *c, uint64_t asked_us)
 {
+    if (c->kind != COPY_LOCAL && !world_now()->drained)
+        return c->uidl[0] && c->seen_us < asked_us;
     return c->letter->fate == FATE_ACCEPTED && c->letter->decided_us < asked_us;
 }
 
@@ -378,6 +502,11 @@ static void close_letter(const struct letter *letter)
         world_expect(CHECK_WHOLE, here == 0 || missing == 0,
                      "letter %u came to %u recipients and not to %u others", letter->number, here,
                      missing);
+    for (unsigned i = 0; i < letter->doomed_count && letter->sender_box; i++)
+        if (letter->doomed[i].taken)
+            world_expect(CHECK_REPORT, letter->doomed[i].told == 1,
+                         "%s: nobody said that letter %u did not reach %s", letter->sender,
+                         letter->number, letter->doomed[i].address);
 }
 
 void ledger_close_books(struct ledger *l)
@@ -395,8 +524,12 @@ struct ledger_figures ledger_figures(const struct ledger *l)
         f.accepted += letter->fate == FATE_ACCEPTED;
         f.refused += letter->fate == FATE_REFUSED;
         f.unknown += letter->fate == FATE_UNKNOWN;
-        for (unsigned k = 0; k < letter->copy_count; k++)
+        for (unsigned k = 0; k < letter->copy_count; k++) {
             f.copies_removed += letter->copies[k].removal == COPY_REMOVED;
+            f.relayed += letter->copies[k].kind == COPY_REMOTE && letter->copies[k].uidl[0];
+        }
+        for (const struct copy *c = letter->others; c; c = c->next)
+            c->kind == COPY_TWIN ? f.twins++ : f.reports++;
     }
     return f;
 }

@@ -19,7 +19,13 @@
 
 #include "base/buffer.h"
 
-enum { LETTER_COPIES_MAX = 8, BOX_ADDRESS_MAX = 48, UIDL_MAX = 72, LETTER_OCTETS_MAX = 4 << 20 };
+enum {
+    LETTER_COPIES_MAX = 8,
+    LETTER_DOOMED_MAX = 2,
+    BOX_ADDRESS_MAX = 48,
+    UIDL_MAX = 72,
+    LETTER_OCTETS_MAX = 4 << 20
+};
 
 enum fate { FATE_OPEN, FATE_REFUSED, FATE_UNKNOWN, FATE_ACCEPTED };
 enum removal { COPY_KEPT, COPY_IN_DOUBT, COPY_REMOVED };
@@ -34,15 +40,32 @@ struct box {
     size_t count, room;
 };
 
+enum copy_kind {
+    COPY_LOCAL,  /* its box is on the host that took the letter */
+    COPY_REMOTE, /* on another one: it has to go there, and may come twice when a reply is lost */
+    COPY_TWIN,   /* one more of those */
+    COPY_REPORT, /* no letter, but what its sender is told of it */
+};
+
 struct copy {
+    enum copy_kind kind;
     struct letter *letter;
     struct box *box;
-    bool taken;   /* by one reply at least */
-    bool refused; /* by all */
-    bool spared;  /* somebody asked to delete it, and never said QUIT */
+    struct copy *next; /* twins and reports of the letter */
+    bool taken;        /* by one reply at least */
+    bool refused;      /* by all */
+    bool spared;       /* somebody asked to delete it, and never said QUIT */
     enum removal removal;
     char uidl[UIDL_MAX]; /* "": not seen yet */
     uint64_t listing;    /* the last one that had it */
+    uint64_t seen_us;
+};
+
+/* A recipient who does not exist, on another host: the letter is taken and has to come back. */
+struct doomed {
+    char address[BOX_ADDRESS_MAX];
+    bool taken;
+    unsigned told;
 };
 
 struct letter {
@@ -54,8 +77,13 @@ struct letter {
     char sender[BOX_ADDRESS_MAX];
     enum fate fate;
     uint64_t decided_us;
+    unsigned host;          /* that it was given to */
+    struct box *sender_box; /* who is told; NULL: nobody whom we know */
     unsigned copy_count;
     struct copy copies[LETTER_COPIES_MAX];
+    struct copy *others; /* twins and reports */
+    unsigned doomed_count;
+    struct doomed doomed[LETTER_DOOMED_MAX];
 };
 
 struct ledger;
@@ -67,8 +95,14 @@ struct box *ledger_add_box(struct ledger *, unsigned host, const char *address);
 size_t ledger_box_count(const struct ledger *);
 struct box *ledger_box(struct ledger *, size_t index);
 
-/* A new letter without recipients; `ended`: its last line is. */
-struct letter *ledger_new_letter(struct ledger *, const char *sender, bool ended);
+/* What a new letter is. */
+struct letter_wish {
+    unsigned host;
+    const char *sender;     /* "": <> */
+    struct box *sender_box; /* or NULL */
+    bool ended;             /* its last line is */
+};
+struct letter *ledger_new_letter(struct ledger *, const struct letter_wish *);
 struct copy *letter_add(struct letter *, struct box *);
 void letter_write(const struct letter *, struct buffer *out);
 void letter_decide(struct letter *, enum fate);
@@ -88,8 +122,13 @@ void ledger_end_listing(struct box *, uint64_t listing, uint64_t asked_us);
 /* When all is over: nothing is told by halves. */
 void ledger_close_books(struct ledger *);
 
+/* Whether it is a report: then it is told to the letter that it is about. */
+struct copy *ledger_read_report(struct ledger *, struct box *, const char *uidl,
+                                struct text message);
+
 struct ledger_figures {
-    uint64_t letters, accepted, refused, unknown, copies_seen, copies_removed;
+    uint64_t letters, accepted, refused, unknown, copies_seen, copies_removed, relayed, twins,
+        reports;
 };
 struct ledger_figures ledger_figures(const struct ledger *);
 

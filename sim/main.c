@@ -92,6 +92,9 @@ static void add_up(struct run_result *sum, const struct run_result *r)
     sum->letters.unknown += r->letters.unknown;
     sum->letters.copies_seen += r->letters.copies_seen;
     sum->letters.copies_removed += r->letters.copies_removed;
+    sum->letters.relayed += r->letters.relayed;
+    sum->letters.twins += r->letters.twins;
+    sum->letters.reports += r->letters.reports;
     for (int i = 0; i < FAULTS; i++)
         sum->faults[i] += r->faults[i];
     for (int i = 0; i < CHECKS; i++)
@@ -109,6 +112,9 @@ static void print_sum(const struct run_result *sum, uint64_t worlds, double seco
            (unsigned long long)sum->letters.accepted, (unsigned long long)sum->letters.refused,
            (unsigned long long)sum->letters.unknown, (unsigned long long)sum->letters.copies_seen,
            (unsigned long long)sum->letters.copies_removed, (double)sum->letters.letters / seconds);
+    printf("%llu copies relayed, %llu of them came twice; %llu reports\n",
+           (unsigned long long)sum->letters.relayed, (unsigned long long)sum->letters.twins,
+           (unsigned long long)sum->letters.reports);
     printf("faults:\n");
     for (int i = 0; i < FAULTS; i++)
         printf("  %10llu %s\n", (unsigned long long)sum->faults[i], fault_name(i));

@@ -17,6 +17,7 @@
 #include "sim/stream_inner.h"
 #include "sim/town.h"
 #include "store/accounts.h"
+#include "store/queue.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,20 +84,22 @@ static bool read_config(const struct node *n, struct config **out, struct error 
     char words[CONFIG_MAX];
     unsigned number = n->host->number;
     bool shown = n->host->world->show_from != UINT64_MAX;
-    int len =
-        snprintf(words, sizeof words,
-                 "hostname = \"%s\"\n"
-                 "data = \"%s\"\n"
-                 "listen smtp { address = \"10.0.0.%u:25\" }\n"
-                 "listen pop3 { address = \"10.0.0.%u:110\" }\n"
-                 "domain \"d%u.test\" { }\n"
-                 "auth { cleartext = \"always\"  iterations = 4096 }\n"
-                 "dns { dnssec = \"off\"  resolvers = {\"10.0.0.250\"} }\n"
-                 "relay { retry = {\"2s\", \"10s\", \"1m\", \"10m\"} }\n"
-                 "abuse { errors = 0  hourly_errors = 0  hourly_unknown = 0\n"
-                 "        hourly_logins = 0 }\n"
-                 "log { protocol = \"%s\" }\n",
-                 n->host->name, n->host->data, number, number, number, shown ? "commands" : "off");
+    int len = snprintf(words, sizeof words,
+                       "hostname = \"%s\"\n"
+                       "data = \"%s\"\n"
+                       "listen smtp { address = \"10.0.0.%u:25\" }\n"
+                       "listen pop3 { address = \"10.0.0.%u:110\" }\n"
+                       "domain \"d%u.test\" { }\n"
+                       "auth { cleartext = \"always\"  iterations = 4096 }\n"
+                       "dns { dnssec = \"off\"  resolvers = {\"10.0.0.250\"} }\n"
+                       "relay { retry = {\"2s\", \"10s\", \"1m\", \"10m\"}  warn = \"0s\"\n"
+                       "        trusted = {%s} }\n"
+                       "abuse { errors = 0  hourly_errors = 0  hourly_unknown = 0\n"
+                       "        hourly_logins = 0 }\n"
+                       "log { protocol = \"%s\" }\n",
+                       n->host->name, n->host->data, number, number, number,
+                       n->host->world->host_count > 2 ? "\"192.0.0.0/16\"" : "",
+                       shown ? "commands" : "off");
     return config_read("/godwit.conf", (struct text){ words, (size_t)len }, NULL, out, e);
 }
 
@@ -285,6 +288,26 @@ void node_examine(struct node *n, bool all)
         world_expect(CHECK_VERIFIED, findings == 0, "%s: the store does not verify", n->host->name);
     w->calm = was_calm;
     w->current = before;
+}
+
+static bool count_row(void *owner, const struct queue_item *item)
+{
+    (void)item;
+    ++*(uint64_t *)owner;
+    return true;
+}
+
+uint64_t node_waiting(struct node *n)
+{
+    struct world *w = n->host->world;
+    bool was_calm = w->calm;
+    uint64_t count = 0;
+    struct error e;
+    w->calm = true;
+    if (!store_each_queued(n->host->data, count_row, &count, &e))
+        world_fail("%s: its queue cannot be read: %s", n->host->name, e.words);
+    w->calm = was_calm;
+    return count;
 }
 
 /* --- Its life --- */

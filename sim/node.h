@@ -27,5 +27,7 @@ void node_stop(struct node *);
 void node_close(struct node *);
 /* Compares the live index with one that is made from the journal, and verifies everything. */
 void node_examine(struct node *, bool all);
+/* Recipients that wait in its queue. */
+uint64_t node_waiting(struct node *);
 
 #endif

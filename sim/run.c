@@ -23,6 +23,8 @@ enum {
     CALM_US_MAX = 4 * 3600 * 1000
 };
 
+static const uint64_t drain_us_max = (uint64_t)2 * 3600 * 1000 * 1000;
+
 enum phase { STORM, CALM, AUDIT, END };
 
 struct run {
@@ -89,6 +91,18 @@ static bool all_up(const struct run *r)
     return true;
 }
 
+static bool is_drained(struct run *r)
+{
+    uint64_t waiting = 0;
+    for (unsigned i = 0; i < r->node_count; i++)
+        waiting += node_waiting(&r->nodes[i]);
+    bool in_time = r->world.now_us - r->calm_since_us < drain_us_max;
+    if (waiting == 0 || !in_time)
+        world_expect(CHECK_DRAINED, waiting == 0, "%llu recipients still wait long after the storm",
+                     (unsigned long long)waiting);
+    return waiting == 0;
+}
+
 static bool all_down(const struct run *r)
 {
     for (unsigned i = 0; i < r->node_count; i++)
@@ -108,8 +122,9 @@ static void begin_calm(struct run *r)
 static void begin_audit(struct run *r)
 {
     trace_words("the audit begins");
+    r->world.drained = true;
     r->town.audits = true;
-    r->town.free_from_us = r->world.now_us + PARTING_US;
+    r->town.free_from_us = r->world.now_us;
     r->town.audit_done = false;
     r->phase = AUDIT;
 }
@@ -147,7 +162,8 @@ static void look(struct event *e)
     bool quiet = list_empty(&r->town.peers);
     if (r->phase == STORM && (r->town.letters_left == 0 || r->world.now_us > r->storm_ends_us))
         begin_calm(r);
-    else if (r->phase == CALM && quiet && all_up(r))
+    else if (r->phase == CALM && quiet && all_up(r) &&
+             r->world.now_us - r->calm_since_us > PARTING_US && is_drained(r))
         begin_audit(r);
     else if (r->phase == AUDIT && quiet)
         audit_next(r);

@@ -20,6 +20,7 @@ enum ask_kind {
     ASK_MAIL,
     ASK_KNOWN,
     ASK_UNKNOWN,
+    ASK_DOOMED,
     ASK_DATA,
     ASK_TEXT,
     ASK_CHUNK,
@@ -31,7 +32,8 @@ enum ask_kind {
 
 struct ask {
     enum ask_kind kind;
-    struct copy *copy; /* ASK_KNOWN */
+    struct copy *copy;     /* ASK_KNOWN */
+    struct doomed *doomed; /* ASK_DOOMED */
 };
 
 struct sender {
@@ -112,7 +114,7 @@ static void say(struct sender *s, struct ask ask, const char *format, ...)
 static void plan(struct sender *s, enum ask_kind kind, struct copy *copy)
 {
     if (s->planned < ASKS_MAX)
-        s->plan[s->planned++] = (struct ask){ kind, copy };
+        s->plan[s->planned++] = (struct ask){ .kind = kind, .copy = copy };
 }
 
 /* Half of those who are rude wait a moment first, so that the last thing said may be heard. */
@@ -146,7 +148,7 @@ static void say_text(struct sender *s)
         s->letter->offered = true;
         buffer_text(&out, T(".\r\n"));
         CHECK(!out.failed);
-        await(s, (struct ask){ ASK_TEXT, NULL });
+        await(s, (struct ask){ .kind = ASK_TEXT });
         talk_say(&s->talk, buffer_bytes(&out));
         goes_away(s);
     }
@@ -161,10 +163,16 @@ static void say_chunk(struct sender *s, bool last)
         return;
     }
     s->letter->offered |= last;
-    say(s, (struct ask){ last ? ASK_LAST_CHUNK : ASK_CHUNK, NULL }, "BDAT %zu%s\r\n", len,
+    say(s, (struct ask){ .kind = last ? ASK_LAST_CHUNK : ASK_CHUNK }, "BDAT %zu%s\r\n", len,
         last ? " LAST" : "");
     talk_say(&s->talk, (struct bytes){ s->text.at + s->sent, len });
     s->sent += len;
+}
+
+/* With several servers peers may send anywhere. */
+static bool is_trusted(void)
+{
+    return world_now()->host_count > 2;
 }
 
 static void ask_next(struct sender *s)
@@ -178,8 +186,13 @@ static void ask_next(struct sender *s)
         say(s, ask, "RCPT TO:<%s>\r\n", ask.copy->box->address);
         break;
     case ASK_UNKNOWN:
-        say(s, ask, chance_below(2) ? "RCPT TO:<nobody@d%u.test>\r\n" : "RCPT TO:<x%u@z.test>\r\n",
+        say(s, ask,
+            chance_below(2) || is_trusted() ? "RCPT TO:<nobody@d%u.test>\r\n"
+                                            : "RCPT TO:<x%u@z.test>\r\n",
             s->host);
+        break;
+    case ASK_DOOMED:
+        say(s, ask, "RCPT TO:<%s>\r\n", ask.doomed->address);
         break;
     case ASK_DATA:
         say(s, ask, "DATA\r\n");
@@ -223,6 +236,15 @@ static void plan_known(struct sender *s, struct box *box)
     plan(s, ASK_KNOWN, copy ? copy : letter_add(s->letter, box));
 }
 
+static void plan_doomed(struct sender *s, unsigned host)
+{
+    if (s->letter->doomed_count == LETTER_DOOMED_MAX || s->planned == ASKS_MAX)
+        return;
+    struct doomed *d = &s->letter->doomed[s->letter->doomed_count++];
+    snprintf(d->address, sizeof d->address, "nobody%u@d%u.test", s->letter->doomed_count, host);
+    s->plan[s->planned++] = (struct ask){ .kind = ASK_DOOMED, .doomed = d };
+}
+
 static void plan_recipients(struct sender *s)
 {
     struct ledger *ledger = s->peer.town->ledger;
@@ -231,18 +253,36 @@ static void plan_recipients(struct sender *s)
         struct box *box = ledger_box(ledger, (size_t)chance_below(ledger_box_count(ledger)));
         if (chance_below(12) == 0)
             plan(s, ASK_UNKNOWN, NULL);
-        else if (box->host == s->host)
+        else if (box->host == s->host || chance_below(2))
             plan_known(s, box);
+        else if (chance_below(4) == 0)
+            plan_doomed(s, box->host);
     }
+}
+
+/* Somebody outside, nobody at all, or, who may be told what became of it, a user of the host. */
+static struct box *choose_sender(const struct sender *s, char sender[BOX_ADDRESS_MAX])
+{
+    struct ledger *ledger = s->peer.town->ledger;
+    struct box *box = ledger_box(ledger, (size_t)chance_below(ledger_box_count(ledger)));
+    uint64_t kind = chance_below(10);
+    if (kind > 1 && is_trusted() && box->host == s->host) {
+        snprintf(sender, BOX_ADDRESS_MAX, "%s", box->address);
+        return box;
+    }
+    snprintf(sender, BOX_ADDRESS_MAX, kind ? "s%llu@outside.test" : "",
+             (unsigned long long)chance_below(30));
+    return NULL;
 }
 
 static void begin_letter(struct sender *s)
 {
     char sender[BOX_ADDRESS_MAX];
+    struct letter_wish wish = { .host = s->host, .sender = sender, .ended = !s->chunks };
     s->planned = s->next = s->sent = 0;
     s->peer.town->letters_left -= s->peer.town->letters_left > 0;
-    snprintf(sender, sizeof sender, "s%llu@outside.test", (unsigned long long)chance_below(30));
-    s->letter = ledger_new_letter(s->peer.town->ledger, sender, !s->chunks);
+    wish.sender_box = choose_sender(s, sender);
+    s->letter = ledger_new_letter(s->peer.town->ledger, &wish);
     buffer_clear(&s->text);
     letter_write(s->letter, &s->text);
     if (s->is_open)
@@ -328,7 +368,7 @@ static void hear(struct sender *s, const struct reply *reply)
     case ASK_GREETING:
         s->quits = kind != 2;
         if (kind == 2)
-            say(s, (struct ask){ ASK_HELLO, NULL }, "EHLO peer%u.outside.test\r\n", s->host);
+            say(s, (struct ask){ .kind = ASK_HELLO }, "EHLO peer%u.outside.test\r\n", s->host);
         break;
     case ASK_MAIL:
         expect_order(s, kind == 4 || text_starts(reply->words, T(" 2.1.0")), "MAIL", reply);
@@ -336,6 +376,10 @@ static void hear(struct sender *s, const struct reply *reply)
     case ASK_KNOWN:
     case ASK_UNKNOWN:
         hear_recipient(s, &ask, reply);
+        break;
+    case ASK_DOOMED:
+        expect_order(s, kind == 2 || kind == 4 || reply->code == 503, "one elsewhere", reply);
+        ask.doomed->taken = kind == 2;
         break;
     case ASK_DATA:
         expect_order(s, reply->code == 354 || kind >= 4, "DATA", reply);
@@ -396,6 +440,6 @@ void sender_start(struct town *town, unsigned host)
     peer_came(&s->peer, town, leave);
     struct endpoint from = town_address(), to = town->world->hosts[host].address;
     to.port = SMTP_PORT;
-    await(s, (struct ask){ ASK_GREETING, NULL });
+    await(s, (struct ask){ .kind = ASK_GREETING });
     talk_start(&s->talk, town->loop, &from, &to);
 }

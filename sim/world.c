@@ -188,6 +188,8 @@ const char *check_name(enum check check)
         [CHECK_ONCE] = "once to each",
         [CHECK_OCTETS] = "octet for octet",
         [CHECK_TRACE] = "the fields in front",
+        [CHECK_REPORT] = "who sends to nobody is told so once",
+        [CHECK_DRAINED] = "the queue drains when it is calm",
         [CHECK_SIZES] = "STAT, LIST and RETR agree",
         [CHECK_DELETED] = "what was deleted stays away",
         [CHECK_UNDELETED] = "nothing is deleted without QUIT",

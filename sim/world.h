@@ -111,6 +111,8 @@ enum check {
     CHECK_ONCE,      /* and once to each */
     CHECK_OCTETS,    /* octet for octet */
     CHECK_TRACE,     /* behind the fields that the server puts in front */
+    CHECK_REPORT,    /* whoever sends to nobody is told so once, and nobody else ever */
+    CHECK_DRAINED,   /* when it is calm all mail arrives in bounded time */
     CHECK_SIZES,     /* STAT, LIST and RETR agree */
     CHECK_DELETED,   /* what was deleted stays away */
     CHECK_UNDELETED, /* without QUIT nothing is deleted */
@@ -152,7 +154,8 @@ struct world {
     unsigned host_count;
     struct host *current; /* whose code is running */
     struct weather weather;
-    bool calm; /* nothing goes wrong any more */
+    bool calm;    /* nothing goes wrong any more */
+    bool drained; /* and no mail is on its way */
     struct ledger *ledger;
     bool ends, failed;
     char why[ERROR_WORDS_MAX];
