@@ -392,7 +392,7 @@ static void tell_doomed(struct letter *letter, const struct box *box, struct tex
                  box->address, letter->number, d->address);
 }
 
-/* RFC 3464 2.3.2, 2.3.3: a group for each recipient. */
+/* RFC 3464 2: a group for each recipient. */
 static void read_groups(struct letter *letter, const struct box *box, struct text rest)
 {
     struct text address;

@@ -210,29 +210,6 @@ static void test_an_abandoned_batch_never_comes_back(void **state)
     world_clear(&w);
 }
 
-/* It may stay longer than the one before it, which was retired: then nothing is missing. */
-static void test_a_segment_that_never_counted_is_no_predecessor(void **state)
-{
-    (void)state;
-    static const size_t sizes[] = { 3000, 3000 };
-    struct world w;
-    world_init(&w, SEGMENT);
-    assert_true(world_open(&w, NULL));
-    world_write(&w, sizes, 2, NULL);
-    world_close(&w);
-    assert_true(world_open(&w, NULL));
-    assert_true(world_append(&w, sizes, 2, NULL));
-    journal_retire(w.journal, 2);
-    assert_true(journal_abandon(w.journal, &w.error));
-    world_write(&w, sizes, 2, NULL);
-    world_close(&w);
-    assert_true(disk_unlink(w.disk, "journal/00000001.seg", &w.error));
-    assert_true(world_open(&w, NULL));
-    assert_int_equal(w.seen_count, 2);
-    assert_int_equal(w.notice_count, 0);
-    world_clear(&w);
-}
-
 static void test_a_full_disk_leaves_a_small_segment(void **state)
 {
     (void)state;
@@ -793,7 +770,6 @@ int main(void)
         cmocka_unit_test(test_a_batch_larger_than_a_segment_extends_it),
         cmocka_unit_test(test_a_failed_turn_seals_the_segment),
         cmocka_unit_test(test_an_abandoned_batch_never_comes_back),
-        cmocka_unit_test(test_a_segment_that_never_counted_is_no_predecessor),
         cmocka_unit_test(test_a_full_disk_leaves_a_small_segment),
         cmocka_unit_test(test_a_batch_that_is_too_large_is_refused),
         cmocka_unit_test(test_changes_without_content),

@@ -1,0 +1,42 @@
+/* test_retire.c - segments of the journal that are retired, and what is told of those that stay. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "journal_world.h"
+
+enum { SEGMENT = 64 * 1024 };
+
+/* It may stay longer than the one before it, which was retired: then nothing is missing. */
+static void test_a_segment_that_never_counted_is_no_predecessor(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = { 3000, 3000 };
+    struct world w;
+    world_init(&w, SEGMENT);
+    assert_true(world_open(&w, NULL));
+    world_write(&w, sizes, 2, NULL);
+    world_close(&w);
+    assert_true(world_open(&w, NULL));
+    assert_true(world_append(&w, sizes, 2, NULL));
+    journal_retire(w.journal, 2);
+    assert_true(journal_abandon(w.journal, &w.error));
+    world_write(&w, sizes, 2, NULL);
+    world_close(&w);
+    assert_true(disk_unlink(w.disk, "journal/00000001.seg", &w.error));
+    assert_true(world_open(&w, NULL));
+    assert_int_equal(w.seen_count, 2);
+    assert_int_equal(w.notice_count, 0);
+    world_clear(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_segment_that_never_counted_is_no_predecessor),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
