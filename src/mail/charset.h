@@ -1,7 +1,8 @@
 /* charset.h - text in its sender's character set to UTF-8.  Pure.
  *
- * US-ASCII, UTF-8 and ISO-8859-1 are known here.  The C library's iconv knows all others, but opens
- * files for it, so whoever may do that gives a converter of his own; this room only calls it.
+ * US-ASCII, UTF-8, ISO-8859-1 and Windows-1252 are known here.  The C library's iconv knows all
+ * others, but opens files for it, so whoever may do that gives a converter of his own; this room
+ * only calls it.
  */
 #ifndef MAIL_CHARSET_H
 #define MAIL_CHARSET_H

@@ -339,7 +339,9 @@ bool show_write(const struct show *s, struct sink sink, struct error *e)
         if (item->role != ROLE_TEXT && item->role != ROLE_BOTH)
             continue;
         buffer_byte(&b, '\n');
-        good = pass(&b, show_text(s->message, item->part, s->more, &b), sink, e);
+        good = show_text(s->message, item->part, s->more, &b);
+        b.len = b.len > 1 ? b.len : 0; /* an empty text wants no empty line either */
+        good = pass(&b, good, sink, e);
     }
     if (good && s->attachments) {
         put_attachments(s, &b);

@@ -116,18 +116,18 @@ static bool put_people(const struct view *v, struct text value)
     }
 }
 
-static void put_field(const struct view *v, const struct header_field *f, bool people)
+static void put_field(const struct view *v, struct text name, struct text written, bool people)
 {
     char line[SHOW_FIELD_MAX];
-    struct text value = text_trim(header_unfold(f->value, line, sizeof line));
-    harmless_line(v->out, f->name);
+    struct text value = text_trim(header_unfold(written, line, sizeof line));
+    buffer_text(v->out, name);
     buffer_text(v->out, T(": "));
     size_t at = v->out->len;
     if (!people || !put_people(v, value)) {
         v->out->len = at;
         put_decoded(v, value);
     }
-    if (f->value.len > sizeof line + 2)
+    if (written.len > sizeof line + 2)
         buffer_text(v->out, T(" ..."));
     buffer_byte(v->out, '\n');
 }
@@ -149,7 +149,7 @@ bool show_header(struct text message, const struct charset_more *more, struct bu
         for (unsigned shown = 0; shown < 5 && header_next(&rest, &f);) {
             if (!text_equal_nocase(f.name, wanted[i].name))
                 continue;
-            put_field(&v, &f, wanted[i].people);
+            put_field(&v, wanted[i].name, f.value, wanted[i].people);
             shown++;
         }
     }

@@ -16,13 +16,15 @@
 #include <string.h>
 
 enum {
-    HELD_MAX = 32,   /* octets of a character that is not whole; no set has longer ones */
-    PIECE_MAX = 4096 /* octets that go to iconv at once */
+    HELD_MAX = 32,    /* octets of a character that is not whole; no set has longer ones */
+    PIECE_MAX = 4096, /* octets that go to iconv at once */
+    ROOM = 1024,      /* and that come back */
 };
 
 struct recoder {
     iconv_t iconv;
     bool from_utf8;
+    uint8_t unit; /* octets of which every character is a multiple */
     uint8_t held;
     char hold[HELD_MAX];
 };
@@ -91,10 +93,24 @@ static struct recoder *new_recoder(const char *to, const char *from, bool from_u
     return r;
 }
 
+static uint8_t unit_of(struct text charset)
+{
+    if (text_starts_nocase(charset, T("utf-16")) || text_starts_nocase(charset, T("ucs-2")))
+        return 2;
+    if (text_starts_nocase(charset, T("utf-32")) || text_starts_nocase(charset, T("ucs-4")))
+        return 4;
+    return 1;
+}
+
 struct recoder *recoder_to_utf8(struct text charset)
 {
     char name[RECODER_NAME_MAX + 16];
-    return name_of(charset, "", name, sizeof name) ? new_recoder("UTF-8", name, false) : NULL;
+    if (!name_of(charset, "", name, sizeof name))
+        return NULL;
+    struct recoder *r = new_recoder("UTF-8", name, false);
+    if (r)
+        r->unit = unit_of(charset);
+    return r;
 }
 
 struct recoder *recoder_from_utf8(struct text charset)
@@ -117,29 +133,33 @@ void recoder_free(struct recoder **r)
 /* For octets that stand for nothing: how many of them. */
 static size_t replace(const struct recoder *r, struct text at, struct buffer *out)
 {
-    size_t len = r->from_utf8 ? utf8_length(at) : 1;
+    size_t len = r->from_utf8 ? utf8_length(at) : r->unit;
     buffer_text(out, r->from_utf8 ? T("?") : T("\xEF\xBF\xBD"));
     return len ? len : 1;
+}
+
+/* One call, whose output goes to the buffer.  Its errno; 0: all was used up. */
+static int convert_some(struct recoder *r, struct text *in, struct buffer *out)
+{
+    char room[ROOM], *to = room;
+    char *from = (char *)(uintptr_t)in->at; /* iconv() only reads it, whatever its type says */
+    size_t left = in->len, room_left = sizeof room;
+    size_t result = iconv(r->iconv, &from, &left, &to, &room_left);
+    int why = result == (size_t)-1 ? errno : 0;
+    buffer_append(out, room, sizeof room - room_left);
+    *in = text_skip(*in, in->len - left);
+    return why;
 }
 
 /* Converts until the input is used up or its rest is no whole character; that rest stays. */
 static bool convert(struct recoder *r, struct text *in, struct buffer *out)
 {
-    while (in->len) {
-        char *from = (char *)(uintptr_t)in->at; /* iconv() only reads it, whatever its type says */
-        size_t left = in->len;
-        char *to = (char *)buffer_reserve(out, RECODER_ROOM(in->len));
-        if (!to)
-            return false;
-        size_t room = RECODER_ROOM(in->len);
-        size_t result = iconv(r->iconv, &from, &left, &to, &room);
-        int why = result == (size_t)-1 ? errno : 0;
-        bool moved = left < in->len;
-        out->len = (size_t)((uint8_t *)to - out->at);
-        *in = text_skip(*in, in->len - left);
+    while (in->len && !out->failed) {
+        size_t before = in->len;
+        int why = convert_some(r, in, out);
         if (why == EINVAL && in->len <= HELD_MAX)
             break;
-        if (why && !(why == E2BIG && moved))
+        if (why && !(why == E2BIG && in->len < before))
             *in = text_skip(*in, replace(r, *in, out));
     }
     return !out->failed;
@@ -190,13 +210,10 @@ bool recoder_end(struct recoder *r, struct buffer *out)
     if (rest.len)
         replace(r, rest, out);
     r->held = 0;
-    size_t room = 64;
-    char *to = (char *)buffer_reserve(out, room);
-    if (!to)
-        return false;
-    iconv(r->iconv, NULL, NULL, &to, &room); /* back to the state of the beginning */
-    out->len = (size_t)((uint8_t *)to - out->at);
-    return !out->failed;
+    char room[ROOM], *to = room;
+    size_t room_left = sizeof room;
+    iconv(r->iconv, NULL, NULL, &to, &room_left); /* back to the state of the beginning */
+    return buffer_append(out, room, sizeof room - room_left) && !out->failed;
 }
 
 struct charsets {

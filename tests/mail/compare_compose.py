@@ -171,13 +171,13 @@ def box(pair):
 def check_shown(shown, want):
     """The round trip: what we show of it is what went in."""
     head, _, rest = shown.partition("\n\n")
-    fields = dict(line.split(": ", 1) for line in head.split("\n"))
+    fields = dict(line.split(": ", 1) for line in head.rstrip("\n").split("\n"))
     for name in "From", "To", "Cc":
         same(fields.get(name, ""), ", ".join(map(box, want[name.lower()])) or
              ("undisclosed-recipients:;" if name == "To" and not want["cc"] else ""), name)
     same(fields["Subject"], want["subject"], "Subject shown")
     same(rest[:len(ended(want["text"]))], ended(want["text"]), "text shown")
-    same("\nAttachments:\n" in rest[len(ended(want["text"])):],
+    same("\nAttachments:\n" in "\n" + rest[len(ended(want["text"])):],
          bool(want["files"] or want["html"]), "attachments shown")
 
 
