@@ -166,6 +166,15 @@ static bool open_terminal(struct line_reader *r, struct error *e)
     return true;
 }
 
+/* Where the environment says nothing (the locale C), what is typed is UTF-8 all the same, or ASCII.
+ */
+static bool needs_recoder(struct text charset)
+{
+    return !text_equal_nocase(charset, T("UTF-8")) &&
+           !text_equal_nocase(charset, T("ANSI_X3.4-1968")) &&
+           !text_equal_nocase(charset, T("US-ASCII"));
+}
+
 bool line_reader_new(const struct line_options *options, struct line_reader **out, struct error *e)
 {
     char name[CHARSET_TERMINAL_MAX];
@@ -177,7 +186,7 @@ bool line_reader_new(const struct line_options *options, struct line_reader **ou
     buffer_init(&r->line, LINE_OCTETS_MAX);
     buffer_init(&r->text, RECODER_ROOM(LINE_OCTETS_MAX));
     struct text charset = charset_of_terminal(name);
-    if (!text_equal_nocase(charset, T("UTF-8")))
+    if (needs_recoder(charset))
         r->recoder = recoder_to_utf8(charset);
     if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && !open_terminal(r, e)) {
         line_reader_free(&r);
