@@ -33,6 +33,7 @@ struct source {
     struct buffer head;  /* the first octets */
     struct buffer input; /* of the file */
     uint64_t left_out;
+    bool finished; /* all was sent */
 };
 
 static void source_init(struct source *s, int socket)
@@ -104,7 +105,8 @@ static bool mark(struct source *s, uint64_t done, uint64_t all)
 
 static bool finish(struct source *s)
 {
-    return hand_send(&s->out, &(struct parcel){ .kind = PARCEL_END }) && hand_flush(&s->out);
+    s->finished = hand_send(&s->out, &(struct parcel){ .kind = PARCEL_END }) && hand_flush(&s->out);
+    return s->finished;
 }
 
 /* When a message came that says so only in its header: the uppermost Received, or Date. */
@@ -393,7 +395,10 @@ enum cli_exit box_read(void *owner, int socket)
     bool ok = (b->is_stream || owner_become_of(b->path, &e)) &&
               (b->is_maildir ? read_maildir(&s, b->path, &e) : read_mbox(&s, b, &e));
     hand_flush(&s.out);
-    enum cli_exit code = ok ? (s.left_out ? CLI_NO : CLI_DONE) : cli_fail(&e);
+    enum cli_exit code = !ok           ? cli_fail(&e)
+                         : !s.finished ? CLI_AGAIN /* the command is gone, or memory is short */
+                         : s.left_out  ? CLI_NO
+                                       : CLI_DONE;
     source_clear(&s);
     return code;
 }

@@ -2,6 +2,7 @@
 #include "cli/hand.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -55,6 +56,8 @@ enum cli_exit hand_end(struct hand *h)
     do
         ended = waitpid(h->child, &status, 0);
     while (ended < 0 && errno == EINTR);
+    if (ended > 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE)
+        return CLI_AGAIN; /* whoever reads our output has enough */
     if (ended < 0 || !WIFEXITED(status))
         return cli_say(CLI_AGAIN, "the process that handles the files was killed");
     return (enum cli_exit)WEXITSTATUS(status);

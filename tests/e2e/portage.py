@@ -12,6 +12,7 @@ import pty
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import time
 
@@ -489,6 +490,40 @@ def one_clear_line():
 
 
 @case
+def a_terminal_sees_progress():
+    """On its standard error; a pipe sees nothing; a reader who has enough is no trouble."""
+    with Users() as world:
+        message = b"From a Sat Nov 21 07:41:27 2026\n\n" + b"y" * 500000 + b"\n\n"
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen([world.program, "import", BOB, "-", "-c", world.config],
+                                   cwd=world.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   stderr=theirs)
+        os.close(theirs)
+        for _ in range(4):    # so slowly that somebody may want to know
+            process.stdin.write(message)
+            process.stdin.flush()
+            time.sleep(0.15)
+        process.stdin.close()
+        shown = b""
+        try:
+            while octets := os.read(ours, 4096):
+                shown += octets
+        except OSError:
+            pass    # the end of a terminal
+        os.close(ours)
+        equal(process.stdout.read(), b"4 imported, 0 there already\n", "output")
+        equal(process.wait(TIMEOUT), 0, "exit")
+        process.stdout.close()
+        check(b" messages, 0 there already" in shown, f"a terminal saw {shown!r}")
+        process = subprocess.Popen([world.program, "export", BOB, "-", "-c", world.config],
+                                   cwd=world.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process.stdout.read(1)
+        process.stdout.close()
+        equal((process.stderr.read(), process.wait(TIMEOUT)), (b"", 75), "a pipe that closes")
+        process.stderr.close()
+
+
+@case
 def unreadable_messages():
     """Links, folders and pipes in a Maildir are told and left out; the rest comes, exit 1."""
     with Users() as world:
@@ -588,6 +623,50 @@ def an_export_without_room():
             equal((done + there, there), (100, len(whole)), "with room")
         finally:
             subprocess.run([shutil.which("umount"), small], check=True)
+
+
+ODD_PARCELS = [
+    b"\n", b"nonsense\n", b"data\n", b"data 5\nhello", b"data 99999999\n", b"keep -1 0\n", b"end",
+    b"data 3\nabc" * 50000, b"drop\n" * 1000, b"x" * 5000, b"keep 0 0\n", b"mark 1 2\nopen 0 0\n",
+]
+
+
+@case
+def odd_callers():
+    """Nonsense on the control socket, and callers who vanish: nothing is stored that was not kept,
+    and the mailbox is free for the next one."""
+    with Server(users=[BOB]) as server:
+        make_maildir(path_in(server, "box"), SHAPES)
+        box = json.loads(server.run("mailbox", "list", "--json").splitlines()[0])["mailbox"]
+        hello = b'{"do":"import","mailbox":"%s","address":"%s"}\n' % (box.encode(), BOB.encode())
+
+        def call(octets, waits=True):
+            with socket.socket(socket.AF_UNIX) as caller:
+                caller.settimeout(TIMEOUT)
+                caller.connect(path_in(server, "data/control.sock"))
+                caller.sendall(hello)
+                if waits:
+                    equal(caller.recv(100), b'{"ok":true}\n', "what is answered")
+                try:
+                    caller.sendall(octets)
+                except (BrokenPipeError, ConnectionResetError):
+                    pass
+        for octets in ODD_PARCELS:
+            call(octets)
+        for octets in (b"", b"data 3\nabc", b"x" * 300000):
+            call(octets, waits=False)
+        for words in (b"{}", b'{"do":"import"}', b'{"do":"import","mailbox":"0","address":"x"}',
+                      b'{"do":"import","mailbox":"zz","address":"x"}',
+                      b'{"do":"import","mailbox":"1","address":5}'):
+            with socket.socket(socket.AF_UNIX) as caller:
+                caller.settimeout(TIMEOUT)
+                caller.connect(path_in(server, "data/control.sock"))
+                caller.sendall(words + b"\n")
+                check(b'"ok":false' in caller.recv(1000), f"{words} was taken")
+        # `keep` without content is a message, an empty one; that was the caller's wish.
+        equal(carry(server, "import", BOB, "box"), (8, 0), "a real one")
+        equal(sorted(row["octets"] for row in listing(server))[0], 0, "the empty one")
+        equal(len(listing(server)), 9, "messages")
 
 
 @case
