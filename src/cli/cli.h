@@ -39,14 +39,14 @@ cli_command cli_import, cli_export;
 cli_command cli_queue_list, cli_queue_show;
 cli_command cli_queue_retry, cli_queue_hold, cli_queue_release, cli_queue_drop;
 cli_command cli_ban_list, cli_ban_why, cli_ban_lift;
-cli_command cli_fetch;
+cli_command cli_fetch, cli_send;
 cli_command cli_agent, cli_check, cli_lab, cli_reload, cli_sendmail, cli_serve, cli_version;
 
 /* The options of commands that have some of their own, beside their functions. */
 extern const struct option_table cli_user_add_options, cli_user_passwd_options;
 extern const struct option_table cli_user_del_options, cli_alias_import_options;
 extern const struct option_table cli_agent_options, cli_check_options, cli_fetch_options;
-extern const struct option_table cli_lab_options;
+extern const struct option_table cli_lab_options, cli_send_options;
 
 /* Finds the command, reads its options, runs it. */
 int cli_main(int argc, char **argv);

@@ -97,6 +97,8 @@ static const struct command commands[] = {
       "let an address in again, and forget what it did" },
     { "agent", NULL, cli_agent, FILE_ONLY, &cli_agent_options, 0, 0, "",
       "read and write mail at a prompt, with any server" },
+    { "send", NULL, cli_send, FILE_ONLY, &cli_send_options, 0, ANY, "[FILE...]",
+      "send a message composed from options, or whole ones from files, to any server" },
     { "fetch", NULL, cli_fetch, FILE_ONLY, &cli_fetch_options, 0, ANY, "[ADDRESS...]",
       "mail from POP3 servers to a Maildir, an mbox or standard output" },
     { "sendmail", NULL, cli_sendmail, RAW, NULL, 0, ANY, "[OPTIONS] [RECIPIENT...]",
