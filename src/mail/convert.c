@@ -322,7 +322,7 @@ static enum convert_verdict end_facts(struct convert *c)
 static enum convert_verdict end_count(struct convert *c)
 {
     c->reading = READ_OVER;
-    c->failed |= !convert_write_end(c, &c->scratch);
+    c->failed = c->failed || !convert_write_end(c, &c->scratch);
     c->converted_octets += c->scratch.len;
     buffer_clear(&c->scratch);
     return c->failed ? CONVERT_NO_MEMORY : CONVERT_READY;

@@ -191,7 +191,8 @@ enum content_state remote_convert_read(struct remote *r, struct bytes *out,
         c->out.len = 0;
         c->out_at = c->at = 0;
     }
-    buffer_take(&c->out, (size_t)(r->read_at - c->out_at));
+    if (r->read_at > c->out_at)
+        buffer_take(&c->out, (size_t)(r->read_at - c->out_at));
     c->out_at = r->read_at;
     while (c->out.len == 0) {
         struct bytes piece;

@@ -287,7 +287,8 @@ void office_mail(struct office_world *o, const char *domain, unsigned count)
                           .rows = rows,
                           .row_count = count };
     make_rows(c, domain, rows, names);
-    snprintf(words, sizeof words, "letter-%u\r\n\r\nhello\r\n", ++o->letters);
+    snprintf(words, sizeof words, "%sletter-%u\r\n\r\n%s\r\n", o->eight_bit ? "X: " : "",
+             ++o->letters, o->eight_bit ? "gr\xC3\xBC\xC3\x9F" : "hello");
     c->spool = spool_open(o->store->store, c->message, c->home, nothing, NULL);
     assert_non_null(c->spool);
     assert_int_not_equal(spool_append(c->spool, bytes_of_text(text_of(words))), SPOOL_FAILED);

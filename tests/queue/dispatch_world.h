@@ -22,6 +22,7 @@ struct office_world {
     struct dispatch *dispatch;
     unsigned held;
     unsigned letters;     /* so far; each has its number as its first line */
+    bool eight_bit;       /* the next letters' bodies are: no host takes them as they are */
     int64_t under_way_ms; /* so long ago the next letters began to come */
     struct error error;
 };
