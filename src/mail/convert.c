@@ -87,6 +87,7 @@ static struct piece *add_piece(struct convert *c, enum piece_kind kind,
 {
     struct piece *p = &c->pieces[c->piece_count++];
     *p = (struct piece){ .end_at = end_at, .kind = kind, .part = part, .frozen = is_frozen(part) };
+    p->survey.at_line_start = true;
     return p;
 }
 
@@ -253,6 +254,15 @@ static void decide(struct convert *c)
 
 /* --- The readings --- */
 
+/* The header of a body stands before it. */
+static void next_piece(struct convert *c)
+{
+    const struct piece *before = &c->pieces[c->piece++];
+    struct piece *p = &c->pieces[c->piece];
+    if (c->piece < c->piece_count && p->kind == PIECE_BODY)
+        p->survey.wants_charset = !before->survey.content_type;
+}
+
 static void survey_pieces(struct convert *c, struct bytes b)
 {
     while (b.len > 0) {
@@ -263,7 +273,7 @@ static void survey_pieces(struct convert *c, struct bytes b)
         b = (struct bytes){ b.at + len, b.len - len };
         c->at += len;
         if (c->at == p->end_at)
-            c->piece++;
+            next_piece(c);
     }
 }
 

@@ -33,10 +33,12 @@ struct survey {
     uint64_t line;    /* octets of the unfinished line */
     bool after_cr;
     bool eight_bit, has_nul, bare, long_line;
+    bool wants_charset; /* nothing says what text it is */
     struct utf8_reader utf8;
     /* Headers: which fields there are. */
     bool mime_version, content_type, dkim;
-    bool ended;  /* by its empty line */
+    bool ended; /* by its empty line */
+    bool at_line_start;
     bool naming; /* in the name of a field */
     uint8_t name_len;
     char name[32];

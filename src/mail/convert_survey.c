@@ -1,7 +1,7 @@
 /* convert_survey.c - what is true of a piece of a message, counted as it passes.
  *
- * One octet after the other, since what comes here is read for being odd.  It never keeps one but
- * the name of a field.
+ * Bodies in runs, since they may be large; headers, and text whose character set is not known, one
+ * octet after the other.  It never keeps one but the name of a field.
  */
 #include "mail/convert_inner.h"
 
@@ -56,10 +56,11 @@ static void note_field(struct survey *s)
 /* The name of a field stands at the front of a line, white space before its colon or not. */
 static void read_name(struct survey *s, uint8_t c)
 {
-    if (s->line == 0) {
+    if (s->at_line_start) {
         s->naming = true;
         s->name_len = 0;
     }
+    s->at_line_start = c == '\n';
     if (!s->naming)
         return;
     if (c > ' ' && c != ':' && s->name_len < sizeof s->name) {
@@ -73,46 +74,96 @@ static void read_name(struct survey *s, uint8_t c)
 
 /* --- Octets --- */
 
-static void end_line(struct survey *s)
+enum { BLOCK = 128 }; /* octets; fewer than a counter of 8 bits can count */
+
+/* What octets say alone. */
+struct tally {
+    uint8_t all, nuls, crs, escapes;
+};
+
+static inline void tally_octet(struct tally *t, uint8_t c)
 {
-    s->long_line |= s->line - 1 > CONVERT_LINE_MAX;
-    s->ended |= s->line == 1;
+    uint8_t control = (c < ' ') & (c != '\t') & (c != '\r') & (c != '\n');
+    t->all |= c;
+    t->nuls = (uint8_t)(t->nuls + (c == 0));
+    t->crs = (uint8_t)(t->crs + (c == '\r'));
+    t->escapes = (uint8_t)(t->escapes + (control | (c == '=') | (c >= 0x7F)));
+}
+
+static void add_tally(struct survey *s, const struct tally *t, size_t *crs)
+{
+    s->eight_bit |= t->all >= 0x80;
+    s->has_nul |= t->nuls > 0;
+    s->escapes += t->escapes;
+    *crs += t->crs;
+}
+
+/* In blocks of one length, so that a compiler takes many octets at a time.  Returns the CRs. */
+static size_t tally(struct survey *s, struct bytes b)
+{
+    size_t crs = 0, at = 0;
+    for (; b.len - at >= BLOCK; at += BLOCK) {
+        struct tally t = { 0 };
+        for (size_t i = 0; i < BLOCK; i++)
+            tally_octet(&t, b.at[at + i]);
+        add_tally(s, &t, &crs);
+    }
+    struct tally rest = { 0 };
+    for (; at < b.len; at++)
+        tally_octet(&rest, b.at[at]);
+    add_tally(s, &rest, &crs);
+    return crs;
+}
+
+static void end_line(struct survey *s, uint64_t octets)
+{
+    s->long_line |= octets > CONVERT_LINE_MAX;
+    s->ended |= octets == 0;
     s->line = 0;
 }
 
-/* An octet that quoted-printable gives as three; a CRLF is a line end. */
-static bool wants_escape(uint8_t c)
+/* Walks from LF to LF.  Returns how many CRs of these octets stand before an LF. */
+static size_t read_lines(struct survey *s, struct bytes b, size_t *bare)
 {
-    return c >= 0x7F || c == '=' || (c < ' ' && c != '\t' && c != '\r' && c != '\n');
+    size_t pairs = 0;
+    const uint8_t *end = b.at + b.len, *from = b.at;
+    for (const uint8_t *lf; (lf = memchr(from, '\n', (size_t)(end - from))); from = lf + 1) {
+        bool here = lf > b.at && lf[-1] == '\r';
+        s->line += (size_t)(lf - from);
+        if (here || (lf == b.at && s->after_cr)) {
+            end_line(s, s->line - 1);
+        } else {
+            s->line++;
+            *bare += 1;
+        }
+        pairs += here;
+    }
+    s->line += (size_t)(end - from);
+    return pairs;
 }
 
-static void read_octet(struct survey *s, uint8_t c)
+static void read_octets(struct survey *s, struct bytes b)
 {
-    s->escapes += wants_escape(c);
-    s->eight_bit |= c >= 0x80;
-    s->has_nul |= c == 0;
-    if (s->after_cr && c == '\n') {
-        s->after_cr = false;
-        end_line(s);
-        return;
-    }
-    bool bare = s->after_cr || c == '\n';
-    s->bare |= bare;
+    size_t bare = s->after_cr && b.at[0] != '\n';
+    size_t pairs = read_lines(s, b, &bare);
+    s->after_cr = b.at[b.len - 1] == '\r';
+    bare += tally(s, b) - pairs - s->after_cr;
+    s->bare |= bare > 0;
     s->escapes += bare;
-    s->after_cr = c == '\r';
-    s->line++;
 }
 
 void survey_read(struct survey *s, enum piece_kind kind, struct bytes b)
 {
+    if (b.len == 0)
+        return;
     s->octets += b.len;
-    for (size_t i = 0; i < b.len; i++) {
-        if (kind == PIECE_HEADER)
+    if (kind == PIECE_HEADER)
+        for (size_t i = 0; i < b.len; i++)
             read_name(s, b.at[i]);
-        else if (kind == PIECE_BODY)
+    else if (s->wants_charset)
+        for (size_t i = 0; i < b.len; i++)
             read_utf8(&s->utf8, b.at[i]);
-        read_octet(s, b.at[i]);
-    }
+    read_octets(s, b);
 }
 
 void survey_end(struct survey *s)

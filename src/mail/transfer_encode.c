@@ -55,65 +55,115 @@ static bool is_literal(uint8_t c)
     return (c > ' ' && c < 0x7F && c != '=') || is_blank(c);
 }
 
+/* Where octets go: room for all of them was made before. */
+struct pen {
+    uint8_t *to;
+};
+
+static void put(struct pen *pen, const void *octets, size_t len)
+{
+    memcpy(pen->to, octets, len);
+    pen->to += len;
+}
+
 /* A soft line end when the line has no room for so many octets and the "=" that would end it. */
-static void make_room(struct transfer_encoder *e, size_t octets, struct buffer *out)
+static void make_room(struct transfer_encoder *e, size_t octets, struct pen *pen)
 {
     if (e->column + octets < TRANSFER_LINE_MAX)
         return;
-    buffer_text(out, T("=\r\n"));
+    put(pen, "=\r\n", 3);
     e->column = 0;
 }
 
-static void put_encoded(struct transfer_encoder *e, uint8_t c, struct buffer *out)
+static void put_encoded(struct transfer_encoder *e, uint8_t c, struct pen *pen)
 {
     static const char digits[] = "0123456789ABCDEF";
     uint8_t encoded[3] = { '=', (uint8_t)digits[c >> 4], (uint8_t)digits[c & 15] };
-    make_room(e, sizeof encoded, out);
-    buffer_append(out, encoded, sizeof encoded);
+    make_room(e, sizeof encoded, pen);
+    put(pen, encoded, sizeof encoded);
     e->column = (uint8_t)(e->column + sizeof encoded);
 }
 
-static void put_literal(struct transfer_encoder *e, uint8_t c, struct buffer *out)
+static void put_literals(struct transfer_encoder *e, const uint8_t *at, size_t len, struct pen *pen)
 {
-    make_room(e, 1, out);
-    if (e->column == 0 && (c == '-' || c == '.')) {
-        put_encoded(e, c, out);
-        return;
+    while (len > 0) {
+        make_room(e, 1, pen);
+        size_t run = (size_t)(TRANSFER_LINE_MAX - 1 - e->column);
+        if (run > len)
+            run = len;
+        if (e->column == 0 && (*at == '-' || *at == '.')) {
+            put_encoded(e, *at, pen);
+            run = 1;
+        } else {
+            put(pen, at, run);
+            e->column = (uint8_t)(e->column + run);
+        }
+        at += run;
+        len -= run;
     }
-    buffer_byte(out, c);
-    e->column++;
 }
 
 /* What was held, now that `c` follows it.  True: `c` was used up. */
-static bool resolve(struct transfer_encoder *e, uint8_t c, struct buffer *out)
+static bool resolve(struct transfer_encoder *e, uint8_t c, struct pen *pen)
 {
     uint8_t before = e->hold[0];
     e->held = 0;
     if (before == '\r' && c == '\n') {
-        buffer_text(out, T("\r\n"));
+        put(pen, "\r\n", 2);
         e->column = 0;
         return true;
     }
     if (before == '\r' || c == '\r')
-        put_encoded(e, before, out);
+        put_encoded(e, before, pen);
     else
-        put_literal(e, before, out);
+        put_literals(e, &before, 1, pen);
     return false;
+}
+
+/* Literals up to the first octet that is none; the last one is held when it is white space. */
+static size_t feed_literals(struct transfer_encoder *e, struct bytes b, struct pen *pen)
+{
+    size_t run = 0;
+    while (run < b.len && is_literal(b.at[run]))
+        run++;
+    if (run > 0 && is_blank(b.at[run - 1]))
+        e->hold[e->held++] = b.at[run - 1];
+    put_literals(e, b.at, run - e->held, pen);
+    return run;
 }
 
 static void feed_quoted(struct transfer_encoder *e, struct bytes b, struct buffer *out)
 {
-    for (size_t i = 0; i < b.len; i++) {
+    struct pen pen = { buffer_reserve(out, TRANSFER_ENCODE_ROOM(b.len)) };
+    const uint8_t *from = pen.to;
+    if (!from)
+        return;
+    for (size_t i = 0; i < b.len;) {
         uint8_t c = b.at[i];
-        if (e->held && resolve(e, c, out))
-            continue;
-        if (c == '\r' || is_blank(c))
-            e->hold[e->held++] = c;
+        if (e->held && resolve(e, c, &pen))
+            i++;
         else if (is_literal(c))
-            put_literal(e, c, out);
+            i += feed_literals(e, (struct bytes){ b.at + i, b.len - i }, &pen);
+        else if (c == '\r')
+            e->hold[e->held++] = b.at[i++];
         else
-            put_encoded(e, c, out);
+            put_encoded(e, b.at[i++], &pen);
     }
+    out->len += (size_t)(pen.to - from);
+}
+
+static void end_quoted(struct transfer_encoder *e, bool last, struct buffer *out)
+{
+    struct pen pen = { buffer_reserve(out, TRANSFER_ENCODE_ROOM(0)) };
+    const uint8_t *from = pen.to;
+    if (!from)
+        return;
+    if (e->held)
+        put_encoded(e, e->hold[0], &pen);
+    e->held = 0;
+    if (last && e->column) /* a soft one, which is not the body's */
+        put(&pen, "=\r\n", 3);
+    out->len += (size_t)(pen.to - from);
 }
 
 bool transfer_encode(struct transfer_encoder *e, struct bytes b, struct buffer *out)
@@ -127,17 +177,13 @@ bool transfer_encode(struct transfer_encoder *e, struct bytes b, struct buffer *
 
 bool transfer_encode_end(struct transfer_encoder *e, bool last, struct buffer *out)
 {
-    if (e->encoding == MIME_BASE64) {
-        if (e->held)
-            end_base64_line(e, out);
-        if (last && e->any)
-            buffer_text(out, T("\r\n"));
+    if (e->encoding == MIME_QUOTED_PRINTABLE) {
+        end_quoted(e, last, out);
         return !out->failed;
     }
     if (e->held)
-        put_encoded(e, e->hold[0], out);
-    e->held = 0;
-    if (last && e->column) /* a soft one, which is not the body's */
-        buffer_text(out, T("=\r\n"));
+        end_base64_line(e, out);
+    if (last && e->any)
+        buffer_text(out, T("\r\n"));
     return !out->failed;
 }

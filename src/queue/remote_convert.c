@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 enum {
-    PIECES_A_TURN = 16, /* of 64 KB: a millisecond or two */
+    PIECES_A_TURN = 8, /* of 64 KB: a millisecond or two */
     PIECE_MAX = 64 * 1024,
 };
 

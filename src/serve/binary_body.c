@@ -16,7 +16,7 @@
 #include <stdlib.h>
 
 enum {
-    PIECES_A_TURN = 16, /* of at most 256 KB; most have 64 KB */
+    PIECES_A_TURN = 8, /* a millisecond or two */
     STEP_MAX = 64 * 1024,
 };
 

@@ -106,6 +106,22 @@ def in_chunks_and_octet_by_octet():
 
 
 @case
+def binary():
+    """What is added stands in front of what was converted; a foreign author is refused as ever."""
+    header = (b"Bcc: a@b\r\nMIME-Version: 1.0\r\nContent-Type: application/x\r\n"
+              b"Content-Transfer-Encoding: binary\r\n")
+    with Office() as server:
+        wire = server.logged_in()
+        for author, wanted in ((b"", "250"), (b"From: x@elsewhere.test\r\n", "5")):
+            wire.say(f"MAIL FROM:<{BOB}> BODY=BINARYMIME", "250")
+            wire.say(f"RCPT TO:<{ALICE}>", "250")
+            wire.expect(wire.bdat(author + header + b"\r\n\0\n", b"\xff\r"), wanted)
+        server.check_last(rb"MIME-Version: 1\.0\r\nContent-Type: application/x\r\n"
+                          + DATE + FROM + ID
+                          + rb"Content-Transfer-Encoding: base64\r\n\r\nAAr/DQ==\r\n", "binary")
+
+
+@case
 def large_and_many():
     """Past what is kept in memory, and a header of any size."""
     with Office() as server:
