@@ -119,6 +119,15 @@ static enum sendmail_exit set_sender(const struct sendmail_options *o,
                  text_of(o->sender));
 }
 
+/* RFC 3461 4.4 */
+static bool is_printable(struct text t)
+{
+    for (size_t i = 0; i < t.len; i++)
+        if (t.at[i] < ' ' || t.at[i] > '~')
+            return false;
+    return true;
+}
+
 static enum sendmail_exit set_report(const struct sendmail_options *o, struct posting *l,
                                      struct arena *arena)
 {
@@ -128,7 +137,7 @@ static enum sendmail_exit set_report(const struct sendmail_options *o, struct po
     l->ret = text_of(o->ret);
     if (!o->envid)
         return SENDMAIL_DONE;
-    if (!xtext_encode(&xtext, text_of(o->envid)))
+    if (!is_printable(text_of(o->envid)) || !xtext_encode(&xtext, text_of(o->envid)))
         return judge(POSTING_MALFORMED, SENDMAIL_USAGE, "-V", text_of(o->envid));
     return arena_text(arena, buffer_as_text(&xtext), &l->envid)
                ? SENDMAIL_DONE

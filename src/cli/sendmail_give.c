@@ -161,9 +161,11 @@ static enum sendmail_exit code_of(const struct handover_result *r)
 {
     if (r->verdict == HANDOVER_LATER)
         return SENDMAIL_AGAIN;
+    bool address = strncmp(r->status, "5.1.", 4) == 0;
     if (r->of_sender)
-        return SENDMAIL_NOPERM;
-    return strncmp(r->status, "5.1.", 4) == 0 ? SENDMAIL_NOUSER : SENDMAIL_UNAVAILABLE;
+        return address || strncmp(r->status, "5.7.", 4) == 0 ? SENDMAIL_NOPERM
+                                                             : SENDMAIL_UNAVAILABLE;
+    return address ? SENDMAIL_NOUSER : SENDMAIL_UNAVAILABLE;
 }
 
 static void tell(const struct handover *h, enum handover_verdict verdict)

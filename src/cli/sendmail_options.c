@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* Their values stand in the same word, or are the next one. */
-static const char with_value[] = "BCcFfhLNOpRrVX";
+static const char with_value[] = "BCcFfhLNOopRrVX";
 /* Mean nothing here, and have no value. */
 static const char ignored[] = "GmnUxE";
 
@@ -133,6 +133,8 @@ static bool read_value(struct reading *r, char option, const char *value)
     case 'V':
         to->envid = value;
         return true;
+    case 'o':
+        return read_old(r, value);
     case 'N':
         return read_notify(r, value);
     case 'R':
@@ -159,8 +161,6 @@ static bool read_rest(struct reading *r, char option, const char *rest, bool *do
         return read_mode(r, rest);
     case 'e':
         return read_errors(r, rest[0]);
-    case 'o':
-        return read_old(r, rest);
     case 'q':
         r->to->mode = SENDMAIL_RETRY;
         return true;

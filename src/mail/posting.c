@@ -46,7 +46,8 @@ static bool is_local_part(struct text t)
 /* What the list has passed by: words without an address, maybe with a comma around them. */
 static struct text words_between(struct text before, struct text after)
 {
-    struct text words = text_first(before, before.len - after.len);
+    struct text rest = text_first(before, before.len - after.len), words;
+    text_cut(&rest, '(', &words); /* a comment; the list has found its end */
     while (words.len && strchr(" \t\r\n,;", words.at[0]))
         words = text_skip(words, 1);
     while (words.len && strchr(" \t\r\n,;", words.at[words.len - 1]))
