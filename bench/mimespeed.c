@@ -116,6 +116,11 @@ static void make_fields(struct buffer *b, size_t octets)
     fill(b, "a:\n", octets);
 }
 
+static void make_odd_fields(struct buffer *b, size_t octets)
+{
+    fill(b, "a :\n", octets);
+}
+
 static void make_content_fields(struct buffer *b, size_t octets)
 {
     fill(b, "Content-ID:\n", octets);
@@ -256,6 +261,7 @@ static const struct {
     { "parse: bomb, deep, short lines", make_deep_short, parse },
     { "parse: bomb, deep, long boundaries", make_deep_long, parse },
     { "parse: bomb, short fields", make_fields, parse },
+    { "parse: bomb, odd fields", make_odd_fields, parse },
     { "parse: bomb, empty Content-ID", make_content_fields, parse },
     { "parse: bomb, folds", make_folds, parse },
     { "parse: bomb, one long field", make_long_field, parse },

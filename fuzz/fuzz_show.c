@@ -7,6 +7,7 @@
 #include "mail/harmless.h"
 #include "mail/html.h"
 #include "mail/show.h"
+#include "mail/transfer.h"
 
 #include <string.h>
 
@@ -103,6 +104,25 @@ static void check_cut(struct text t)
     buffer_clear(&slices);
 }
 
+/* Bodies come out the same octet by octet, where no run of them can be decoded at once. */
+static void check_transfer(struct text t, enum mime_encoding encoding)
+{
+    struct transfer fast, slow;
+    struct buffer whole, octets;
+    buffer_init(&whole, TRANSFER_ROOM(t.len));
+    buffer_init(&octets, TRANSFER_ROOM(t.len));
+    transfer_init(&fast, encoding);
+    transfer_init(&slow, encoding);
+    CHECK(transfer_feed(&fast, bytes_of_text(t), &whole));
+    for (; t.len; t = text_skip(t, 1))
+        CHECK(transfer_feed(&slow, bytes_of_text(text_first(t, 1)), &octets));
+    CHECK(transfer_end(&fast, &whole));
+    CHECK(transfer_end(&slow, &octets));
+    CHECK(text_equal(buffer_as_text(&whole), buffer_as_text(&octets)));
+    buffer_clear(&whole);
+    buffer_clear(&octets);
+}
+
 static void check_html(struct text t)
 {
     struct buffer b;
@@ -118,5 +138,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_show(t);
     check_cut(t);
     check_html(t);
+    check_transfer(t, MIME_BASE64);
+    check_transfer(t, MIME_QUOTED_PRINTABLE);
     return 0;
 }
