@@ -47,8 +47,8 @@ static bool open_all(struct importing *i, struct error *e)
 static void close_all(struct importing *i)
 {
     progress_end(&i->progress);
+    known_close(&i->known); /* the last to close the index leaves it tidy: the store itself */
     sink_close(&i->sink);
-    known_close(&i->known);
     if (i->digest)
         digest_free(&i->digest);
     hand_in_clear(&i->in);

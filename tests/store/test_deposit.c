@@ -134,6 +134,56 @@ static void test_large(void **state)
     world_is_whole(w);
 }
 
+struct seen {
+    struct maildrop_entry entry;
+    char content[64];
+    size_t octets;
+};
+
+static bool see_entry(void *owner, const struct maildrop_entry *entry)
+{
+    ((struct seen *)owner)->entry = *entry;
+    return true;
+}
+
+static bool see_piece(void *owner, struct bytes piece)
+{
+    struct seen *s = owner;
+    assert_in_range(s->octets + piece.len, 0, sizeof s->content);
+    memcpy(s->content + s->octets, piece.at, piece.len);
+    s->octets += piece.len;
+    return true;
+}
+
+/* A view finds a message that lies elsewhere by now, and says of one that is gone that it is. */
+static void test_view(void **state)
+{
+    struct world *w = *state;
+    struct deposit *d = begin(w);
+    struct store_view *view;
+    struct seen seen = { 0 };
+    struct error e;
+    put(w, d, T("Subject: one\r\n\r\n"));
+    deposit_keep(d, 0, MAIL_SEEN);
+    assert_int_equal(finish(w, d), DEPOSIT_OPEN);
+    deposit_close(&d);
+    assert_true(store_view_open(w->path, &view, &e));
+    assert_true(store_view_each(view, ALICE, see_entry, &seen, &e));
+    assert_int_equal(seen.entry.flags, MAIL_SEEN);
+    for (int i = 0; i < 2; i++) {
+        seen.octets = 0;
+        seen.entry.place.offset += i ? 4096u : 0u;
+        if (!store_view_show(view, &seen.entry, see_piece, &seen, &e))
+            fail_msg("%s", e.words);
+        assert_int_equal(seen.octets, strlen("Subject: one\r\n\r\n"));
+        assert_memory_equal(seen.content, "Subject: one\r\n\r\n", seen.octets);
+    }
+    seen.entry.message ^= 1; /* which was never there */
+    assert_false(store_view_show(view, &seen.entry, see_piece, &seen, &e));
+    assert_int_equal(e.kind, ERROR_REFUSED);
+    store_view_close(&view);
+}
+
 static void test_refused(void **state)
 {
     struct world *w = *state;
@@ -155,6 +205,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_in_order, world_set_up, world_tear_down),
         cmocka_unit_test_setup_teardown(test_drop, world_set_up, world_tear_down),
         cmocka_unit_test_setup_teardown(test_large, world_set_up, world_tear_down),
+        cmocka_unit_test_setup_teardown(test_view, world_set_up, world_tear_down),
         cmocka_unit_test_setup_teardown(test_refused, world_set_up, world_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
