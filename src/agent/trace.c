@@ -5,6 +5,7 @@
 #include "base/base64.h"
 #include "base/escape.h"
 #include "run/clock.h"
+#include "run/secret.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -12,14 +13,20 @@
 void trace_begin(struct trace_session *t, const struct trace *to)
 {
     *t = (struct trace_session){ .to = to };
-    buffer_init(&t->lines[TRACE_CLIENT], TRACE_LINE_MAX);
-    buffer_init(&t->lines[TRACE_SERVER], TRACE_LINE_MAX);
+    for (int side = TRACE_CLIENT; side <= TRACE_SERVER; side++)
+        t->lines[side] = buffer_over(t->room[side], TRACE_LINE_MAX);
+}
+
+static void empty(struct buffer *line)
+{
+    secret_wipe(line->at, line->len);
+    line->len = 0;
 }
 
 void trace_clear(struct trace_session *t)
 {
-    buffer_wipe(&t->lines[TRACE_CLIENT]);
-    buffer_wipe(&t->lines[TRACE_SERVER]);
+    empty(&t->lines[TRACE_CLIENT]);
+    empty(&t->lines[TRACE_SERVER]);
 }
 
 static void tell(struct trace_session *t, enum trace_side side, enum trace_kind kind,
@@ -72,10 +79,9 @@ static void tell_piece(struct trace_session *t, enum trace_side side, enum trace
         line.len--;
     if (!t->hides[side])
         t->hides[side] = tell_line(t, side, kind, line);
-    buffer_wipe(&t->lines[side]);
+    empty(&t->lines[side]);
 }
 
-/* Without memory for it a line is told in smaller pieces, never kept back. */
 static void add_piece(struct trace_session *t, enum trace_side side, enum trace_kind kind,
                       struct text piece)
 {

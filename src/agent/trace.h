@@ -33,10 +33,12 @@ struct trace {
  * challenge of AUTH ("334 VXNlcm5hbWU6") what it means. */
 void trace_print(void *file, enum trace_side, enum trace_kind, struct text line);
 
-/* One session's lines while they come together. */
+/* One session's lines while they come together; may not be moved.  There is no memory to be short
+ * of: a piece that was lost could take the word with it that makes the next one a secret. */
 struct trace_session {
     const struct trace *to; /* NULL: nobody listens, and nothing is done */
-    struct buffer lines[2]; /* what has no line end yet, by side */
+    char room[2][TRACE_LINE_MAX];
+    struct buffer lines[2]; /* over the room: what has no line end yet, by side */
     bool hides[2];          /* the line's beginning was a secret's, and so is its rest */
     uint64_t content[2];    /* octets of a message that were told, or not */
     size_t said;            /* octets of the client's output that were told already */

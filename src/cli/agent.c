@@ -5,8 +5,8 @@
  */
 #include "cli/agent.h"
 
+#include "cli/user_words.h"
 #include "config/nearest.h"
-#include "run/secret.h"
 
 #include <locale.h>
 #include <stdio.h>
@@ -14,40 +14,19 @@
 #include <string.h>
 
 struct agent_words {
-    const char *address, *password, *password_file, *password_command, *login, *auth;
-    const char *smtp, *pop, *authorities, *accounts;
-    struct option_list dns;
-    unsigned tls;
-    bool trace;
+    const char *address, *password, *smtp, *pop;
+    struct user_words user;
 };
 static const struct option rows[] = {
     { "--address", 'e', OPTION_TEXT, "ADDRESS", offsetof(struct agent_words, address),
       "whose mail it is (else that of the only account in agent.conf)" },
     { "--password", 'p', OPTION_ANY_TEXT, "PASSWORD", offsetof(struct agent_words, password),
       "others may see it while the program starts: better a file, a command, or to be asked" },
-    { "--password-file", 0, OPTION_TEXT, "FILE", offsetof(struct agent_words, password_file),
-      "the password is the first line of this file" },
-    { "--password-command", 0, OPTION_TEXT, "COMMAND",
-      offsetof(struct agent_words, password_command),
-      "the password is the first line that this command prints" },
     { "--smtp", 0, OPTION_TEXT, "HOST[:PORT]", offsetof(struct agent_words, smtp),
       "the server to send through (else the one that the address leads to)" },
     { "--pop", 0, OPTION_TEXT, "HOST[:PORT]", offsetof(struct agent_words, pop),
       "the server that has the mail (else the one that the address leads to)" },
-    { "--dns", 0, OPTION_LIST, "HOST:PORT", offsetof(struct agent_words, dns),
-      "ask this DNS server instead of the system's" },
-    { "--user", 0, OPTION_TEXT, "NAME", offsetof(struct agent_words, login),
-      "log in by this name (else the address)" },
-    { "--auth", 0, OPTION_TEXT, "MECHANISM", offsetof(struct agent_words, auth),
-      "log in this way: PLAIN, LOGIN, SCRAM-SHA-256... (else the strongest that is offered)" },
-    { "--tls", 0, OPTION_CHOICE, "auto|none|may|encrypt|verify", offsetof(struct agent_words, tls),
-      "whether TLS is spoken, and whether the certificate must have the server's name" },
-    { "--ca", 0, OPTION_TEXT, "FILE", offsetof(struct agent_words, authorities),
-      "trust the authorities in this PEM file instead of the system's" },
-    { "--accounts", 0, OPTION_TEXT, "FILE", offsetof(struct agent_words, accounts),
-      "the file of accounts (else ~/.config/godwit/agent.conf)" },
-    { "--trace", 0, OPTION_FLAG, NULL, offsetof(struct agent_words, trace),
-      "show the conversations with servers, with times, passwords masked" },
+    USER_LOGIN_ROWS(struct agent_words, user),
 };
 const struct option_table cli_agent_options = OPTION_TABLE(rows, struct agent_words);
 
@@ -188,21 +167,6 @@ static void converse(struct talk *t)
 
 /* --- Beginning and end --- */
 
-enum { RESOLVERS_MAX = 8 };
-
-static bool read_resolvers(const struct option_list *dns, struct endpoint *out, struct error *e)
-{
-    if (dns->count > RESOLVERS_MAX)
-        return error_set(e, ERROR_USAGE, "--dns: at most %d servers", RESOLVERS_MAX);
-    for (size_t i = 0; i < dns->count; i++)
-        if (!endpoint_parse(text_of(dns->at[i]), &out[i]))
-            return error_set(e, ERROR_USAGE,
-                             "--dns %.60s: write an address and a port, "
-                             "127.0.0.1:53",
-                             dns->at[i]);
-    return true;
-}
-
 /* The agent lives in one stretch: its options are on the stack of whoever runs it. */
 static bool open_agent(struct talk *t, const struct agent_options *options, struct failure *f)
 {
@@ -246,45 +210,33 @@ static enum cli_exit run(struct talk *t, const struct agent_options *options)
 
 static struct user_wish wish_of(const struct cli *cli, const struct agent_words *w)
 {
-    return (struct user_wish){
-        .address = w->address,
-        .password = (char *)(uintptr_t)w->password,
-        .password_file = w->password_file,
-        .password_command = w->password_command,
-        .login = w->login,
-        .auth = w->auth,
-        .smtp = w->smtp,
-        .pop = w->pop,
-        .authorities = w->authorities,
-        .tls = w->tls ? (enum agent_tls)(w->tls - 1) : AGENT_TLS_AUTO,
-        .tls_written = w->tls != 0,
-        .accounts = w->accounts,
-        .config = cli->file,
-    };
+    struct user_wish wish = user_words_wish(&w->user, cli, w->address, FIND_SMTP);
+    wish.password = (char *)(uintptr_t)w->password;
+    wish.smtp = w->smtp;
+    wish.pop = w->pop;
+    return wish;
 }
 
 enum cli_exit cli_agent(struct cli *cli)
 {
     const struct agent_words *w = cli->options;
     struct user_wish wish = wish_of(cli, w);
-    struct endpoint resolvers[RESOLVERS_MAX];
+    struct user_resolvers resolvers;
+    struct agent_options options;
     struct failure f;
     struct error e;
     struct talk *t = calloc(1, sizeof *t);
     if (!t)
         return cli_say(CLI_AGAIN, "memory is short");
     setlocale(LC_CTYPE, "");
-    t->traces = w->trace;
+    t->traces = w->user.trace;
     enum cli_exit code;
     if (!user_open(&t->user, &wish, &f)) {
         failure_to_error(&f, &e);
         code = cli_fail(&e);
-    } else if (!read_resolvers(&w->dns, resolvers, &e)) {
+    } else if (!user_words_agent(&w->user, &t->user.wish, &resolvers, &options, &e)) {
         code = cli_fail(&e);
     } else {
-        struct agent_options options = { .resolvers = resolvers,
-                                         .resolver_count = w->dns.count,
-                                         .authorities = t->user.wish.authorities };
         code = run(t, &options);
     }
     user_close(&t->user);

@@ -1,5 +1,5 @@
-/* user_words.h - the options by which a user's own commands (send, fetch) say whose mail it is and
- * how its server is reached, and the exit codes of these commands.
+/* user_words.h - the options by which a user's own commands (agent, send, fetch) say whose mail it
+ * is and how its server is reached, and the exit codes of these commands.
  */
 #ifndef CLI_USER_WORDS_H
 #define CLI_USER_WORDS_H
@@ -17,66 +17,37 @@ struct user_words {
     bool trace;
 };
 
-/* The rows of a table for a struct `type` whose member `words` is such a struct. */
+/* The rows of a table for a struct `type` whose member `words` is such a struct: all but --server.
+ */
+#define USER_LOGIN_ROWS(type, words)                                                               \
+    USER_ROW("--user", OPTION_TEXT, "NAME", type, words.login,                                     \
+             "log in by this name (else the address)"),                                            \
+        USER_ROW("--auth", OPTION_TEXT, "MECHANISM", type, words.auth,                             \
+                 "log in this way: PLAIN, LOGIN, SCRAM-SHA-256... (else the strongest that is "    \
+                 "offered)"),                                                                      \
+        USER_ROW("--password-file", OPTION_TEXT, "FILE", type, words.password_file,                \
+                 "the password is the first line of this file"),                                   \
+        USER_ROW("--password-command", OPTION_TEXT, "COMMAND", type, words.password_command,       \
+                 "the password is the first line that this command prints"),                       \
+        USER_ROW("--tls", OPTION_CHOICE, "auto|none|may|encrypt|verify", type, words.tls,          \
+                 "whether TLS is spoken, and whether the certificate must have the server's "      \
+                 "name"),                                                                          \
+        USER_ROW("--ca", OPTION_TEXT, "FILE", type, words.authorities,                             \
+                 "trust the authorities in this PEM file instead of the system's"),                \
+        USER_ROW("--accounts", OPTION_TEXT, "FILE", type, words.accounts,                          \
+                 "the file of accounts (else ~/.config/godwit/agent.conf)"),                       \
+        USER_ROW("--dns", OPTION_LIST, "HOST:PORT", type, words.dns,                               \
+                 "ask this DNS server instead of the system's"),                                   \
+        USER_ROW("--trace", OPTION_FLAG, NULL, type, words.trace,                                  \
+                 "show the conversation with the server, passwords masked")
+/* And with it. */
 #define USER_WORDS_ROWS(type, words)                                                               \
-    { "--server",                                                                                  \
-      0,                                                                                           \
-      OPTION_TEXT,                                                                                 \
-      "HOST[:PORT]",                                                                               \
-      offsetof(type, words.server),                                                                \
-      "the server (else the one that the address leads to)" },                                     \
-        { "--user",                                                                                \
-          0,                                                                                       \
-          OPTION_TEXT,                                                                             \
-          "NAME",                                                                                  \
-          offsetof(type, words.login),                                                             \
-          "log in by this name (else the address)" },                                              \
-        { "--auth",                                                                                \
-          0,                                                                                       \
-          OPTION_TEXT,                                                                             \
-          "MECHANISM",                                                                             \
-          offsetof(type, words.auth),                                                              \
-          "log in this way: PLAIN, LOGIN, SCRAM-SHA-256... (else the strongest that is "           \
-          "offered)" },                                                                            \
-        { "--password-file",                                                                       \
-          0,                                                                                       \
-          OPTION_TEXT,                                                                             \
-          "FILE",                                                                                  \
-          offsetof(type, words.password_file),                                                     \
-          "the password is the first line of this file" },                                         \
-        { "--password-command",                                                                    \
-          0,                                                                                       \
-          OPTION_TEXT,                                                                             \
-          "COMMAND",                                                                               \
-          offsetof(type, words.password_command),                                                  \
-          "the password is the first line that this command prints" },                             \
-        { "--tls",                                                                                 \
-          0,                                                                                       \
-          OPTION_CHOICE,                                                                           \
-          "auto|none|may|encrypt|verify",                                                          \
-          offsetof(type, words.tls),                                                               \
-          "whether TLS is spoken, and whether the certificate must have the server's name" },      \
-        { "--ca",                                                                                  \
-          0,                                                                                       \
-          OPTION_TEXT,                                                                             \
-          "FILE",                                                                                  \
-          offsetof(type, words.authorities),                                                       \
-          "trust the authorities in this PEM file instead of the system's" },                      \
-        { "--accounts",                                                                            \
-          0,                                                                                       \
-          OPTION_TEXT,                                                                             \
-          "FILE",                                                                                  \
-          offsetof(type, words.accounts),                                                          \
-          "the file of accounts (else ~/.config/godwit/agent.conf)" },                             \
-        { "--dns",                                                                                 \
-          0,                                                                                       \
-          OPTION_LIST,                                                                             \
-          "HOST:PORT",                                                                             \
-          offsetof(type, words.dns),                                                               \
-          "ask this DNS server instead of the system's" },                                         \
+    USER_ROW("--server", OPTION_TEXT, "HOST[:PORT]", type, words.server,                           \
+             "the server (else the one that the address leads to)"),                               \
+        USER_LOGIN_ROWS(type, words)
+#define USER_ROW(name, kind, value, type, member, help)                                            \
     {                                                                                              \
-        "--trace", 0, OPTION_FLAG, NULL, offsetof(type, words.trace),                              \
-            "show the conversation with the server on standard error, passwords masked"            \
+        name, 0, kind, value, offsetof(type, member), help                                         \
     }
 
 enum { USER_RESOLVERS_MAX = 8 };

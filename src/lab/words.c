@@ -93,6 +93,9 @@ static void print_looking(const struct lab_plan *plan, const struct pair *p)
            "  tail -f %s/*/log\n",
            plan->dns.port, TEXT_ARGS(address_domain(&p->to->address)), plan->folder);
     const char *godwit = own_name(program);
+    printf("  # be one of them: smtp writes, pop reads, help tells the rest\n"
+           "  %s agent -e %.*s -p %s --dns 127.0.0.1:%u\n",
+           godwit, TEXT_ARGS(address_text(&p->to->address)), p->to->password, plan->dns.port);
     printf(
         "  # every command works with the configuration of a server: what waits, what is there\n");
     if (plan_path(plan, p->senders_host, "godwit.conf", config))

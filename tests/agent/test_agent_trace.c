@@ -124,7 +124,7 @@ static void test_nobody_listens(void **state)
     trace_said(&t, TRACE_WORDS, bytes_of_text(T("PASS secret\r\n")));
     trace_heard(&t, TRACE_WORDS, bytes_of_text(T("+OK\r\n")));
     trace_note(&t, "nothing");
-    assert_int_equal(t.lines[C].room + t.lines[S].room, 0);
+    assert_int_equal(t.lines[C].len + t.lines[S].len, 0);
     trace_clear(&t);
 }
 
