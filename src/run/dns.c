@@ -372,15 +372,22 @@ static bool make_contexts(struct dns *dns, const struct dns_options *options, st
 
 static bool start_thread(struct dns *dns, struct error *e)
 {
-    /* Signals are for the loop that asked for them; the library's thread inherits name and mask. */
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     int status = pthread_create(&dns->thread, NULL, dns_thread, dns);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (status != 0)
         return error_system(e, ERROR_TEMPORARY, status, "cannot start the resolver's thread");
     return true;
+}
+
+/* Signals are for the loop that asked for them, or for who holds them back: our thread inherits the
+ * mask, and so does the library's, which begins with the context. */
+static bool start(struct dns *dns, const struct dns_options *options, struct error *e)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool good = make_contexts(dns, options, e) && start_thread(dns, e);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return good;
 }
 
 static enum mode first_mode(enum dns_security security)
@@ -443,7 +450,7 @@ bool dns_new(const struct dns_options *options, struct dns **out, struct error *
     dns_init(dns, options->security);
     dns->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     bool good = dns->wake >= 0 || error_system(e, ERROR_TEMPORARY, errno, "cannot make a resolver");
-    if (!good || !make_contexts(dns, options, e) || !start_thread(dns, e)) {
+    if (!good || !start(dns, options, e)) {
         dns_destroy(dns);
         return false;
     }

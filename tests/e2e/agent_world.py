@@ -99,10 +99,10 @@ class Terminal:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
 
-    def fill(self, deadline):
+    def fill(self, deadline, words="the end"):
         ready, _, _ = select.select([self.master], [], [], max(0, deadline - time.monotonic()))
         if not ready:
-            raise Failure(f"nothing more came behind {self.seen[-600:]!r}")
+            raise Failure(f"no {words!r} came behind {self.seen[-600:]!r}")
         try:
             octets = os.read(self.master, 65536)
         except OSError:    # the other side is gone
@@ -114,7 +114,7 @@ class Terminal:
         """Reads until the words were seen, and forgets everything up to their end; returns it."""
         deadline = time.monotonic() + TIMEOUT
         while words not in self.seen:
-            if not self.fill(deadline):
+            if not self.fill(deadline, words):
                 raise Failure(f"it ended before {words!r}: {self.seen[-600:]!r}")
         at = self.seen.index(words) + len(words)
         before, self.seen = self.seen[:at], self.seen[at:]
