@@ -36,6 +36,7 @@ cli_command cli_user_add, cli_user_passwd, cli_user_del, cli_user_list;
 cli_command cli_alias_add, cli_alias_del, cli_alias_list, cli_alias_import;
 cli_command cli_mailbox_list, cli_mailbox_show;
 cli_command cli_import, cli_export;
+cli_command cli_backup, cli_restore;
 cli_command cli_queue_list, cli_queue_show;
 cli_command cli_queue_retry, cli_queue_hold, cli_queue_release, cli_queue_drop;
 cli_command cli_ban_list, cli_ban_why, cli_ban_lift;
@@ -46,7 +47,7 @@ cli_command cli_agent, cli_check, cli_lab, cli_reload, cli_sendmail, cli_serve, 
 extern const struct option_table cli_user_add_options, cli_user_passwd_options;
 extern const struct option_table cli_user_del_options, cli_alias_import_options;
 extern const struct option_table cli_agent_options, cli_check_options, cli_fetch_options;
-extern const struct option_table cli_lab_options, cli_send_options;
+extern const struct option_table cli_lab_options, cli_restore_options, cli_send_options;
 
 /* Finds the command, reads its options, runs it. */
 int cli_main(int argc, char **argv);

@@ -142,10 +142,32 @@ struct store_figures store_figures(const struct store *);
  * memory instead. */
 bool store_dump(const char *path, bool rebuild, struct buffer *out, struct error *);
 /* Verifies every segment, frame, reference and index row; tells each finding and returns how many.
- */
+ * Of a backup, which has no index, everything else. */
 bool store_verify(const char *path, void (*finding)(void *owner, const char *words), void *owner,
                   uint64_t *findings_out, struct error *);
 /* Replaces the index by one made from the journal alone.  Takes DATA/lock. */
 bool store_rebuild(const char *path, struct error *);
+
+/* --- Backup --- */
+
+struct store_copied {
+    uint64_t segments, large;           /* files that were copied */
+    uint64_t segments_kept, large_kept; /* that were there already */
+    uint64_t octets;                    /* copied, of these */
+    uint64_t batch;                     /* the last one in it */
+};
+/* Copies the store, which may be in use, into the folder `to`, which is made (0700) or holds an
+ * earlier backup of the same store: then only what is new is copied.  What the folder holds is at
+ * any moment the backup of before or the one of now.  ERROR_REFUSED: it holds something else, or
+ * another backup is under way. */
+bool store_backup(const char *path, const char *to, struct store_copied *out, struct error *);
+
+struct store_restored {
+    uint64_t mailboxes, messages; /* placements of them */
+    uint64_t held;                /* recipients that waited to be sent to */
+};
+/* Makes a store of a backup; there must be none at `path`.  Every mailbox gets a new uidvalidity,
+ * and mail on its way out is held. */
+bool store_restore(const char *from, const char *path, struct store_restored *out, struct error *);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "run/clock.h"
+#include "store/local/backup.h"
 #include "store/local/rewrite.h"
 #include "store/local/store_inner.h"
 
@@ -366,7 +367,15 @@ static void remove_segments(struct commit_line *line)
 {
     struct error error = { 0 };
     uint64_t removed = 0;
-    bool ok = journal_remove_retired(line->store->journal, &removed, &error);
+    struct disk_file *hold = NULL;
+    /* A backup is under way: they go with those of the next round, or at the next start. */
+    bool ok = !disk_lock(line->store->disk, BACKUP_HOLD, &hold, NULL) ||
+              journal_remove_retired(line->store->journal, &removed, &error);
+    disk_unlock(&hold);
+    if (removed > 0)
+        store_tell(line->store, false,
+                   "%llu segments of the journal, whose mail was deleted, were removed",
+                   (unsigned long long)removed);
     atomic_fetch_add(&line->store->figures.segments_removed, removed);
     if (!ok)
         store_tell(line->store, true, "%s", error.words);

@@ -129,6 +129,8 @@ bool journal_walk_open(struct journal *, uint64_t number, const struct journal_e
                        struct journal_walk **out, struct error *);
 /* The next batch's units; *over_out: there was none. */
 bool journal_walk_step(struct journal_walk *, bool *over_out, struct error *);
+/* Behind the last batch that is there, all of it; for a journal opened for reading. */
+bool journal_find_end(struct journal *, struct journal_position *out, struct error *);
 /* The first segment on the disk from this number on; 0: there is none. */
 bool journal_next_segment(struct journal *, uint64_t from, uint64_t *number_out, struct error *);
 /* Octets of the segment's file. */

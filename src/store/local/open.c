@@ -8,6 +8,7 @@
 #include "store/local/store_inner.h"
 
 #include "run/entropy.h"
+#include "store/local/backup.h"
 #include "store/local/directory.h"
 #include "store/local/open.h"
 #include "store/local/replay.h"
@@ -165,9 +166,14 @@ static bool sweep_large(struct store *store, struct index *writer, struct error 
     if (!index_checkpoint(writer, INDEX_TRUNCATE, &complete, error))
         return false;
     uint64_t removed;
-    return !complete || (large_sweep(store->journal, is_referred, writer, error) &&
-                         forget_all_dead(store, writer, error) &&
-                         journal_remove_retired(store->journal, &removed, error));
+    struct disk_file *hold = NULL;
+    if (!complete || !disk_lock(store->disk, BACKUP_HOLD, &hold, NULL))
+        return true; /* the next start does it */
+    bool ok = large_sweep(store->journal, is_referred, writer, error) &&
+              forget_all_dead(store, writer, error) &&
+              journal_remove_retired(store->journal, &removed, error);
+    disk_unlock(&hold);
+    return ok;
 }
 
 bool open_all(struct store *store, const struct open_options *options, struct index **writer,

@@ -5,6 +5,7 @@
  */
 #include "store/local/journal_inner.h"
 #include "store/local/recover.h"
+#include "store/local/salvage.h"
 #include "store/local/scan.h"
 
 #include <inttypes.h>
@@ -69,6 +70,43 @@ bool journal_next_segment(struct journal *j, uint64_t from, uint64_t *number_out
     struct next next = { from, 0 };
     bool ok = disk_list(j->disk, "journal", find_next, &next, e);
     *number_out = next.number;
+    return ok;
+}
+
+/* A server may be in the midst of writing the last batch: then it ends before that. */
+static bool pass_unwritten(struct scan *s, struct error *e)
+{
+    bool whole = true;
+    if (s->last.offset == 0 || !salvage_load(s, &s->last, &whole, e))
+        return s->last.offset == 0;
+    if (!whole)
+        s->at = (struct journal_position){ s->last.segment, s->last.offset, s->last.sequence - 1,
+                                           s->last.previous };
+    return true;
+}
+
+bool journal_find_end(struct journal *j, struct journal_position *out, struct error *e)
+{
+    struct chain chain = { .disk = j->disk, .uuid = j->uuid };
+    struct journal_position from = { 0 };
+    struct segment segment;
+    struct scan s;
+    *out = from;
+    bool ok = chain_load(&chain, &from, NULL, e);
+    size_t last = chain.count;
+    while (last > 0 && chain.links[last - 1].state != CHAIN_GOOD)
+        last--;
+    uint64_t number = ok && last > 0 ? chain.links[last - 1].number : 0;
+    chain_clear(&chain);
+    if (number == 0)
+        return ok;
+    if (!segment_open(j->disk, number, DISK_READ, j->uuid, &segment, e))
+        return false;
+    scan_init(&s, &segment);
+    ok = scan_run(&s, 0, e) && pass_unwritten(&s, e);
+    *out = s.at;
+    scan_clear(&s);
+    segment_close(&segment);
     return ok;
 }
 

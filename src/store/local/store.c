@@ -4,8 +4,8 @@
 #include "base/check.h"
 #include "run/clock.h"
 #include "run/entropy.h"
+#include "store/local/backup.h"
 #include "store/local/open.h"
-#include "store/local/segment.h"
 #include "store/local/spool_inner.h"
 
 #include <stdarg.h>
@@ -67,8 +67,7 @@ static struct store *store_new(const struct store_options *options)
     store->notice = options->notice;
     store->failed = options->failed;
     store->owner = options->owner;
-    store->segment_octets =
-        options->segment_octets ? options->segment_octets : SEGMENT_OCTETS_DEFAULT;
+    store->segment_octets = segment;
     store->body_memory = options->body_memory ? options->body_memory : body_memory_default;
     store->reserve_octets =
         options->reserve_octets ? options->reserve_octets : default_reserve(segment);
@@ -81,8 +80,13 @@ static struct store *store_new(const struct store_options *options)
 
 static bool open_folder(struct store *store, bool create, struct error *error)
 {
-    return disk_open(store->path, create, &store->disk, error) &&
-           disk_lock(store->disk, "lock", &store->lock, error) && open_identity(store, error);
+    if (!disk_open(store->path, create, &store->disk, error))
+        return false;
+    if (disk_exists(store->disk, BACKUP_MARK))
+        return error_set(error, ERROR_REFUSED,
+                         "%s is a backup, or was never restored to the end: see godwit restore",
+                         store->path);
+    return disk_lock(store->disk, "lock", &store->lock, error) && open_identity(store, error);
 }
 
 /* Draws until it finds prefixes that no message of this store has ever had. */

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "run/clock.h"
+#include "store/local/backup.h"
 
 enum {
     LOG_CHECKPOINT = 64 * 1024 * 1024, /* octets of write-ahead log worth a checkpoint */
@@ -170,12 +171,16 @@ static bool tend_sweep(struct commit_line *line)
 static void run_removal(struct job *job)
 {
     struct commit_line *line = OWNER_OF(job, struct commit_line, removal_job);
+    struct disk_file *hold = NULL;
+    if (!disk_lock(line->store->disk, BACKUP_HOLD, &hold, NULL))
+        line->dead_count = 0; /* a backup is under way: later */
     for (size_t i = 0; i < line->dead_count; i++) {
         struct error error = { 0 };
         if (!large_remove(line->store->journal, line->dead[i], &error) &&
             error.kind != ERROR_REFUSED)
             store_tell(line->store, true, "%s", error.words);
     }
+    disk_unlock(&hold);
     come_back(line, &line->removal, true);
 }
 

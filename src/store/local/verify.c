@@ -4,6 +4,7 @@
  * what lies at its place; and the index with one that is made from the journal alone.  It repairs
  * nothing.  Beside a running server it judges the state at one moment.
  */
+#include "store/local/backup.h"
 #include "store/local/inspect.h"
 #include "store/local/scratch.h"
 
@@ -149,8 +150,11 @@ static bool verify_all(struct verification *v, struct error *error)
     struct replay r = { .notice = find_notice, .owner = v };
     struct index *scratch = NULL;
     if (!v->in.index) {
-        find(v, "there is no index.db: it is made at the next start");
-        bool ok = scratch_index(&v->in, &r, &scratch, error);
+        struct index_visitor visitor = { .message = verify_message, .owner = v };
+        if (!disk_exists(v->in.disk, BACKUP_MARK))
+            find(v, "there is no index.db: it is made at the next start");
+        bool ok = scratch_index(&v->in, &r, &scratch, error) &&
+                  index_each_message(scratch, &visitor, error);
         index_close(&scratch);
         return ok;
     }

@@ -1,0 +1,330 @@
+/* backup.c - a copy of the store beside a running server (and, in restore.c, the way back).
+ *
+ * The journal is the truth and only grows, so any of its beginnings is a store that once was: up to
+ * one batch, the large messages are copied, then all segments, oldest first.  What was copied
+ * before and cannot have changed since is left as it is.  While it goes on the server removes
+ * nothing: both hold DATA/hold.  Each file is whole and synced before it takes its name.
+ */
+#include "store/local/backup.h"
+
+#include "run/clock.h"
+#include "store/local/database.h"
+#include "store/local/format.h"
+#include "store/local/journal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PIECE = 1024 * 1024, NAME_MAX_HERE = 64 };
+
+/* --- Files --- */
+
+static bool copy_octets(struct disk_file *from, struct disk_file *to, struct iovec room,
+                        uint64_t limit, struct error *e)
+{
+    size_t got = room.iov_len;
+    for (uint64_t at = 0; got == room.iov_len && at < limit; at += got) {
+        size_t wanted = limit - at < room.iov_len ? (size_t)(limit - at) : room.iov_len;
+        if (!disk_file_read(from, at, room.iov_base, wanted, &got, e))
+            return false;
+        struct iovec part = { room.iov_base, got };
+        if (got > 0 && !disk_file_write(to, at, &part, 1, e))
+            return false;
+    }
+    return disk_file_sync(to, e);
+}
+
+static bool copy_in_pieces(struct disk_file *from, struct disk_file *to, uint64_t limit,
+                           struct error *e)
+{
+    struct iovec room = { malloc(PIECE), PIECE };
+    if (!room.iov_base)
+        return error_set(e, ERROR_TEMPORARY, "memory is short");
+    bool ok = copy_octets(from, to, room, limit, e);
+    free(room.iov_base);
+    return ok;
+}
+
+bool backup_copy_file(struct disk *from, struct disk *to, const char *name, uint64_t limit,
+                      uint64_t *copied_out, struct error *e)
+{
+    char part[NAME_MAX_HERE];
+    struct disk_file *source = NULL, *target = NULL;
+    snprintf(part, sizeof part, "%s.part", name);
+    *copied_out = 0;
+    if (disk_exists(to, part) && !disk_unlink(to, part, e))
+        return false;
+    bool ok = disk_file_open(from, name, DISK_READ, &source, e) &&
+              disk_file_open(to, part, DISK_CREATE, &target, e) &&
+              copy_in_pieces(source, target, limit, e) && disk_file_size(target, copied_out, e);
+    disk_file_close(&source);
+    disk_file_close(&target);
+    return ok && disk_rename(to, part, name, e);
+}
+
+static bool read_front(struct disk *disk, const char *name, uint8_t page[SEGMENT_START],
+                       uint64_t *octets_out, struct error *e)
+{
+    struct disk_file *file = NULL;
+    size_t got = 0;
+    memset(page, 0, SEGMENT_START);
+    bool ok = disk_file_open(disk, name, DISK_READ, &file, e) &&
+              disk_file_size(file, octets_out, e) &&
+              disk_file_read(file, 0, page, SEGMENT_START, &got, e);
+    disk_file_close(&file);
+    return ok;
+}
+
+/* Whether the copy is there: of the same size, and with the same header, which holds a secret of
+ * its own.  Only for files that do not change any more. */
+static bool is_copied(struct disk *from, struct disk *to, const char *name, uint64_t limit)
+{
+    uint8_t a[SEGMENT_START], b[SEGMENT_START];
+    uint64_t octets = 0, copied = 0;
+    if (!disk_exists(to, name) || !read_front(from, name, a, &octets, NULL) ||
+        !read_front(to, name, b, &copied, NULL))
+        return false;
+    return copied == (octets < limit ? octets : limit) && memcmp(a, b, sizeof a) == 0;
+}
+
+/* What is counted: copied, or there already. */
+struct tally {
+    uint64_t *copied, *kept;
+};
+
+static bool bring(struct backup *b, const char *name, uint64_t limit, struct tally tally,
+                  struct error *e)
+{
+    uint64_t octets;
+    if (is_copied(b->from, b->to, name, limit)) {
+        ++*tally.kept;
+        return true;
+    }
+    if (!backup_copy_file(b->from, b->to, name, limit, &octets, e))
+        return false;
+    b->copied->octets += octets;
+    ++*tally.copied;
+    return true;
+}
+
+/* --- The journal --- */
+
+/* All numbers first: the list of a folder has no order. */
+static void found_segment(void *owner, const char *name)
+{
+    struct backup *b = owner;
+    uint64_t number = segment_number(name);
+    if (number == 0 || b->short_of_memory)
+        return;
+    uint64_t *more = realloc(b->numbers, (b->number_count + 1) * sizeof *more);
+    b->short_of_memory = !more;
+    if (!more)
+        return;
+    b->numbers = more;
+    b->numbers[b->number_count++] = number;
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+bool backup_list_segments(struct backup *b, struct disk *disk, struct error *e)
+{
+    b->number_count = 0;
+    if (!disk_list(disk, "journal", found_segment, b, e))
+        return false;
+    if (b->short_of_memory)
+        return error_set(e, ERROR_TEMPORARY, "memory is short");
+    if (b->number_count > 0)
+        qsort(b->numbers, b->number_count, sizeof *b->numbers, compare_numbers);
+    return true;
+}
+
+/* Up to the batch that the copy ends with.  A later segment is left out when it follows more than
+ * that; else it holds no batch yet, and its header may say which segments count. */
+static bool find_limit(struct backup *b, uint64_t number, uint64_t *limit_out, struct error *e)
+{
+    struct segment segment;
+    *limit_out = number == b->end.segment ? b->end.offset : UINT64_MAX;
+    if (number <= b->end.segment)
+        return true;
+    if (!segment_open(b->from, number, DISK_READ, b->uuid, &segment, e))
+        return false;
+    bool follows =
+        segment.state == HEADER_GOOD && segment.header.previous.sequence == b->end.sequence;
+    *limit_out = follows ? SEGMENT_START : 0;
+    segment_close(&segment);
+    return true;
+}
+
+static bool copy_segments(struct backup *b, struct error *e)
+{
+    char name[SEGMENT_NAME_MAX];
+    uint64_t limit;
+    for (size_t i = 0; i < b->number_count; i++) {
+        segment_name(b->numbers[i], name);
+        if (!find_limit(b, b->numbers[i], &limit, e) ||
+            (limit > 0 &&
+             !bring(b, name, limit,
+                    (struct tally){ &b->copied->segments, &b->copied->segments_kept }, e)))
+            return false;
+    }
+    return disk_sync_directory(b->to, "journal", e);
+}
+
+static void copy_large(void *owner, const char *file)
+{
+    struct backup *b = owner;
+    char name[NAME_MAX_HERE];
+    message_id id;
+    if (b->failed || !message_id_parse(text_of(file), &id))
+        return;
+    snprintf(name, sizeof name, "journal/large/%s", file);
+    b->failed = !bring(b, name, UINT64_MAX,
+                       (struct tally){ &b->copied->large, &b->copied->large_kept }, &b->error);
+}
+
+static void drop_large(void *owner, const char *file)
+{
+    struct backup *b = owner;
+    char name[NAME_MAX_HERE];
+    snprintf(name, sizeof name, "journal/large/%.32s", file);
+    b->failed = b->failed || (!disk_exists(b->from, name) && !disk_unlink(b->to, name, &b->error));
+}
+
+static bool each_large(struct backup *b, struct disk *of, void (*each)(void *, const char *),
+                       struct error *e)
+{
+    if (!disk_list(of, "journal/large", each, b, e))
+        return false;
+    if (b->failed)
+        *e = b->error;
+    return !b->failed && disk_sync_directory(b->to, "journal/large", e);
+}
+
+/* What the store has given up since the last copy; only now that the rest is whole. */
+static bool drop_old(struct backup *b, struct error *e)
+{
+    char name[SEGMENT_NAME_MAX];
+    if (!backup_list_segments(b, b->to, e))
+        return false;
+    for (size_t i = 0; i < b->number_count; i++) {
+        segment_name(b->numbers[i], name);
+        if (!disk_exists(b->from, name) && !disk_unlink(b->to, name, e))
+            return false;
+    }
+    return disk_sync_directory(b->to, "journal", e) && each_large(b, b->to, drop_large, e);
+}
+
+/* --- The directory --- */
+
+static bool copy_pages(sqlite3 *from, sqlite3 *to)
+{
+    sqlite3_backup *copy = sqlite3_backup_init(to, "main", from, "main");
+    if (!copy)
+        return false;
+    sqlite3_backup_step(copy, -1);
+    return sqlite3_backup_finish(copy) == SQLITE_OK;
+}
+
+/* SQLite copies its own: a server may be writing. */
+static bool copy_directory(struct backup *b, struct error *e)
+{
+    static const char part[] = "directory.db.part";
+    char from[4096], to[4096];
+    struct database source = { 0 }, target = { 0 };
+    snprintf(from, sizeof from, "%s/directory.db", b->path);
+    snprintf(to, sizeof to, "%s/%s", b->target, part);
+    if (disk_exists(b->to, part) && !disk_unlink(b->to, part, e))
+        return false;
+    struct database_options read = { "directory.db", from, SQLITE_OPEN_READONLY, 2000, "" };
+    struct database_options write = { "directory.db of the backup", to,
+                                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, 0,
+                                      "PRAGMA synchronous = FULL" };
+    bool ok = database_open(&source, &read, e);
+    if (ok && (ok = database_open(&target, &write, e))) {
+        ok = copy_pages(source.handle, target.handle) || database_failed(&target, e);
+        database_close(&target);
+    }
+    if (source.handle)
+        database_close(&source);
+    return ok && disk_rename(b->to, part, "directory.db", e);
+}
+
+/* --- All of it --- */
+
+static bool write_mark(struct backup *b, struct error *e)
+{
+    char words[256];
+    struct disk_file *file = NULL;
+    int len = snprintf(words, sizeof words,
+                       "A backup of a godwit store: bring it back with godwit restore.\n"
+                       "batch %" PRIu64 "\nmilliseconds since 1970: %" PRId64 "\n",
+                       b->end.sequence, clock_wall_ms());
+    struct iovec part = { words, (size_t)len };
+    if (disk_exists(b->to, "backup.part") && !disk_unlink(b->to, "backup.part", e))
+        return false;
+    bool ok = disk_file_open(b->to, "backup.part", DISK_CREATE, &file, e) &&
+              disk_file_write(file, 0, &part, 1, e) && disk_file_sync(file, e);
+    disk_file_close(&file);
+    return ok && disk_rename(b->to, "backup.part", BACKUP_MARK, e) &&
+           disk_sync_directory(b->to, ".", e);
+}
+
+/* Not into a store, and not over the copy of another one. */
+static bool may_write(struct backup *b, struct error *e)
+{
+    uint8_t there[FORMAT_UUID];
+    bool found = false;
+    if (disk_exists(b->to, "index.db"))
+        return error_set(e, ERROR_REFUSED, "%s holds a store, not a backup", b->target);
+    if (!journal_find_uuid(b->to, there, &found, e))
+        return false;
+    return !found || memcmp(there, b->uuid, FORMAT_UUID) == 0 ||
+           error_set(e, ERROR_REFUSED, "%s holds the backup of another store", b->target);
+}
+
+static bool find_end(struct backup *b, struct error *e)
+{
+    bool found = false;
+    struct journal *journal = NULL;
+    struct journal_options options = { .disk = b->from, .store_uuid = b->uuid };
+    if (!journal_find_uuid(b->from, b->uuid, &found, e))
+        return false;
+    if (!found)
+        return error_set(e, ERROR_REFUSED, "%s has no journal yet: there is no mail", b->path);
+    bool ok = may_write(b, e) && journal_open_read(&options, &journal, e) &&
+              journal_find_end(journal, &b->end, e);
+    journal_close(&journal);
+    return ok;
+}
+
+static bool copy_all(struct backup *b, struct error *e)
+{
+    if (!find_end(b, e) || !disk_make_folder(b->to, "journal", e) ||
+        !disk_make_folder(b->to, "journal/large", e) || !backup_list_segments(b, b->from, e))
+        return false;
+    b->copied->batch = b->end.sequence;
+    return each_large(b, b->from, copy_large, e) && copy_segments(b, e) && copy_directory(b, e) &&
+           write_mark(b, e) && drop_old(b, e);
+}
+
+bool store_backup(const char *path, const char *to, struct store_copied *out, struct error *e)
+{
+    struct backup b = { .path = path, .target = to, .copied = out };
+    struct disk_file *hold = NULL, *lock = NULL;
+    *out = (struct store_copied){ 0 };
+    bool ok = disk_open(path, false, &b.from, e) && disk_open(to, true, &b.to, e) &&
+              disk_lock(b.to, "lock", &lock, e) && disk_lock(b.from, BACKUP_HOLD, &hold, e) &&
+              copy_all(&b, e);
+    disk_unlock(&hold);
+    disk_unlock(&lock);
+    disk_close(&b.from);
+    disk_close(&b.to);
+    free(b.numbers);
+    return ok;
+}

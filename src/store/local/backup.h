@@ -1,0 +1,31 @@
+/* backup.h - what backup.c and restore.c share, and what the server must know of them. */
+#ifndef STORE_LOCAL_BACKUP_H
+#define STORE_LOCAL_BACKUP_H
+
+#include "store/local/segment.h"
+#include "store/store.h"
+
+/* A folder with this file is a backup, and never served. */
+#define BACKUP_MARK "backup"
+/* Who holds this file of DATA keeps all others from removing what the journal consists of. */
+#define BACKUP_HOLD "hold"
+
+struct backup {
+    const char *path, *target; /* for people */
+    struct disk *from, *to;
+    struct store_copied *copied;
+    uint8_t uuid[FORMAT_UUID];
+    struct journal_position end; /* behind the last batch that is copied */
+    uint64_t *numbers;           /* of segments, in order */
+    size_t number_count;
+    bool short_of_memory, failed;
+    struct error error;
+};
+
+/* In order, into b->numbers. */
+bool backup_list_segments(struct backup *, struct disk *, struct error *);
+/* At most `limit` octets of it, under another name until it is synced. */
+bool backup_copy_file(struct disk *from, struct disk *to, const char *name, uint64_t limit,
+                      uint64_t *copied_out, struct error *);
+
+#endif
