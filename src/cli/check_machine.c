@@ -177,6 +177,35 @@ static void check_limits(struct check *c)
                   connections, (unsigned long long)files.rlim_max);
 }
 
+/* --- local --- */
+
+/* In data they are nobody else's business. */
+static void check_spool(struct check *c, const struct process_user *user)
+{
+    const struct config *config = c->cli->config;
+    const char *path = config->local_spool.at;
+    struct stat status;
+    if (config->local_spool.len == 0 || text_starts(config->local_spool, config->data))
+        return;
+    if (stat(path, &status) != 0)
+        check_say(c, CHECK_WARN, "local",
+                  "%s: %s; mail of programs cannot wait there: systemd-tmpfiles --create, or root "
+                  "starts the server",
+                  path, strerror(errno));
+    else if (status.st_uid != user->uid)
+        check_say(c, CHECK_WARN, "local", "%s belongs to user %u: chown %u:%u %s", path,
+                  status.st_uid, user->uid, user->gid, path);
+    else if ((status.st_mode & 07777) != 03733)
+        check_say(
+            c, CHECK_WARN, "local",
+            "%s: everybody must be able to leave mail there, and nobody to read it or take it "
+            "away: chmod 3733 %s",
+            path, path);
+    else
+        check_say(c, CHECK_FINE, "local", "users of this machine: %s, %s", config->local_socket.at,
+                  path);
+}
+
 /* --- sandbox --- */
 
 /* The server that runs may be of before the last change of the configuration: it is asked. */
@@ -210,6 +239,8 @@ void check_machine(struct check *c)
     bool known = check_user(c, &user);
     if (known)
         check_folder(c, &user);
+    if (known)
+        check_spool(c, &user);
     check_listeners(c);
     if (known)
         check_tls(c, &user);

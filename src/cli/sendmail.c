@@ -225,9 +225,9 @@ static enum sendmail_exit run(struct sendmail_options *o, struct cli *cli)
     case SENDMAIL_SMTP:
         return sendmail_join(&place);
     case SENDMAIL_QUEUE:
-        return (enum sendmail_exit)sendmail_list(&place, cli);
+        return sendmail_list(&place, cli);
     case SENDMAIL_RETRY:
-        return (enum sendmail_exit)sendmail_retry(&place, cli);
+        return sendmail_retry(&place, cli);
     case SENDMAIL_SEND:
     case SENDMAIL_HELP:
     case SENDMAIL_ALIASES:

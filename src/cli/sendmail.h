@@ -63,6 +63,7 @@ bool sendmail_options_read(int argc, char **argv, bool mixed, struct sendmail_op
 /* Where the server is found, and by whom. */
 struct sendmail_place {
     char socket[128], spool[4096]; /* "": there is none */
+    char data[4096];
     uint64_t octets_max;
     bool own; /* nobody installed this server: it must be run by ourselves, or root */
     char login[64], full_name[POSTING_NAME_MAX + 1];
@@ -78,8 +79,9 @@ enum sendmail_exit sendmail_give(const struct sendmail_place *, const struct sen
 /* -bs: standard input and output are joined to the server. */
 enum sendmail_exit sendmail_join(const struct sendmail_place *);
 
-enum cli_exit sendmail_list(const struct sendmail_place *, struct cli *);
-enum cli_exit sendmail_retry(const struct sendmail_place *, struct cli *);
+/* For who may look into DATA. */
+enum sendmail_exit sendmail_list(const struct sendmail_place *, struct cli *);
+enum sendmail_exit sendmail_retry(const struct sendmail_place *, struct cli *);
 
 /* Whether the program was called by one of these names: sendmail, mailq, newaliases. */
 bool sendmail_is_name(const char *program);

@@ -75,6 +75,7 @@ bool sendmail_find_place(const char *file, struct sendmail_place *place, struct 
     const char *spool = config ? config->local_spool.at : "/var/spool/godwit";
     snprintf(place->socket, sizeof place->socket, "%s", socket);
     snprintf(place->spool, sizeof place->spool, "%s", spool);
+    snprintf(place->data, sizeof place->data, "%s", config ? config->data.at : "/var/lib/godwit");
     if (config) {
         place->octets_max = config->message_octets;
         place->own = config->file.len == 0;

@@ -8,9 +8,11 @@
 #include "run/dropbox.h"
 #include "run/process.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 struct listing {
     struct dropbox *box;
@@ -46,26 +48,38 @@ static bool list_spool(const struct sendmail_place *place, struct error *e)
     return ok;
 }
 
-enum cli_exit sendmail_list(const struct sendmail_place *place, struct cli *cli)
+static bool may_look(const struct sendmail_place *place)
+{
+    if (access(place->data, R_OK | X_OK) == 0 || errno != EACCES)
+        return true;
+    cli_say(CLI_NO, "the queue is for root and the server's user to see");
+    return false;
+}
+
+enum sendmail_exit sendmail_list(const struct sendmail_place *place, struct cli *cli)
 {
     struct error e;
+    if (!may_look(place))
+        return SENDMAIL_NOPERM;
     enum cli_exit code = cli_queue_list(cli);
     if (code == CLI_DONE && !list_spool(place, &e))
         code = cli_fail(&e);
-    return code;
+    return (enum sendmail_exit)code;
 }
 
-enum cli_exit sendmail_retry(const struct sendmail_place *place, struct cli *cli)
+enum sendmail_exit sendmail_retry(const struct sendmail_place *place, struct cli *cli)
 {
     struct error e;
     char all[] = "all";
     char *words[] = { all };
+    if (!may_look(place))
+        return SENDMAIL_NOPERM;
     if (place->spool[0] && !dropbox_poke(place->spool, &e) && e.kind != ERROR_REFUSED)
-        return cli_fail(&e);
+        return (enum sendmail_exit)cli_fail(&e);
     cli->words = words;
     cli->word_count = 1;
     enum cli_exit code = cli_queue_retry(cli);
     cli->words = NULL;
     cli->word_count = 0;
-    return code == CLI_NO ? CLI_DONE : code; /* nothing waits */
+    return code == CLI_NO ? SENDMAIL_DONE : (enum sendmail_exit)code; /* nothing waits */
 }

@@ -98,6 +98,18 @@ static void tell_resolved(const struct question *q, const struct resolved *resol
         tell(q, verdict_of(resolved->verdict));
 }
 
+static bool ask_people(struct server_loop *, const struct address *, const struct question *);
+
+/* What root's programs sent is for whoever looks after the machine, as at RCPT. */
+static bool ask_for_root(const struct lookup *l, const struct question *q)
+{
+    struct address postmaster;
+    return l->resolved.verdict == RESOLVE_UNKNOWN &&
+           text_equal(address_local(&l->address), T("root")) &&
+           resolve_postmaster(address_domain(&l->address), &postmaster) &&
+           ask_people(l->holds, &postmaster, q);
+}
+
 static void lookup_answered(struct lookup *l)
 {
     struct question *q = l->owner;
@@ -105,7 +117,8 @@ static void lookup_answered(struct lookup *l)
     address_cache_keep(home->cache, l);
     if (l->resolved.verdict == RESOLVE_TROUBLE)
         server_note(home->server, LOG_WARNING, "directory", l->resolved.error.words);
-    tell_resolved(q, &l->resolved);
+    if (!ask_for_root(l, q))
+        tell_resolved(q, &l->resolved);
     lookup_free(&l);
     free(q);
     server_loop_release(home);

@@ -224,6 +224,14 @@ void resolve_machine(const struct config *c, struct address *a)
         put_first_domain(c, a);
 }
 
+bool resolve_postmaster(struct text domain, struct address *out)
+{
+    char words[ADDRESS_TEXT_MAX];
+    int len = snprintf(words, sizeof words, "postmaster@%.*s",
+                       TEXT_ARGS(text_first(domain, ADDRESS_DOMAIN_MAX)));
+    return address_parse((struct text){ words, (size_t)len }, 0, out) == ADDRESS_OK;
+}
+
 struct resolved resolve_recipient(struct directory *directory, const struct config *config,
                                   const struct address *address, struct arena *arena)
 {

@@ -54,6 +54,9 @@ struct expansion resolve_expand(struct directory *, const struct config *, const
  * where an address is at `hostname`, which is the machine's name and mostly no mail domain. */
 void resolve_machine(const struct config *, struct address *);
 
+/* "postmaster@" and the domain, who is there wherever mail is received. */
+bool resolve_postmaster(struct text domain, struct address *out);
+
 /* Puts the first configured domain where a recipient names this host in another way: <Postmaster>
  * alone (RFC 5321 4.5.1), and an address literal that is a listener's address or `here`, the
  * address that the peer called (RFC 1123 5.2.17).  So our own literals are never a way to relay.

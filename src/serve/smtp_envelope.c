@@ -254,13 +254,9 @@ static void begin_screen(struct smtp_conn *s)
 static bool ask_postmaster(struct smtp_conn *s, const struct lookup *l)
 {
     struct address postmaster;
-    char words[ADDRESS_TEXT_MAX];
     if (!s->account || l->resolved.verdict != RESOLVE_UNKNOWN ||
-        !text_equal(address_local(&l->address), T("root")))
-        return false;
-    int len =
-        snprintf(words, sizeof words, "postmaster@%.*s", TEXT_ARGS(address_domain(&l->address)));
-    if (address_parse((struct text){ words, (size_t)len }, 0, &postmaster) != ADDRESS_OK)
+        !text_equal(address_local(&l->address), T("root")) ||
+        !resolve_postmaster(address_domain(&l->address), &postmaster))
         return false;
     ask_people(s, LOOKUP_ADDRESS, &postmaster, l->request, recipient_found);
     return true;

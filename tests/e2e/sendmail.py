@@ -72,6 +72,11 @@ class Machine(Server):
         check("anitizer" not in said and "godwit: bug" not in said, said)
         return said
 
+    def check(self):
+        """What godwit check says, however it ends."""
+        return subprocess.run([self.program, "check", "-c", self.config], capture_output=True,
+                              timeout=TIMEOUT, check=False, text=True).stdout
+
     @contextlib.contextmanager
     def down(self):
         """Nobody serves meanwhile."""
@@ -526,6 +531,38 @@ def in_a_folder_of_ones_own():
 
 
 @case
+def a_server_without_rights_serves_all():
+    """As installed: root starts it, it becomes another user, and a third one sends."""
+    uid, daemon = nobody(), pwd.getpwnam("daemon")
+    with Machine() as server:
+        server.end()
+        with open(server.config, encoding="utf-8") as file:
+            text = file.read().replace('user = "root"', 'user = "nobody"')
+        with open(server.config, "w", encoding="utf-8") as file:
+            file.write(text)
+        shutil.rmtree(os.path.join(server.folder, "data"))
+        for name in ("run", "spool"):
+            os.chown(os.path.join(server.folder, name), uid, pwd.getpwuid(uid).pw_gid)
+        os.chmod(server.spool, 0o3733)
+        server.add_user("bob@example.test")
+        server.sendmail("bob@example.test", text="Subject: 1\n\nx\n", user=daemon.pw_uid)
+        server.start()
+        until(lambda: not server.postings(), "an empty spool")
+        server.sendmail("bob@example.test", text="Subject: 2\n\nx\n", user=daemon.pw_uid)
+        server.sendmail("-f", "who@example.test", "bob@example.test", user=daemon.pw_uid, code=77)
+        server.sendmail("-f", "who@example.test", "bob@example.test", user=uid)
+        messages = server.messages("bob@example.test")
+        equal(len(messages), 3, "messages of bob")
+        for message in messages[:2]:
+            check(f"Received: from daemon (uid {daemon.pw_uid})" in header(message),
+                  header(message))
+        check("Landlock" not in server.log() or "half a sandbox" not in server.log(), "half walls")
+        for words in (("-bp",), ("-q",)):
+            server.sendmail(*words, user=daemon.pw_uid, code=77)
+        check("ok local: " in server.check(), "check does not like the spool")
+
+
+@case
 def a_socket_that_is_served_is_not_taken():
     with Machine(users=("bob@example.test",)) as first, Machine() as second:
         with open(second.config, encoding="utf-8") as file:
@@ -538,6 +575,29 @@ def a_socket_that_is_served_is_not_taken():
         equal(done.returncode, 1, "exit code")
         check(b"another server does" in done.stderr, done.stderr)
         first.sendmail("bob@example.test")
+
+
+@case
+def check_looks_at_the_spool():
+    with Machine() as server:
+        for mode, wanted in ((0o3733, "ok local: "), (0o1777, "warn local: "),
+                             (0o3703, "warn local: ")):
+            os.chmod(server.spool, mode)
+            check(wanted in server.check(), f"no {wanted}of {mode:o}")
+
+
+@case
+def what_is_for_root_comes_back_to_the_postmaster():
+    """A report about mail that root's programs sent elsewhere."""
+    if ME != "root":
+        raise Skip("not root")
+    with Machine(users=("postmaster@example.test",), dns="resolvers = \"127.0.0.1:9\"",
+                 relay='route "elsewhere.test" { host = "127.0.0.1:1" }') as server:
+        server.sendmail("-N", "success,failure,delay", "-R", "hdrs", "root",
+                        text="Subject: to root\n\nx\n")
+        until(lambda: len(server.messages("postmaster@example.test")) == 2, "mail and report")
+        check(any(b"Action: delivered" in m for m in server.messages("postmaster@example.test")),
+              "no report")
 
 
 # --- Programs that use it ---
