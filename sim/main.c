@@ -59,6 +59,20 @@ static bool run_apart(const struct run_options *o, struct run_result *result)
     return true;
 }
 
+static void print_again(const struct options *o)
+{
+    printf("again: godwit-sim --seed %llu --letters %llu --hours %llu --nodes %u%s",
+           (unsigned long long)o->run.seed, (unsigned long long)o->run.letters,
+           (unsigned long long)o->run.hours, o->run.nodes, o->run.swarm ? " --swarm" : "");
+    const char *before = " --without ";
+    for (enum fault f = 0; f < FAULTS; f++)
+        if (o->run.without >> f & 1) {
+            printf("%s%s", before, fault_word(f));
+            before = ",";
+        }
+    printf(" --show\n");
+}
+
 /* The same world again, its last steps in words. */
 static void show_failure(const struct options *o, struct run_result *result)
 {
@@ -76,8 +90,7 @@ static void show_failure(const struct options *o, struct run_result *result)
     if (result->steps != step || strcmp(result->why, why) != 0)
         printf("AND it does not replay: now it ends at step %llu: %s\n",
                (unsigned long long)result->steps, result->why);
-    printf("again: godwit-sim --seed %llu --show%s\n", (unsigned long long)o->run.seed,
-           o->run.letters == RUN_LETTERS ? "" : " with the same options");
+    print_again(o);
 }
 
 static void add_up(struct run_result *sum, const struct run_result *r)
@@ -174,10 +187,26 @@ static int run_all(struct options *o, struct run_result *result)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: godwit-sim [--seed N] [--seeds COUNT | --forever] [--seconds N]\n"
-                    "                  [--letters N] [--hours N] [--nodes N] [--show] [--quiet]\n"
-                    "                  [--fresh] [--twice] [--brief]\n");
+    fprintf(stderr,
+            "usage: godwit-sim [--seed N] [--seeds COUNT | --forever] [--seconds N]\n"
+            "                  [--letters N] [--hours N] [--nodes N] [--show] [--quiet]\n"
+            "                  [--swarm] [--without FAULT,...] [--fresh] [--twice] [--brief]\n");
     return EXIT_USAGE;
+}
+
+/* "cut,stall" */
+static bool read_faults(const char *words, uint32_t *out)
+{
+    struct text rest = text_of(words), word;
+    enum fault fault;
+    bool more = true;
+    while (more) {
+        more = text_cut(&rest, ',', &word);
+        if (!fault_of_word(word, &fault))
+            return false;
+        *out |= 1u << fault;
+    }
+    return true;
 }
 
 static bool number_of(const char *words, uint64_t *out)
@@ -200,6 +229,8 @@ static bool read_options(int argc, char **argv, struct options *o)
         { "twice", no_argument, NULL, '2' },
         { "fresh", no_argument, NULL, 'r' },
         { "brief", no_argument, NULL, 'b' },
+        { "swarm", no_argument, NULL, 'm' },
+        { "without", required_argument, NULL, 'w' },
         { 0 },
     };
     bool ok = true;
@@ -233,6 +264,12 @@ static bool read_options(int argc, char **argv, struct options *o)
             break;
         case 'q':
             o->quiet = true;
+            break;
+        case 'm':
+            o->run.swarm = true;
+            break;
+        case 'w':
+            ok = read_faults(optarg, &o->run.without);
             break;
         case 'b':
             o->brief = true;

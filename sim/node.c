@@ -27,7 +27,9 @@ enum {
     CONFIG_MAX = 4096,
     DOWN_US_MAX = 3 * 1000 * 1000,
     DUMP_MAX = 256 << 20,
-    FIRST_FAILURES_MAX = 200,
+    MORE_OCTETS = 4 << 20,
+    FULL_US_MAX = 60 * 1000 * 1000,
+    SKEW_MS_MAX = 30 * 60 * 1000,
 };
 
 static const uint64_t disk_octets = (uint64_t)4 << 30;
@@ -83,7 +85,9 @@ static bool read_config(const struct node *n, struct config **out, struct error 
 {
     char words[CONFIG_MAX];
     unsigned number = n->host->number;
-    bool shown = n->host->world->show_from != UINT64_MAX;
+    /* What is logged needs memory: when that may be short, as much whether somebody looks or not.
+     */
+    bool shown = n->host->world->show_from != UINT64_MAX || n->host->world->weather.memory;
     int len = snprintf(words, sizeof words,
                        "hostname = \"%s\"\n"
                        "data = \"%s\"\n"
@@ -134,8 +138,10 @@ static void start_later(struct node *n)
 static void could_not_start(struct node *n, const struct error *e)
 {
     const struct weather *w = &n->host->world->weather;
-    bool faults = n->host->dead || ((w->write_error || w->sync_error || w->read_error) &&
-                                    !n->host->world->calm && e->kind == ERROR_TEMPORARY);
+    bool faults =
+        n->host->dead ||
+        ((w->write_error || w->sync_error || w->read_error || w->full_every_us || w->memory) &&
+         !n->host->world->calm && e->kind == ERROR_TEMPORARY);
     trace_words("%s does not start: %s", n->host->name, e->words);
     world_expect(CHECK_STARTS, faults, "%s does not start: %s", n->host->name, e->words);
 }
@@ -224,6 +230,31 @@ static void bury(struct node *n)
     h->dead = false;
     if (!n->stays_down)
         start_later(n);
+}
+
+/* Somebody else fills the disk, and makes room again. */
+static void fill(struct event *event)
+{
+    struct node *n = OWNER_OF(event, struct node, fill);
+    const struct world *w = n->host->world;
+    uint64_t used = disk_octets - medium_free_octets(n->host->disk);
+    n->is_full = !n->is_full && !w->calm;
+    medium_set_capacity(n->host->disk, n->is_full ? used + chance_below(MORE_OCTETS) : disk_octets);
+    trace_words("%s: the disk %s", n->host->name, n->is_full ? "is full" : "has room");
+    if (!w->calm || n->is_full)
+        event_in(event, n->is_full ? chance_below(FULL_US_MAX)
+                                   : chance_below(2 * w->weather.full_every_us));
+}
+
+static void jump(struct event *event)
+{
+    struct node *n = OWNER_OF(event, struct node, jump);
+    const struct world *w = n->host->world;
+    if (w->calm)
+        return;
+    fault_count(FAULT_CLOCK);
+    n->host->wall_skew_ms = (int64_t)chance_below(2 * SKEW_MS_MAX) - SKEW_MS_MAX;
+    event_in(event, chance_below(2 * w->weather.jump_every_us));
 }
 
 static void crash(struct event *event)
@@ -324,7 +355,19 @@ void node_open(struct node *n, struct world *w, struct ledger *ledger, unsigned 
     n->segment_octets = (uint64_t)(64 * 1024) << chance_below(6);
     n->start = (struct event){ .fire = start, .host = h };
     n->crash = (struct event){ .fire = crash, .host = h };
+    n->fill = (struct event){ .fire = fill, .host = &w->hosts[0] };
+    n->jump = (struct event){ .fire = jump, .host = &w->hosts[0] };
+    if (w->weather.full_every_us)
+        event_in(&n->fill, chance_below(2 * w->weather.full_every_us));
+    if (w->weather.jump_every_us)
+        event_in(&n->jump, chance_below(2 * w->weather.jump_every_us));
     event_in(&n->start, 1);
+}
+
+void node_calm(struct node *n)
+{
+    event_cancel(&n->fill);
+    medium_set_capacity(n->host->disk, disk_octets);
 }
 
 void node_stop(struct node *n)
@@ -342,6 +385,8 @@ void node_close(struct node *n)
 {
     event_cancel(&n->start);
     event_cancel(&n->crash);
+    event_cancel(&n->fill);
+    event_cancel(&n->jump);
     if (n->server)
         take_apart(n);
 }

@@ -15,13 +15,16 @@ struct node {
     bool has_people;
     bool begun;      /* it serves */
     bool stays_down; /* it was asked to stop */
-    struct event start, crash;
+    struct event start, crash, fill, jump;
+    bool is_full;
     uint64_t starts, crashes, units;
     uint64_t segment_octets;
 };
 
 /* A host with an empty disk; the server starts by itself, and again after every end. */
 void node_open(struct node *, struct world *, struct ledger *, unsigned users);
+/* The storm is over: its disk has room. */
+void node_calm(struct node *);
 /* Stops the server in the ordinary way. */
 void node_stop(struct node *);
 void node_close(struct node *);

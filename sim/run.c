@@ -20,6 +20,7 @@ enum {
     LOOK_US = 500 * 1000,
     PARTING_US = 60 * 1000 * 1000,
     USERS_MAX = 6,
+    SWARM_NODES_MAX = 5,
     CALM_US_MAX = 4 * 3600 * 1000
 };
 
@@ -60,7 +61,44 @@ static uint32_t likelihood(uint32_t seldom, uint32_t often)
     }
 }
 
-static void draw_weather(struct weather *w, uint64_t storm_us)
+static bool is_without(uint32_t without, enum fault fault)
+{
+    return without >> fault & 1;
+}
+
+static void remove_kinds(struct weather *w, uint32_t without)
+{
+    const struct {
+        enum fault fault;
+        uint32_t *likelihood;
+    } kinds[] = {
+        { FAULT_CUT, &w->cut },
+        { FAULT_STALL, &w->stall },
+        { FAULT_SHORT_WRITE, &w->short_write },
+        { FAULT_CRUMBS, &w->crumbs },
+        { FAULT_RUDE, &w->rude },
+        { FAULT_IN_DISK_CALL, &w->disk_crash },
+        { FAULT_LOST_PAGE, &w->lost },
+        { FAULT_TORN_PAGE, &w->torn },
+        { FAULT_WRITE_ERROR, &w->write_error },
+        { FAULT_SYNC_ERROR, &w->sync_error },
+        { FAULT_READ_ERROR, &w->read_error },
+        { FAULT_COLD_READ, &w->cold_read },
+        { FAULT_MEMORY, &w->memory },
+        { FAULT_DNS, &w->dns },
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (is_without(without, kinds[i].fault))
+            *kinds[i].likelihood = 0;
+    if (is_without(without, FAULT_KILL))
+        w->crash_every_us = 0;
+    if (is_without(without, FAULT_NO_SPACE))
+        w->full_every_us = 0;
+    if (is_without(without, FAULT_CLOCK))
+        w->jump_every_us = 0;
+}
+
+static void draw_weather(struct weather *w, uint64_t storm_us, uint32_t without)
 {
     *w = (struct weather){
         .cut = likelihood(5000, 100000),
@@ -78,7 +116,11 @@ static void draw_weather(struct weather *w, uint64_t storm_us)
         .dns = likelihood(1000, 50000),
         .crash_every_us = chance_below(4) ? storm_us / chance_from(2, 30) : 0,
         .latency_us = likelihood(2000, 100000),
+        .memory = chance_below(4) ? 0 : likelihood(5, 100),
+        .full_every_us = chance_below(4) ? 0 : storm_us / chance_from(2, 10),
+        .jump_every_us = chance_below(4) ? 0 : storm_us / chance_from(2, 10),
     };
+    remove_kinds(w, without);
 }
 
 /* --- Phases --- */
@@ -115,6 +157,8 @@ static void begin_calm(struct run *r)
 {
     trace_words("the storm is over");
     r->world.calm = true;
+    for (unsigned i = 0; i < r->node_count; i++)
+        node_calm(&r->nodes[i]);
     r->calm_since_us = r->world.now_us;
     r->phase = CALM;
 }
@@ -178,20 +222,26 @@ static void look(struct event *e)
 
 static void open_world(struct run *r, const struct run_options *o)
 {
-    uint64_t storm_us = o->hours * 3600 * 1000000;
+    uint64_t storm_us = o->hours * 3600 * 1000000, letters = o->letters;
+    unsigned nodes = o->nodes;
     world_init(&r->world, o->seed);
     world_enter(&r->world);
     r->world.show_from = o->show_from;
     sqlite3_randomness(0, NULL);
-    draw_weather(&r->world.weather, storm_us);
+    draw_weather(&r->world.weather, storm_us, o->without);
+    if (o->swarm) {
+        nodes = (unsigned)chance_from(1, SWARM_NODES_MAX);
+        letters = letters / 8 + chance_below(2 * letters);
+        storm_us = storm_us / 60 + chance_below(4 * storm_us);
+    }
     r->ledger = ledger_new();
     r->world.ledger = r->ledger;
-    r->node_count = o->nodes;
-    for (unsigned i = 0; i < o->nodes; i++)
+    r->node_count = nodes;
+    for (unsigned i = 0; i < nodes; i++)
         node_open(&r->nodes[i], &r->world, r->ledger, (unsigned)chance_from(1, USERS_MAX));
-    r->town.letters_left = o->letters;
+    r->town.letters_left = letters;
     r->storm_ends_us = r->world.now_us + 4 * storm_us;
-    r->town.pause_us = storm_us / (o->letters / 8 + 1);
+    r->town.pause_us = storm_us / (letters / 8 + 1);
     town_open(&r->town, &r->world, r->ledger);
     r->look = (struct event){ .fire = look, .host = &r->world.hosts[0] };
     event_in(&r->look, LOOK_US);

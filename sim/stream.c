@@ -33,6 +33,13 @@ static void free_it(struct event *e)
     free(OWNER_OF(e, struct stream, arrive));
 }
 
+/* What it still has to say can go, or never will. */
+static void call_drain(struct stream *s)
+{
+    if (s && s->rest.len && s->state != STREAM_GONE && !event_is_set(&s->drain))
+        event_in(&s->drain, LATENCY_US);
+}
+
 /* Its memory goes with an event: whoever closes a stream may be in one of its callbacks. */
 static void let_go(struct stream *s)
 {
@@ -42,6 +49,7 @@ static void let_go(struct stream *s)
         s->other->other = NULL;
         s->other->in_ends = true;
         stream_stir(s->other);
+        call_drain(s->other);
     }
     s->other = NULL;
     event_cancel(&s->drain);
@@ -83,13 +91,6 @@ static void tell_end(struct stream *s)
     s->events->end(s->owner, s->trouble ? &trouble : NULL);
 }
 
-/* There is room again for what the other end still has. */
-static void call_drain(struct stream *s)
-{
-    if (s->other && s->other->rest.len && !event_is_set(&s->other->drain))
-        event_in(&s->other->drain, LATENCY_US);
-}
-
 static void hand_over(struct stream *s)
 {
     size_t len = s->in.len < LOOP_SLAB_OCTETS ? s->in.len : LOOP_SLAB_OCTETS;
@@ -99,7 +100,7 @@ static void hand_over(struct stream *s)
     memcpy(octets, s->in.at, len);
     buffer_take(&s->in, len);
     trace_hash(octets, len);
-    call_drain(s);
+    call_drain(s->other);
     stream_stir(s); /* the next piece; the owner may pause it in his call */
     if (s->state == STREAM_OPEN)
         s->events->input(s->owner, (struct bytes){ octets, len });
@@ -142,6 +143,15 @@ void stream_resume(struct stream *s)
 
 /* --- Writing --- */
 
+/* A kernel has memory when we have none. */
+static bool append(struct buffer *to, const uint8_t *octets, size_t len)
+{
+    world_now()->own_work++;
+    bool ok = buffer_append(to, octets, len);
+    world_now()->own_work--;
+    return ok;
+}
+
 /* Gives the other end what fits. */
 static size_t give(struct stream *s, struct bytes data)
 {
@@ -153,7 +163,7 @@ static size_t give(struct stream *s, struct bytes data)
     if (to->state == STREAM_FINISHING)
         len = data.len;
     else
-        CHECK(buffer_append(&to->in, data.at, len));
+        CHECK(append(&to->in, data.at, len));
     stream_stir(to);
     return len;
 }
@@ -180,8 +190,7 @@ enum stream_sent stream_write(struct stream *s, struct bytes data)
     size_t sent = give(s, (struct bytes){ data.at, part });
     if (sent == data.len)
         return STREAM_SENT;
-    if (!buffer_append(&s->rest, data.at + sent, data.len - sent))
-        return STREAM_BROKEN;
+    CHECK(append(&s->rest, data.at + sent, data.len - sent));
     s->owes_drained = true;
     if (!event_is_set(&s->drain))
         event_in(&s->drain, LATENCY_US + chance_below(1000));
@@ -238,8 +247,7 @@ void stream_close(struct stream **stream_ref)
         else
             other->in_ends = true;
         stream_stir(other);
-        if (other->rest.len && !event_is_set(&other->drain))
-            event_in(&other->drain, LATENCY_US);
+        call_drain(other);
     }
     s->other = NULL;
     let_go(s);
@@ -310,11 +318,13 @@ void stream_cut(struct stream *s, int number)
     trace_words("a connection is cut");
     s->trouble = number;
     stream_stir(s);
+    call_drain(s);
     if (!other)
         return;
     other->trouble = number;
     s->other = other->other = NULL;
     stream_stir(other);
+    call_drain(other);
 }
 
 void stream_orphan(struct stream *s, bool silently)
@@ -331,6 +341,7 @@ void stream_orphan(struct stream *s, bool silently)
     else
         other->in_ends = true;
     stream_stir(other);
+    call_drain(other);
 }
 
 /* --- Beginnings --- */

@@ -101,9 +101,34 @@ const char *fault_name(enum fault fault)
         [FAULT_READ_ERROR] = "failed reads",
         [FAULT_NO_SPACE] = "full disks",
         [FAULT_COLD_READ] = "cold reads",
+        [FAULT_MEMORY] = "times no memory",
+        [FAULT_CLOCK] = "jumps of the wall clock",
         [FAULT_DNS] = "questions to DNS unanswered",
     };
     return names[fault];
+}
+
+const char *fault_word(enum fault fault)
+{
+    static const char *const words[FAULTS] = {
+        [FAULT_CUT] = "cut",           [FAULT_STALL] = "stall",     [FAULT_SHORT_WRITE] = "part",
+        [FAULT_CRUMBS] = "crumbs",     [FAULT_RUDE] = "rude",       [FAULT_KILL] = "crash",
+        [FAULT_IN_DISK_CALL] = "call", [FAULT_LOST_PAGE] = "lost",  [FAULT_TORN_PAGE] = "torn",
+        [FAULT_WRITE_ERROR] = "write", [FAULT_SYNC_ERROR] = "sync", [FAULT_READ_ERROR] = "read",
+        [FAULT_NO_SPACE] = "full",     [FAULT_COLD_READ] = "cold",  [FAULT_MEMORY] = "memory",
+        [FAULT_CLOCK] = "clock",       [FAULT_DNS] = "dns",
+    };
+    return words[fault];
+}
+
+bool fault_of_word(struct text word, enum fault *out)
+{
+    for (enum fault f = 0; f < FAULTS; f++)
+        if (fault_word(f) && text_equal(text_of(fault_word(f)), word)) {
+            *out = f;
+            return true;
+        }
+    return false;
 }
 
 /* --- The trace --- */
@@ -217,7 +242,9 @@ uint64_t world_time_us(void)
 void event_at(struct event *e, uint64_t at_us)
 {
     CHECK(e->host && e->fire);
+    this_world->own_work++;
     CHECK(heap_set(&e->host->events, &e->node, at_us));
+    this_world->own_work--;
 }
 
 void event_in(struct event *e, uint64_t us)

@@ -95,10 +95,15 @@ enum fault {
     FAULT_READ_ERROR,
     FAULT_NO_SPACE,
     FAULT_COLD_READ, /* what is read is not in memory */
+    FAULT_MEMORY,    /* no memory is given */
+    FAULT_CLOCK,     /* the wall clock jumps */
     FAULT_DNS,       /* no answer */
     FAULTS,
 };
 const char *fault_name(enum fault);
+/* The word for it on a command line; false: there is none. */
+bool fault_of_word(struct text word, enum fault *out);
+const char *fault_word(enum fault);
 
 /* --- What is checked: each is counted, so that one sees which never had a chance to fail --- */
 
@@ -131,9 +136,9 @@ void world_expect(enum check, bool holds, const char *format, ...)
 struct weather {
     uint32_t cut, stall, short_write, crumbs, rude;
     uint32_t disk_crash, write_error, sync_error, read_error, cold_read, torn, lost;
-    uint32_t dns;
-    uint64_t crash_every_us; /* on average; 0: never */
-    uint64_t latency_us;     /* at most, of a quiet connection */
+    uint32_t dns, memory;
+    uint64_t crash_every_us, full_every_us, jump_every_us; /* on average; 0: never */
+    uint64_t latency_us;                                   /* at most, of a quiet connection */
 };
 
 /* --- The world --- */
@@ -157,6 +162,7 @@ struct world {
     bool calm;    /* nothing goes wrong any more */
     bool drained; /* and no mail is on its way */
     struct ledger *ledger;
+    unsigned own_work; /* the world itself needs memory: it gets it */
     bool ends, failed;
     char why[ERROR_WORDS_MAX];
     uint64_t faults[FAULTS], checks[CHECKS];
