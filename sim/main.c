@@ -2,27 +2,25 @@
  *
  * Every world has a process of its own: one that aborts, or never ends, is a find like any other.
  */
-#include "sim/run.h"
+#include "sim/apart.h"
+#include "sim/shrink.h"
 
 #include "base/text.h"
 
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
-enum { WORLD_SECONDS_MAX = 120, STEPS_SHOWN = 400, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+enum { STEPS_SHOWN = 400, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 struct options {
     struct run_options run;
     uint64_t seeds;   /* 0: until stopped */
     uint64_t seconds; /* 0: no end */
-    bool quiet, show, twice, brief;
+    bool quiet, show, twice, brief, shrink;
 };
 
 static double seconds_now(void)
@@ -30,47 +28,6 @@ static double seconds_now(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-/* In a process of its own, which tells what it does on the shared page. */
-static bool run_apart(const struct run_options *o, struct run_result *result)
-{
-    memset(result, 0, sizeof *result);
-    fflush(stdout);
-    pid_t child = fork();
-    if (child == 0) {
-        alarm(WORLD_SECONDS_MAX);
-        run_world(o, result);
-        fflush(stdout);
-        _exit(0);
-    }
-    int status = -1;
-    if (child < 0 || waitpid(child, &status, 0) != child)
-        return false;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && result->over)
-        return true;
-    result->failed = true;
-    int number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-    snprintf(result->why, sizeof result->why, "%s",
-             number == SIGALRM   ? "it does not end"
-             : number == SIGABRT ? "aborted: a CHECK, or a sanitizer"
-             : number            ? strsignal(number)
-                                 : "it ended early");
-    return true;
-}
-
-static void print_again(const struct options *o)
-{
-    printf("again: godwit-sim --seed %llu --letters %llu --hours %llu --nodes %u%s",
-           (unsigned long long)o->run.seed, (unsigned long long)o->run.letters,
-           (unsigned long long)o->run.hours, o->run.nodes, o->run.swarm ? " --swarm" : "");
-    const char *before = " --without ";
-    for (enum fault f = 0; f < FAULTS; f++)
-        if (o->run.without >> f & 1) {
-            printf("%s%s", before, fault_word(f));
-            before = ",";
-        }
-    printf(" --show\n");
 }
 
 /* The same world again, its last steps in words. */
@@ -90,7 +47,7 @@ static void show_failure(const struct options *o, struct run_result *result)
     if (result->steps != step || strcmp(result->why, why) != 0)
         printf("AND it does not replay: now it ends at step %llu: %s\n",
                (unsigned long long)result->steps, result->why);
-    print_again(o);
+    apart_print_again(&o->run);
 }
 
 static void add_up(struct run_result *sum, const struct run_result *r)
@@ -169,6 +126,8 @@ static int run_all(struct options *o, struct run_result *result)
             replays(o, result);
         if (result->failed) {
             show_failure(o, result);
+            if (o->shrink)
+                shrink(&o->run, result);
             printf("FAIL worlds: seed %llu\n", (unsigned long long)o->run.seed);
             return EXIT_FAILED;
         }
@@ -187,10 +146,10 @@ static int run_all(struct options *o, struct run_result *result)
 
 static int usage(void)
 {
-    fprintf(stderr,
-            "usage: godwit-sim [--seed N] [--seeds COUNT | --forever] [--seconds N]\n"
-            "                  [--letters N] [--hours N] [--nodes N] [--show] [--quiet]\n"
-            "                  [--swarm] [--without FAULT,...] [--fresh] [--twice] [--brief]\n");
+    fprintf(stderr, "usage: godwit-sim [--seed N] [--seeds COUNT | --forever] [--seconds N]\n"
+                    "                  [--letters N] [--hours N] [--nodes N] [--show] [--quiet]\n"
+                    "                  [--swarm] [--without FAULT,...] [--fresh] [--twice] "
+                    "[--brief] [--shrink]\n");
     return EXIT_USAGE;
 }
 
@@ -217,21 +176,14 @@ static bool number_of(const char *words, uint64_t *out)
 static bool read_options(int argc, char **argv, struct options *o)
 {
     static const struct option known[] = {
-        { "seed", required_argument, NULL, 's' },
-        { "seeds", required_argument, NULL, 'n' },
-        { "forever", no_argument, NULL, 'f' },
-        { "seconds", required_argument, NULL, 't' },
-        { "letters", required_argument, NULL, 'l' },
-        { "hours", required_argument, NULL, 'h' },
-        { "nodes", required_argument, NULL, 'k' },
-        { "show", no_argument, NULL, 'v' },
-        { "quiet", no_argument, NULL, 'q' },
-        { "twice", no_argument, NULL, '2' },
-        { "fresh", no_argument, NULL, 'r' },
-        { "brief", no_argument, NULL, 'b' },
-        { "swarm", no_argument, NULL, 'm' },
-        { "without", required_argument, NULL, 'w' },
-        { 0 },
+        { "seed", required_argument, NULL, 's' },    { "seeds", required_argument, NULL, 'n' },
+        { "forever", no_argument, NULL, 'f' },       { "seconds", required_argument, NULL, 't' },
+        { "letters", required_argument, NULL, 'l' }, { "hours", required_argument, NULL, 'h' },
+        { "nodes", required_argument, NULL, 'k' },   { "show", no_argument, NULL, 'v' },
+        { "quiet", no_argument, NULL, 'q' },         { "twice", no_argument, NULL, '2' },
+        { "fresh", no_argument, NULL, 'r' },         { "brief", no_argument, NULL, 'b' },
+        { "shrink", no_argument, NULL, 'k' + 256 },  { "swarm", no_argument, NULL, 'm' },
+        { "without", required_argument, NULL, 'w' }, { 0 },
     };
     bool ok = true;
     uint64_t nodes = 1;
@@ -264,6 +216,9 @@ static bool read_options(int argc, char **argv, struct options *o)
             break;
         case 'q':
             o->quiet = true;
+            break;
+        case 'k' + 256:
+            o->shrink = true;
             break;
         case 'm':
             o->run.swarm = true;
