@@ -321,24 +321,38 @@ void node_examine(struct node *n, bool all)
     w->current = before;
 }
 
+struct row_count {
+    uint64_t count;
+    bool tell;
+};
+
 static bool count_row(void *owner, const struct queue_item *item)
 {
-    (void)item;
-    ++*(uint64_t *)owner;
+    struct row_count *c = owner;
+    char id[MESSAGE_ID_TEXT + 1];
+    c->count++;
+    if (c->tell)
+        trace_show("waits: %.*s to %.*s, due in %lld ms, %u attempts: %.*s",
+                   TEXT_ARGS(message_id_print(item->row.message, id)), TEXT_ARGS(item->row.address),
+                   (long long)(item->row.due_ms - clock_wall_ms()), item->row.attempts,
+                   TEXT_ARGS(item->row.last));
     return true;
 }
 
-uint64_t node_waiting(struct node *n)
+uint64_t node_waiting(struct node *n, bool tell)
 {
     struct world *w = n->host->world;
     bool was_calm = w->calm;
-    uint64_t count = 0;
+    struct host *before = w->current;
+    struct row_count rows = { 0, tell };
     struct error e;
+    w->current = n->host;
     w->calm = true;
-    if (!store_each_queued(n->host->data, count_row, &count, &e))
+    if (!store_each_queued(n->host->data, count_row, &rows, &e))
         world_fail("%s: its queue cannot be read: %s", n->host->name, e.words);
     w->calm = was_calm;
-    return count;
+    w->current = before;
+    return rows.count;
 }
 
 /* --- Its life --- */

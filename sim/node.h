@@ -30,7 +30,7 @@ void node_stop(struct node *);
 void node_close(struct node *);
 /* Compares the live index with one that is made from the journal, and verifies everything. */
 void node_examine(struct node *, bool all);
-/* Recipients that wait in its queue. */
-uint64_t node_waiting(struct node *);
+/* Recipients that wait in its queue; shows each of them if so wished. */
+uint64_t node_waiting(struct node *, bool tell);
 
 #endif

@@ -136,9 +136,9 @@ static bool all_up(const struct run *r)
 static bool is_drained(struct run *r)
 {
     uint64_t waiting = 0;
-    for (unsigned i = 0; i < r->node_count; i++)
-        waiting += node_waiting(&r->nodes[i]);
     bool in_time = r->world.now_us - r->calm_since_us < drain_us_max;
+    for (unsigned i = 0; i < r->node_count; i++)
+        waiting += node_waiting(&r->nodes[i], !in_time);
     if (waiting == 0 || !in_time)
         world_expect(CHECK_DRAINED, waiting == 0, "%llu recipients still wait long after the storm",
                      (unsigned long long)waiting);

@@ -62,10 +62,16 @@ static void let_go(struct stream *s)
     event_in(&s->arrive, 0);
 }
 
+/* Handshakes go on while the owner does not read, and so does trouble that he has met. */
+static bool is_deaf(const struct stream *s)
+{
+    return s->paused && !s->broken && s->tls.phase != TLS_SHAKES;
+}
+
 void stream_stir(struct stream *s)
 {
     uint64_t us = s->latency_us ? LATENCY_US + chance_below(s->latency_us) : LATENCY_US;
-    if (s->state == STREAM_GONE || (s->paused && !s->broken) || event_is_set(&s->arrive) ||
+    if (s->state == STREAM_GONE || is_deaf(s) || event_is_set(&s->arrive) ||
         (s->tls.phase == TLS_SHAKES && !s->trouble && !s->in_ends))
         return;
     if (s->in.len == 0 && !s->in_ends && !s->trouble)
@@ -87,7 +93,10 @@ static void tell_end(struct stream *s)
         return;
     }
     s->state = STREAM_ENDED;
-    stream_tls_forget(s);
+    if (s->tls.phase == TLS_SHAKES) {
+        stream_tls_ended(s);
+        return;
+    }
     s->events->end(s->owner, s->trouble ? &trouble : NULL);
 }
 
@@ -109,7 +118,7 @@ static void hand_over(struct stream *s)
 static void arrived(struct event *e)
 {
     struct stream *s = OWNER_OF(e, struct stream, arrive);
-    if ((s->paused && !s->broken) || !s->events || s->told)
+    if (is_deaf(s) || !s->events || s->told)
         return;
     if (s->in.len && !s->trouble)
         hand_over(s);

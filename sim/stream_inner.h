@@ -61,6 +61,8 @@ void stream_stir(struct stream *);
 
 /* sim/tls.c: an end of this stream goes away. */
 void stream_tls_forget(struct stream *);
+/* The connection has ended in the middle of a handshake: that is how the handshake ends. */
+void stream_tls_ended(struct stream *);
 
 /* sim/listener.c: whoever listens at this address on any host that is alive; NULL: nobody. */
 struct listener *listener_at(const struct endpoint *);

@@ -99,6 +99,11 @@ void stream_tls_forget(struct stream *s)
         end_shaking(s->other, "the other end went away");
 }
 
+void stream_tls_ended(struct stream *s)
+{
+    end_shaking(s, "the connection ended");
+}
+
 /* Why the two ends cannot agree; NULL: they can. */
 static const char *trouble_between(const struct stream *client, const struct stream *callee)
 {
