@@ -63,7 +63,7 @@ check: all
 	@tools/run-tests --build build/debug --fast
 
 sim: all
-	@build/debug/sim/godwit-sim --fresh --forever $(SIM)
+	@build/debug/sim/godwit-sim --swarm --fresh --forever $(SIM)
 
 deps:
 	@tools/deps build test

@@ -322,7 +322,7 @@ static bool may_come_twice(const struct copy *c)
     const struct world *w = world_now();
     static const enum fault causes[] = { FAULT_CUT,         FAULT_KILL,       FAULT_POWER,
                                          FAULT_WRITE_ERROR, FAULT_SYNC_ERROR, FAULT_STALL,
-                                         FAULT_READ_ERROR,  FAULT_NO_SPACE };
+                                         FAULT_READ_ERROR,  FAULT_NO_SPACE,   FAULT_MEMORY };
     uint64_t count = 0;
     for (size_t i = 0; i < sizeof causes / sizeof *causes; i++)
         count += w->faults[causes[i]];

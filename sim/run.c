@@ -1,9 +1,9 @@
 /* run.c - one world from its beginning to its end: faults, then calm, then the last audit.
  *
- *   STORM    peers come and go, and everything goes wrong now and then, until all letters were
- * tried CALM     nothing goes wrong any more; whoever is here finishes, servers that are down come
- * up AUDIT    every box is read to its end and nothing is deleted: the ledger must come out even
- *   END      the servers stop in the ordinary way; their stores are verified
+ *   STORM  peers come and go, and everything goes wrong now and then, until all letters were tried
+ *   CALM   nothing goes wrong any more; who is here finishes, who is down comes up, queues drain
+ *   AUDIT  every box is read to its end and nothing is deleted: the ledger must come out even
+ *   END    the servers stop in the ordinary way; their stores are verified
  */
 #include "sim/run.h"
 
