@@ -56,8 +56,15 @@ static const struct {
     { TEXT("x-mac-roman"), "MACINTOSH" },
 };
 
+/* glibc reads what is malformed in these differently at each cut, and wrote beyond its buffer in
+ * them (CVE-2024-2961); no mail has them. */
+static const struct text refused[] = { TEXT("iso-2022-cn-ext"), TEXT("iso2022cnext") };
+
 static bool is_name(struct text t)
 {
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+        if (text_equal_nocase(t, refused[i]))
+            return false;
     for (size_t i = 0; i < t.len; i++) {
         char c = text_lower(t.at[i]);
         if (!(c >= 'a' && c <= 'z') && !text_is_digit(c) && !(c && strchr("-_.:+()", c)))
@@ -138,6 +145,35 @@ static size_t replace(const struct recoder *r, struct text at, struct buffer *ou
     return len ? len : 1;
 }
 
+/* Whole characters.  glibc makes what is no UTF-8 of numbers that are no characters, as UCS-4 can
+ * have them. */
+static void put_utf8(struct text t, struct buffer *out)
+{
+    while (t.len) {
+        size_t good = 0, len = 1;
+        while (good < t.len && len) {
+            len = (uint8_t)t.at[good] < 0x80 ? 1 : utf8_length(text_skip(t, good));
+            good += len;
+        }
+        buffer_text(out, text_first(t, good));
+        t = text_skip(t, good);
+        if (t.len)
+            buffer_text(out, T("\xEF\xBF\xBD"));
+        t = text_skip(t, 1);
+        while (t.len && ((uint8_t)t.at[0] & 0xC0) == 0x80)
+            t = text_skip(t, 1);
+    }
+}
+
+/* What iconv wrote. */
+static void put(const struct recoder *r, const char *at, size_t len, struct buffer *out)
+{
+    if (r->from_utf8)
+        buffer_append(out, at, len);
+    else
+        put_utf8((struct text){ at, len }, out);
+}
+
 /* One call, whose output goes to the buffer.  Its errno; 0: all was used up. */
 static int convert_some(struct recoder *r, struct text *in, struct buffer *out)
 {
@@ -146,7 +182,7 @@ static int convert_some(struct recoder *r, struct text *in, struct buffer *out)
     size_t left = in->len, room_left = sizeof room;
     size_t result = iconv(r->iconv, &from, &left, &to, &room_left);
     int why = result == (size_t)-1 ? errno : 0;
-    buffer_append(out, room, sizeof room - room_left);
+    put(r, room, sizeof room - room_left, out);
     *in = text_skip(*in, in->len - left);
     return why;
 }
@@ -213,7 +249,8 @@ bool recoder_end(struct recoder *r, struct buffer *out)
     char room[ROOM], *to = room;
     size_t room_left = sizeof room;
     iconv(r->iconv, NULL, NULL, &to, &room_left); /* back to the state of the beginning */
-    return buffer_append(out, room, sizeof room - room_left) && !out->failed;
+    put(r, room, sizeof room - room_left, out);
+    return !out->failed;
 }
 
 struct charsets {

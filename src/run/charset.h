@@ -16,7 +16,7 @@ enum { RECODER_NAME_MAX = 40 };
 /* Octets that a slice of `len` octets becomes at the most, with what was held before. */
 #define RECODER_ROOM(len) (8 * ((size_t)(len) + 64))
 
-/* From the named set to UTF-8.  NULL: it is unknown, or memory is short. */
+/* From the named set to well-formed UTF-8.  NULL: it is unknown, or memory is short. */
 struct recoder *recoder_to_utf8(struct text charset);
 /* From UTF-8 to the named set, a terminal's: what it lacks becomes what looks like it, else '?'. */
 struct recoder *recoder_from_utf8(struct text charset);

@@ -57,6 +57,8 @@ static const struct {
     { TEXT("euc-jp"), TEXT("\xC6"), TEXT(LOST) },
     { TEXT("us-ascii"), TEXT("a\x80z"), TEXT("a" LOST "z") },
     { TEXT("utf-16be"), TEXT("\xD8\x00\0a"), TEXT(LOST "a") },
+    /* no characters: a surrogate, and a number behind the last one */
+    { TEXT("ucs-4be"), TEXT("\0\0\xD8\0\0\x11\0\0\0\0\0a"), TEXT(LOST LOST "a") },
 };
 
 static void test_to_utf8(void **state)
@@ -115,6 +117,7 @@ static void test_names(void **state)
         TEXT("utf-8\nkoi8-r"),
         TEXT("koi8-r\0"),
         TEXT("utf 8"),
+        TEXT("ISO-2022-CN-EXT"),
         TEXT("a-name-that-is-longer-than-any-character-set-has"),
     };
     for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
