@@ -1,5 +1,9 @@
 /* fetch.c - one small text over https, by libcurl.
  *
+ * libcurl brings two dozen other libraries, which would cost every start of every command three
+ * milliseconds.  So it is loaded by who sets this up, once and for good, and found again by name:
+ * its calls are members of a struct of whoever uses them.
+ *
  * libcurl is told everything and finds out nothing: the addresses are given, so that its resolver
  * is never asked, and neither environment nor files of its own have a say.
  */
@@ -8,6 +12,7 @@
 #include "base/check.h"
 
 #include <curl/curl.h>
+#include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,10 +22,59 @@ enum {
     ENTRY_MAX = FETCH_HOST_MAX + 16 + FETCH_ADDRESSES_MAX * ENDPOINT_TEXT_MAX,
 };
 
+#define LIBRARY "libcurl.so.4"
+
+/* What is called of it. */
+struct library {
+    CURLcode (*global_init)(long flags);
+    CURL *(*easy_init)(void);
+    void (*easy_cleanup)(CURL *);
+    CURLcode (*setopt)(CURL *, CURLoption, ...);
+    CURLcode (*getinfo)(CURL *, CURLINFO, ...);
+    CURLcode (*perform)(CURL *);
+    const char *(*strerror)(CURLcode);
+    struct curl_slist *(*slist_append)(struct curl_slist *, const char *);
+    void (*slist_free_all)(struct curl_slist *);
+};
+
+static const struct {
+    const char *name;
+    size_t at;
+} calls[] = {
+    { "curl_global_init", offsetof(struct library, global_init) },
+    { "curl_easy_init", offsetof(struct library, easy_init) },
+    { "curl_easy_cleanup", offsetof(struct library, easy_cleanup) },
+    { "curl_easy_setopt", offsetof(struct library, setopt) },
+    { "curl_easy_getinfo", offsetof(struct library, getinfo) },
+    { "curl_easy_perform", offsetof(struct library, perform) },
+    { "curl_easy_strerror", offsetof(struct library, strerror) },
+    { "curl_slist_append", offsetof(struct library, slist_append) },
+    { "curl_slist_free_all", offsetof(struct library, slist_free_all) },
+};
+
+/* `how`: RTLD_NOLOAD to find what fetch_set_up() has loaded, which touches no file.  The handle is
+ * never given back: the library stays. */
+static bool load(struct library *out, int how, struct error *e)
+{
+    void *handle = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL | how);
+    if (!handle)
+        return error_set(e, ERROR_TEMPORARY, "the library for https cannot be loaded: %s",
+                         dlerror());
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        void *found = dlsym(handle, calls[i].name);
+        if (!found)
+            return error_set(e, ERROR_TEMPORARY, LIBRARY " has no %s", calls[i].name);
+        memcpy((char *)out + calls[i].at, &found, sizeof found);
+    }
+    return true;
+}
+
 bool fetch_set_up(struct error *e)
 {
-    return curl_global_init(CURL_GLOBAL_ALL) == CURLE_OK ||
-           error_set(e, ERROR_TEMPORARY, "the library for https cannot be set up");
+    struct library lib;
+    return load(&lib, 0, e) &&
+           (lib.global_init(CURL_GLOBAL_ALL) == CURLE_OK ||
+            error_set(e, ERROR_TEMPORARY, "the library for https cannot be set up"));
 }
 
 /* What came does not fit: libcurl ends the transfer with CURLE_WRITE_ERROR. */
@@ -39,7 +93,7 @@ static int is_stopped(void *owner, curl_off_t a, curl_off_t b, curl_off_t c, cur
 }
 
 /* "host:port:address,address": what libcurl would ask a resolver. */
-static struct curl_slist *answers(const struct fetch *f)
+static struct curl_slist *answers(const struct library *lib, const struct fetch *f)
 {
     char entry[ENTRY_MAX], words[ENDPOINT_TEXT_MAX];
     size_t len =
@@ -51,13 +105,23 @@ static struct curl_slist *answers(const struct fetch *f)
                                 i ? "," : "", words);
     }
     CHECK(len < sizeof entry);
-    return curl_slist_append(NULL, entry);
+    return lib->slist_append(NULL, entry);
 }
 
 struct option {
     CURLoption name;
     long value;
 };
+
+/* One transfer. */
+struct transfer {
+    struct library lib;
+    CURL *curl;
+    struct buffer *out;
+    char words[CURL_ERROR_SIZE];
+};
+
+#define SET(t, name, value) ((t)->lib.setopt((t)->curl, (name), (value)) == CURLE_OK)
 
 /* RFC 8461 3.3: redirects are not followed, and the certificate must be valid for the host. */
 static const struct option options[] = {
@@ -68,35 +132,30 @@ static const struct option options[] = {
     { CURLOPT_NOPROGRESS, 0 },     { CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1 },
 };
 
-static bool set_numbers(CURL *curl, const struct fetch *f)
+static bool set_numbers(struct transfer *t, const struct fetch *f)
 {
     for (size_t i = 0; i < sizeof options / sizeof *options; i++)
-        if (curl_easy_setopt(curl, options[i].name, options[i].value) != CURLE_OK)
+        if (!SET(t, options[i].name, options[i].value))
             return false;
-    return curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)f->connect_ms) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)f->whole_ms) == CURLE_OK;
+    return SET(t, CURLOPT_CONNECTTIMEOUT_MS, (long)f->connect_ms) &&
+           SET(t, CURLOPT_TIMEOUT_MS, (long)f->whole_ms);
 }
 
-static bool set_words(CURL *curl, const struct fetch *f)
+static bool set_words(struct transfer *t, const struct fetch *f)
 {
     char url[URL_MAX];
     snprintf(url, sizeof url, "https://%.*s:%u%s", TEXT_ARGS(f->host), (unsigned)f->port, f->path);
-    return curl_easy_setopt(curl, CURLOPT_URL, url) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https") == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_USERAGENT, "godwit") == CURLE_OK &&
+    return SET(t, CURLOPT_URL, url) && SET(t, CURLOPT_PROTOCOLS_STR, "https") &&
+           SET(t, CURLOPT_PROXY, "") && SET(t, CURLOPT_USERAGENT, "godwit") &&
            (!f->authorities ||
-            (curl_easy_setopt(curl, CURLOPT_CAINFO, f->authorities) == CURLE_OK &&
-             curl_easy_setopt(curl, CURLOPT_CAPATH, NULL) == CURLE_OK));
+            (SET(t, CURLOPT_CAINFO, f->authorities) && SET(t, CURLOPT_CAPATH, NULL)));
 }
 
-static bool set_calls(CURL *curl, const struct fetch *f, struct buffer *out, char *words)
+static bool set_calls(struct transfer *t, const struct fetch *f)
 {
-    return curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, is_stopped) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_XFERINFODATA, f) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_WRITEDATA, out) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, words) == CURLE_OK;
+    return SET(t, CURLOPT_XFERINFOFUNCTION, is_stopped) && SET(t, CURLOPT_XFERINFODATA, f) &&
+           SET(t, CURLOPT_WRITEFUNCTION, take) && SET(t, CURLOPT_WRITEDATA, t->out) &&
+           SET(t, CURLOPT_ERRORBUFFER, t->words);
 }
 
 /* RFC 8461 3.3: "text/plain", whatever parameters stand behind it. */
@@ -107,39 +166,40 @@ static bool is_plain_text(const char *type)
            (rest.len == 0 || rest.at[0] == ';' || rest.at[0] == ' ');
 }
 
-static bool judge(CURL *curl, struct error *e)
+static bool judge(struct transfer *t, struct error *e)
 {
     long status = 0;
     const char *type = NULL;
-    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-    curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &type);
+    t->lib.getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
+    t->lib.getinfo(t->curl, CURLINFO_CONTENT_TYPE, &type);
     if (status != STATUS_OK)
         return error_set(e, ERROR_TEMPORARY, "the web server says %ld, not %d", status, STATUS_OK);
     return is_plain_text(type) || error_set(e, ERROR_TEMPORARY, "it is not text/plain");
 }
 
-static bool perform(CURL *curl, const struct buffer *out, const char *words, struct error *e)
+static bool perform(struct transfer *t, struct error *e)
 {
-    CURLcode code = curl_easy_perform(curl);
+    CURLcode code = t->lib.perform(t->curl);
     if (code == CURLE_OK)
-        return judge(curl, e);
-    if (code == CURLE_WRITE_ERROR && out->failed)
-        return error_set(e, ERROR_TEMPORARY, "it is longer than %zu octets", out->max);
-    return error_set(e, ERROR_TEMPORARY, "%s", words[0] ? words : curl_easy_strerror(code));
+        return judge(t, e);
+    if (code == CURLE_WRITE_ERROR && t->out->failed)
+        return error_set(e, ERROR_TEMPORARY, "it is longer than %zu octets", t->out->max);
+    return error_set(e, ERROR_TEMPORARY, "%s", t->words[0] ? t->words : t->lib.strerror(code));
 }
 
 bool fetch_text(const struct fetch *f, struct buffer *out, struct error *e)
 {
-    char words[CURL_ERROR_SIZE] = "";
+    struct transfer t = { .out = out };
     CHECK(f->address_count > 0 && f->address_count <= FETCH_ADDRESSES_MAX);
     CHECK(f->host.len <= FETCH_HOST_MAX && strlen(f->path) <= FETCH_PATH_MAX);
-    CURL *curl = curl_easy_init();
-    struct curl_slist *known = answers(f);
-    bool ready = curl && known && curl_easy_setopt(curl, CURLOPT_RESOLVE, known) == CURLE_OK &&
-                 set_numbers(curl, f) && set_words(curl, f) && set_calls(curl, f, out, words);
-    bool good =
-        ready ? perform(curl, out, words, e) : error_set(e, ERROR_TEMPORARY, "memory is short");
-    curl_easy_cleanup(curl);
-    curl_slist_free_all(known);
+    if (!load(&t.lib, RTLD_NOLOAD, e))
+        return false;
+    t.curl = t.lib.easy_init();
+    struct curl_slist *known = answers(&t.lib, f);
+    bool ready = t.curl && known && SET(&t, CURLOPT_RESOLVE, known) && set_numbers(&t, f) &&
+                 set_words(&t, f) && set_calls(&t, f);
+    bool good = ready ? perform(&t, e) : error_set(e, ERROR_TEMPORARY, "memory is short");
+    t.lib.easy_cleanup(t.curl);
+    t.lib.slist_free_all(known);
     return good;
 }
