@@ -248,8 +248,30 @@ def tls_rows(table, tls):
         table.add("- handshake and greeting of one more, ms (median)", godwit=own["newcomer_ms"])
 
 
+def agent_rows(table, agent):
+    def multiple(kind, of, target, what):
+        own, other = agent[kind].get("godwit"), agent[kind].get(of)
+        if own and other:
+            times = median(a / b for a, b in zip(own, other))
+            table.add(f"- as a multiple of {of}'s ({number(median(other))}){what}", str(target),
+                      godwit=times, verdict=times >= target)
+    if agent["fetch"]:
+        table.add("godwit fetch: messages/s from Dovecot to a Maildir", godwit=median(
+            agent["fetch"]["godwit"]))
+        multiple("fetch", "mpop", 3, "")
+        multiple("fetch", "fetchmail", 10, "")
+    table.add("godwit send: messages/s over one connection", godwit=median(agent["send"]["godwit"]))
+    multiple("send", "msmtp", 3, ", in a loop")
+    starts = agent["starts_ms"]
+    table.add("ms from the call to the end of godwit version", "< 5", godwit=starts["godwit"],
+              verdict=starts["godwit"] < 5)
+    if "msmtp" in starts:
+        table.add("- of msmtp --version, of true",
+                  godwit=f"{number(starts['msmtp'])}, {number(starts['true'])}")
+
+
 ROWS = {"log": log_rows, "large": large_rows, "pop3": pop3_rows, "idle": idle_rows,
-        "counts": count_rows, "relay": relay_rows, "tls": tls_rows,
+        "counts": count_rows, "relay": relay_rows, "tls": tls_rows, "agent": agent_rows,
         "growth": growth_rows}
 
 
