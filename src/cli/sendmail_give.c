@@ -10,8 +10,10 @@
 #include "serve/handover.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -102,7 +104,8 @@ int sendmail_reach(const struct sendmail_place *place, struct error *e)
         return -1;
     }
     memcpy(name.sun_path, place->socket, len);
-    int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    /* A server that accepts nothing is as good as none: who called would wait with us. */
+    int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     errno = 0;
     if (s >= 0 && connect(s, (const struct sockaddr *)&name, sizeof name) == 0 &&
         may_be_it(place, s))
@@ -301,7 +304,8 @@ enum sendmail_exit sendmail_join(const struct sendmail_place *place)
         fflush(stdout);
         return SENDMAIL_AGAIN;
     }
-    enum sendmail_exit code = join(s);
+    signal(SIGPIPE, SIG_IGN);
+    enum sendmail_exit code = fcntl(s, F_SETFL, 0) == 0 ? join(s) : SENDMAIL_TROUBLE;
     close(s);
     return code;
 }

@@ -249,7 +249,8 @@ static bool step(struct talk *t, struct error *e)
 {
     struct bytes in = buffer_bytes(&t->in);
     struct smtp_client_step s = smtp_client_step(t->client, &in, clock_monotonic_ms());
-    buffer_take(&t->in, t->in.len - in.len);
+    if (in.len < t->in.len)
+        buffer_take(&t->in, t->in.len - in.len);
     switch (s.kind) {
     case SMTP_CLIENT_READY:
         if (!give_posting(t))

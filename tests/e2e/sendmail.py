@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import textwrap
 import time
 
@@ -507,6 +508,40 @@ def programs_race_with_each_other():
         numbers = [int(re.search(rb"Subject: n(\d+)\.", m)[1])
                    for m in server.messages("bob@example.test")]
         equal(sorted(set(numbers)), list(range(40)), "what came")
+
+
+# Calls until nobody is let in any more, and stays.
+CROWD = """
+import socket, sys
+socks = []
+try:
+    while True:
+        socks.append(socket.socket(socket.AF_UNIX))
+        socks[-1].setblocking(False)
+        socks[-1].connect(sys.argv[1])
+except OSError:
+    print("full", flush=True)
+sys.stdin.read()
+"""
+
+
+@case
+def a_server_that_hangs_keeps_nobody():
+    """Its queue of connections is full: mail waits in the spool, and who sends does not."""
+    with Machine(users=("bob@example.test",)) as server:
+        server.signal(signal.SIGSTOP)
+        with subprocess.Popen([sys.executable, "-c", CROWD, server.socket], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE) as crowd:
+            try:
+                crowd.stdout.readline()
+                server.sendmail("bob@example.test")
+                equal(len(server.postings()), 1, "postings")
+            finally:
+                crowd.communicate(timeout=TIMEOUT)
+                server.signal(signal.SIGCONT)
+        # Who calls so often has no connection left for a moment.
+        until(lambda: (server.sendmail("-q"), not server.postings())[1], "an empty spool")
+        until(lambda: server.messages("bob@example.test"), "the message")
 
 
 @case
