@@ -13,9 +13,10 @@
 
 /* --- The world --- */
 
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* for what is noted */
+
 static void note(void *owner, bool is_trouble, const char *words)
 {
-    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
     struct world *w = owner;
     pthread_mutex_lock(&mutex);
     snprintf(is_trouble ? w->last_trouble : w->last_notice, sizeof w->last_notice, "%s", words);
@@ -24,9 +25,12 @@ static void note(void *owner, bool is_trouble, const char *words)
     pthread_mutex_unlock(&mutex);
 }
 
-bool world_told(const struct world *w, const char *words)
+bool world_told(struct world *w, const char *words)
 {
-    return strstr(w->last_trouble, words) != NULL;
+    pthread_mutex_lock(&mutex);
+    bool told = strstr(w->last_trouble, words) != NULL;
+    pthread_mutex_unlock(&mutex);
+    return told;
 }
 
 bool world_open(struct world *w)

@@ -66,6 +66,6 @@ bool world_reads_back(struct world *, const struct maildrop_entry *, unsigned se
 /* The live index and one from the journal alone say the same, and nothing is found wrong. */
 void world_is_whole(struct world *);
 /* `words` became the last notice of trouble. */
-bool world_told(const struct world *, const char *words);
+bool world_told(struct world *, const char *words);
 
 #endif

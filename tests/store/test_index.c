@@ -120,7 +120,7 @@ static void dump(struct index *index, struct buffer *out)
     struct text line;
     struct error error;
     out->len = 0;
-    assert_true(index_lines_open(index, &lines, &error));
+    assert_true(index_lines_open(index, 0, &lines, &error));
     while (index_lines_next(lines, &line, &error) && line.at) {
         buffer_text(out, line);
         buffer_byte(out, '\n');

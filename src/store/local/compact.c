@@ -20,6 +20,7 @@ enum {
     AFTER_TROUBLE_MS = 60 * 60 * 1000,
     FULL_LOOK_MS = 10 * 1000, /* while the disk is full */
     ROUND_SEGMENTS_MAX = 8,   /* what is removed together; until then both are on the disk */
+    FRUITFUL_PART = 8,        /* of what was read must have been dead to go on at once */
     MAILBOXES_MIN = 256,
 };
 
@@ -53,7 +54,7 @@ static void drop_found(struct compaction *c)
     struct list *link;
     while ((link = list_take_first(&c->found)))
         rewrite_free(OWNER_OF(OWNER_OF(link, struct commit, link), struct rewrite, commit));
-    c->found_count = 0;
+    c->found_count = c->found_octets = 0;
 }
 
 static void end_round(struct compaction *c)
@@ -207,6 +208,7 @@ static bool take_unit(void *owner, const struct unit *unit, const struct journal
     if (!live)
         return true;
     c->round.won -= unit->place.octets < c->round.won ? unit->place.octets : c->round.won;
+    c->found_octets += unit->place.octets;
     return keep(line, rewrite_of_unit(unit), error);
 }
 
@@ -256,6 +258,7 @@ static bool open_next(struct commit_line *line, struct error *error)
                            error))
         return false;
     r->won += journal_walk_octets(r->walk);
+    r->read += journal_walk_octets(r->walk);
     r->segments++;
     return true;
 }
@@ -269,28 +272,36 @@ static bool is_enough(const struct commit_line *line)
            (r->segments > 0 && r->won >= r->wanted);
 }
 
-/* The next batch that holds anything of use, or the segment's mailboxes.  *over_out: the round is
- * read to its end. */
+/* Closes a segment that is read to its end. */
+static bool step(struct commit_line *line, struct error *error)
+{
+    struct compaction *c = &line->compaction;
+    bool end = false;
+    if (!journal_walk_step(c->round.walk, &end, error))
+        return false;
+    if (!end)
+        return true;
+    journal_walk_close(&c->round.walk);
+    c->round.number++;
+    return take_mailboxes(line, error);
+}
+
+/* As much of use as fills a batch, so that what was written in many small ones takes less room.
+ * *over_out: the round is read to its end, and all of it is written. */
 static bool read_some(struct commit_line *line, bool *over_out, struct error *error)
 {
     struct compaction *c = &line->compaction;
     *over_out = false;
-    while (c->found_count == 0) {
-        if (!c->round.walk) {
-            *over_out = is_enough(line);
-            if (*over_out || !open_next(line, error))
-                return *over_out;
-            continue;
+    while (c->found_octets < COMMIT_REWRITE_OCTETS) {
+        if (c->round.walk) {
+            if (!step(line, error))
+                return false;
+        } else if (is_enough(line)) {
+            *over_out = c->found_count == 0;
+            return true;
+        } else if (!open_next(line, error)) {
+            return false;
         }
-        bool end = false;
-        if (!journal_walk_step(c->round.walk, &end, error))
-            return false;
-        if (!end)
-            continue;
-        journal_walk_close(&c->round.walk);
-        c->round.number++;
-        if (!take_mailboxes(line, error))
-            return false;
     }
     return true;
 }
@@ -305,7 +316,7 @@ static void send_found(struct commit_line *line)
     c->state = COMPACTION_WRITES;
     c->waiting = c->found_count;
     pthread_mutex_unlock(&line->mutex);
-    c->found_count = 0;
+    c->found_count = c->found_octets = 0;
     while ((link = list_take_first(&c->found)))
         list_append(&found, link);
     while ((link = list_take_first(&found)))
@@ -344,6 +355,7 @@ static void read_on(struct commit_line *line)
         }
         if (!begun) {
             rest(line, LOOK_MS);
+            atomic_fetch_add(&line->store->figures.looks, 1);
             return;
         }
     }
@@ -356,6 +368,7 @@ static void read_on(struct commit_line *line)
         return;
     }
     c->oldest = c->round.number;
+    c->fruitful = c->round.won >= c->round.read / FRUITFUL_PART;
     end_round(c);
     set_state(line, COMPACTION_TURNS);
     commit_wake(line);
@@ -427,7 +440,7 @@ static bool forget(struct commit_line *line)
     if (!ok)
         commit_falls_behind(line, &error);
     else if (!more)
-        rest(line, 0); /* there may be more to win */
+        rest(line, c->fruitful ? 0 : LOOK_MS); /* there may be more to win */
     return ok && more;
 }
 

@@ -44,7 +44,8 @@ struct compaction_round {
     uint64_t number;           /* of that, or of the next one */
     uint64_t end;              /* the first that is left alone */
     uint64_t wanted;           /* octets that are to be won */
-    uint64_t won;              /* of segments that were read, without what was written again */
+    uint64_t read;             /* octets of segments */
+    uint64_t won;              /* of these, without what was written again */
     unsigned segments;
 };
 
@@ -62,7 +63,8 @@ struct compaction {
     size_t mailbox_count, mailbox_room;
     struct journal_events events;
     struct list found; /* rewrites */
-    size_t found_count;
+    size_t found_count, found_octets;
+    bool fruitful;   /* the last round has won something */
     uint64_t oldest; /* the first segment that will count */
     struct index_forgetting forgetting;
     struct job job;

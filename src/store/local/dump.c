@@ -21,7 +21,7 @@ bool scratch_index(struct inspection *in, struct replay *r, struct index **out, 
 static bool write_lines(struct index *index, struct buffer *out, struct error *error)
 {
     struct index_lines *lines = NULL;
-    if (!index_lines_open(index, &lines, error))
+    if (!index_lines_open(index, 0, &lines, error))
         return false;
     struct text line;
     bool ok;

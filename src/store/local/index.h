@@ -233,7 +233,9 @@ bool index_forget(struct index *, struct index_forgetting *, bool *more_out, str
 /* --- The logical dump (store rule 18): one line a fact, sorted, the same for equal stores --- */
 
 struct index_lines;
-bool index_lines_open(struct index *, struct index_lines **out, struct error *);
+/* Tombstones of segments before `oldest` are left out, as are those that the index itself takes for
+ * gone. */
+bool index_lines_open(struct index *, uint64_t oldest, struct index_lines **out, struct error *);
 /* *line_out has no line end and is valid until the next call; its pointer is NULL at the end. */
 bool index_lines_next(struct index_lines *, struct text *line_out, struct error *);
 void index_lines_close(struct index_lines **);

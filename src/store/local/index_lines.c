@@ -26,11 +26,11 @@ static const char *const section_sql[SECTIONS] = {
                " sender, ret, envid FROM message WHERE waiting > 0 ORDER BY id",
     [RECIPIENTS] = "SELECT message, number, generation, state, held, warned, attempts, due, notify,"
                    " address, domain, orcpt, last FROM recipient WHERE orphan = 0"
-                   " AND (state = 0 OR segment >= (SELECT oldest FROM meta))"
+                   " AND (state = 0 OR segment >= max(?1, (SELECT oldest FROM meta)))"
                    " ORDER BY message, number",
     [TOMBSTONES] = "SELECT mailbox, uid, modseq FROM tombstone"
                    " WHERE mailbox NOT IN (SELECT id FROM mailbox WHERE purged = 1)"
-                   " AND segment >= (SELECT oldest FROM meta)"
+                   " AND segment >= max(?1, (SELECT oldest FROM meta))"
                    " ORDER BY mailbox, uid",
 };
 
@@ -41,7 +41,8 @@ struct index_lines {
     struct buffer line;
 };
 
-bool index_lines_open(struct index *index, struct index_lines **out, struct error *error)
+bool index_lines_open(struct index *index, uint64_t oldest, struct index_lines **out,
+                      struct error *error)
 {
     *out = NULL;
     struct index_lines *lines = calloc(1, sizeof *lines);
@@ -55,6 +56,8 @@ bool index_lines_open(struct index *index, struct index_lines **out, struct erro
             index_lines_close(&lines);
             return database_failed(&index->db, error);
         }
+        if (sqlite3_bind_parameter_count(lines->statements[i]) > 0)
+            bind_number(lines->statements[i], 1, oldest);
     }
     *out = lines;
     return true;

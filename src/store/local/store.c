@@ -232,6 +232,7 @@ struct store_figures store_figures(const struct store *store)
         .checkpoints = atomic_load(&f->checkpoints),
         .rewritten = atomic_load(&f->rewritten),
         .segments_removed = atomic_load(&f->segments_removed),
+        .looks = atomic_load(&f->looks),
     };
 }
 
