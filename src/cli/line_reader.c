@@ -245,6 +245,9 @@ static enum line_verdict read_edited(struct line_reader *r, enum line_kind kind,
     int count = 0;
     HistEvent event;
     r->interrupted = false;
+    /* Before the prompt, which the library shows first: keys that follow it at once are not echoed
+     * twice, and none is a signal. */
+    el_set(r->edit, EL_PREP_TERM, 1);
     const char *line = el_gets(r->edit, &count);
     if (r->interrupted || !line || count <= 0) {
         fputc('\n', stdout);

@@ -109,18 +109,19 @@ def the_walk_behind_a_pipe():
         equal(talk.told, "", "nothing went wrong")
 
 
-def screen(tmux, words=None, until_seen=""):
-    """What the screen shows; types a line first, and waits until it shows the words."""
+def screen(tmux, words, ending):
+    """What the screen shows once it ends so; types a line first."""
     if words is not None:
         subprocess.run([*tmux, "send-keys", "-l", words], check=True)
         subprocess.run([*tmux, "send-keys", "Enter"], check=True)
     shown = []
 
     def seen():
-        shown[:] = [subprocess.run([*tmux, "capture-pane", "-p", "-J"], check=True, text=True,
-                                   capture_output=True).stdout]
-        return until_seen in shown[0]
-    until(seen, f"{until_seen!r} on the screen: {shown}")
+        lines = subprocess.run([*tmux, "capture-pane", "-p", "-J"], check=True, text=True,
+                               capture_output=True).stdout.rstrip().split("\n")
+        shown[:] = ["\n".join(line.rstrip() for line in lines)]
+        return shown[0].endswith(ending)
+    until(seen, f"{ending!r} at the end of the screen: {shown}")
     return shown[0]
 
 
@@ -136,18 +137,18 @@ def the_walk_on_a_screen():
                        check=True, env=world.home.environment)
         try:
             subprocess.run([*tmux, "set", "-g", "remain-on-exit", "on"], check=True)
-            screen(tmux, None, FIRST.rstrip())
-            screen(tmux, "smtp", "To:")
+            first, pop = FIRST.rstrip(), POP.rstrip()
+            screen(tmux, None, first)
+            screen(tmux, "smtp", f"{first} smtp\nTo:")
             screen(tmux, world.other, f"To: {world.other}\nTo:")
-            screen(tmux, "", "Subject:")
-            screen(tmux, "Hello", "Content:")
-            screen(tmux, "one line", "accepted as")
-            screen(tmux, "pop", POP.rstrip())
-            screen(tmux, "stat", "+OK 0 0")
-            shown = screen(tmux, "quit", "signing off")
+            screen(tmux, "", "\nSubject:")
+            screen(tmux, "Hello", "Hello\nContent:")
+            screen(tmux, "one line", f"\n{first}")
+            screen(tmux, "pop", f"\n{pop}")
+            screen(tmux, "stat", f"+OK 0 0\n{pop}")
+            shown = screen(tmux, "quit", f"\n{first}")
         finally:
             subprocess.run([*tmux, "kill-server"], check=False)
-        shown = "\n".join(line.rstrip() for line in shown.rstrip().split("\n"))
         shown = re.sub(r"accepted as \w+", "accepted as ID", shown)
         equal(shown, "\n".join([
             f"{FIRST}smtp", f"To: {world.other}", "To:", "Subject: Hello", "Content: one line",
