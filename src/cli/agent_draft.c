@@ -136,7 +136,8 @@ static bool write_text(const char *path, struct text text)
     FILE *to = fopen(path, "w");
     if (!to)
         return false;
-    fwrite(text.at, 1, text.len, to);
+    if (text.len)
+        fwrite(text.at, 1, text.len, to);
     bool ok = ferror(to) == 0;
     return fclose(to) == 0 && ok;
 }

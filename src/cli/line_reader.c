@@ -18,7 +18,7 @@
 enum { HISTORY_LINES = 500, OFFERS_MAX = 200, OFFER_MAX = 320 };
 
 struct line_reader {
-    struct line_options options;
+    struct line_options options; /* .history is our own */
     const char *prompt;
     struct buffer line;      /* of a pipe */
     struct buffer text;      /* in UTF-8 */
@@ -183,6 +183,7 @@ bool line_reader_new(const struct line_options *options, struct line_reader **ou
     if (!r)
         return error_set(e, ERROR_TEMPORARY, "memory is short");
     r->options = *options;
+    r->options.history = options->history ? strdup(options->history) : NULL;
     buffer_init(&r->line, LINE_OCTETS_MAX);
     buffer_init(&r->text, RECODER_ROOM(LINE_OCTETS_MAX));
     struct text charset = charset_of_terminal(name);
@@ -209,6 +210,7 @@ void line_reader_free(struct line_reader **reader)
     if (r->history)
         history_end(r->history);
     recoder_free(&r->recoder);
+    free((char *)(uintptr_t)r->options.history);
     buffer_clear(&r->line);
     buffer_clear(&r->text);
     free(r);

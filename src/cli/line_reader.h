@@ -18,7 +18,7 @@ struct line_offer {
 
 struct line_options {
     const char *program;
-    const char *history; /* a file for what is typed as LINE_COMMAND; NULL: none is kept */
+    const char *history; /* a file for what is typed as LINE_COMMAND, copied; NULL: none */
     /* Offers what may follow `before`, the line up to the cursor, whose last word begins at
      * `word`. */
     void (*complete)(void *owner, struct text before, size_t word, const struct line_offer *);
