@@ -38,25 +38,28 @@ static size_t growth(const struct pop3_message *m)
     return m->dot_lines ? 2 : 1;
 }
 
-static void announce(struct pop3_server *s)
+/* False: memory was too short for it, now or before.  Nothing may stand in its place. */
+static bool announce(struct pop3_server *s)
 {
     if (s->transfer.announced)
-        return;
+        return !s->output.failed;
     struct pop3_outcome first = s->transfer.is_top
                                     ? pop3_ok("top of message follows")
                                     : pop3_ok("%" PRIu64 " octets", message_of(s)->octets);
     pop3_say(s, &first.reply);
     s->transfer.announced = true;
+    return !s->output.failed;
 }
 
 /* The final line is CRLF.CRLF in any case, even if the content had no line end at its end. */
 static void finish(struct pop3_server *s)
 {
     struct pop3_transfer *t = &s->transfer;
-    announce(s);
-    if (t->offset > 0 && memcmp(t->last, "\r\n", 2) != 0)
-        buffer_text(&s->output, T("\r\n"));
-    buffer_text(&s->output, T(".\r\n"));
+    bool ok = announce(s);
+    if (ok && t->offset > 0 && memcmp(t->last, "\r\n", 2) != 0)
+        ok = buffer_text(&s->output, T("\r\n"));
+    if (ok)
+        buffer_text(&s->output, T(".\r\n"));
     s->phase = POP3_IN_COMMAND;
 }
 
@@ -122,7 +125,8 @@ static void send_content(struct pop3_server *s, struct bytes content)
 {
     struct pop3_transfer *t = &s->transfer;
     const struct pop3_message *m = message_of(s);
-    announce(s);
+    if (!announce(s))
+        return;
     if (content.len > POP3_SLICE_OCTETS_MAX)
         content.len = POP3_SLICE_OCTETS_MAX; /* the rest is asked for again */
     if (t->is_top)

@@ -174,6 +174,38 @@ static void test_every_allocation_may_fail(void **state)
     assert_true(n > 7);
 }
 
+/* Whatever allocation fails, no line of a message stands where a status line is due. */
+static void test_a_message_never_comes_without_its_status_line(void **state)
+{
+    (void)state;
+    static char content[3 * 4096];
+    static const struct pop3_message messages[2] = { { .octets = sizeof content },
+                                                     { .octets = sizeof content } };
+    for (size_t i = 0; i < sizeof content; i += 3)
+        memcpy(content + i, "a\r\n", 3);
+    unsigned n = 0, failures;
+    do {
+        struct driver d = { .messages = messages,
+                            .count = 2,
+                            .content = { (const uint8_t *)content, sizeof content } };
+        open_session(&d);
+        log_in(&d);
+        memory.until_failure = ++n;
+        memory.failures = 0;
+        struct text rest = T("RETR 1\r\nRETR 2\r\nQUIT\r\n"), line;
+        while (d.step.kind != POP3_CLOSE && text_cut(&rest, '\n', &line)) {
+            line.len++;
+            give(&d, line);
+        }
+        for (const char *at = d.said; (at = strstr(at, "\r\n.\r\n")) != NULL; at++)
+            assert_true(at[5] == '+' || at[5] == '-' || at[5] == 0);
+        failures = memory.failures;
+        memory.until_failure = 0;
+        close_session(&d);
+    } while (failures > 0);
+    assert_true(n > 2);
+}
+
 static void test_an_endless_line_costs_nothing(void **state)
 {
     (void)state;
@@ -195,6 +227,7 @@ int main(void)
         cmocka_unit_test(test_an_idle_session_is_small),
         cmocka_unit_test(test_secrets_are_wiped),
         cmocka_unit_test(test_every_allocation_may_fail),
+        cmocka_unit_test(test_a_message_never_comes_without_its_status_line),
         cmocka_unit_test(test_an_endless_line_costs_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
