@@ -221,7 +221,8 @@ static void drained(struct event *e)
     if (s->trouble || s->host->dead)
         buffer_clear(&s->rest);
     size_t sent = s->rest.len ? give(s, buffer_bytes(&s->rest)) : 0;
-    buffer_take(&s->rest, sent);
+    if (sent)
+        buffer_take(&s->rest, sent);
     if (s->rest.len)
         return; /* who makes room calls again */
     if (s->state == STREAM_FINISHING) {
