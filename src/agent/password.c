@@ -1,7 +1,7 @@
 /* password.c - where a user's password comes from.  No copy is left behind. */
 #include "agent/password.h"
 
-#include "run/file.h"
+#include "base/buffer.h"
 #include "run/secret.h"
 
 #include <errno.h>
@@ -35,17 +35,6 @@ static bool take_written(char *written, struct password *out, struct error *e)
     size_t len = strlen(written);
     bool ok = take_line("-p", (struct text){ written, len }, out, e);
     secret_wipe(written, len);
-    return ok;
-}
-
-static bool take_file(const char *name, struct password *out, struct error *e)
-{
-    struct buffer words;
-    bool denied;
-    buffer_init(&words, OUTPUT_MAX);
-    bool ok =
-        file_read(name, &words, &denied, e) && take_line(name, buffer_as_text(&words), out, e);
-    buffer_wipe(&words);
     return ok;
 }
 
@@ -85,6 +74,22 @@ static bool read_all(int from, struct buffer *to)
             return got == 0;
         to->len += (size_t)got;
     }
+}
+
+/* A pipe is as good: what a password manager prints. */
+static bool take_file(const char *name, struct password *out, struct error *e)
+{
+    struct buffer words;
+    int file = open(name, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return error_system(e, ERROR_CONFIG, errno, "%.300s", name);
+    buffer_init(&words, OUTPUT_MAX);
+    bool ok = read_all(file, &words)
+                  ? take_line(name, buffer_as_text(&words), out, e)
+                  : error_set(e, ERROR_CONFIG, "%.300s cannot be read, or is too large", name);
+    close(file);
+    buffer_wipe(&words);
+    return ok;
 }
 
 static bool ended_well(pid_t pid)

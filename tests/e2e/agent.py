@@ -276,6 +276,10 @@ def passwords_from_everywhere():
         home = world.home
         file = home.write("secret", "password2\nmore\n")
         may_log_in(world, home, "--password-file", file)
+        pipe = file + ".pipe"                       # as <(pass show mail) is one
+        os.mkfifo(pipe)
+        with subprocess.Popen(["sh", "-c", f"cat {file} > {pipe}"]):
+            may_log_in(world, home, "--password-file", pipe)
         may_log_in(world, home, "--password-command", f"cat {file}")
         may_log_in(world, home, GODWIT_PASSWORD="password2")
         may_log_in(world, home, "-ppassword2", GODWIT_PASSWORD="wrong")
