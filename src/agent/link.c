@@ -14,7 +14,7 @@ enum { HANDSHAKE_MS = 60 * 1000, SLAB_MAX = 256 * 1024 };
 static void turn(struct link *, struct bytes fresh);
 static void shake(struct link *);
 
-static uint64_t now_ms(const struct link *l)
+uint64_t link_now_ms(const struct link *l)
 {
     return loop_now_ms(l->agent->loop);
 }
@@ -44,7 +44,7 @@ static bool flush(struct link *l)
 /* One step.  False: nothing goes on before an event. */
 static bool step(struct link *l, struct bytes *in)
 {
-    enum link_turn next = l->machine->step(l->owner, in, now_ms(l));
+    enum link_turn next = l->machine->step(l->owner, in, link_now_ms(l));
     trace_said(&l->trace, l->machine->said(l->owner), l->machine->output(l->owner));
     l->state = LINK_TALKING;
     switch (next) {
@@ -173,7 +173,7 @@ static void shaken(void *owner, const struct error *why)
         trace_note(&l->trace, "%s, %s, %s", facts.version, facts.cipher,
                    facts.verified ? "certificate verified" : "certificate not verified");
     if (l->begun)
-        l->machine->tls_started(l->owner, now_ms(l));
+        l->machine->tls_started(l->owner, link_now_ms(l));
     talk(l);
 }
 
@@ -224,7 +224,7 @@ static const struct stream_events events = { on_input, on_end, on_drained };
 static void timer_fired(struct timer *timer)
 {
     struct link *l = OWNER_OF(timer, struct link, timer);
-    if (l->sending && l->machine->deadline_ms(l->owner) <= now_ms(l)) {
+    if (l->sending && l->machine->deadline_ms(l->owner) <= link_now_ms(l)) {
         l->sending = false; /* the server does not read: what it was not given it will not get */
         l->broken = true;
     }

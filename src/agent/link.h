@@ -52,6 +52,34 @@ struct link_machine {
     size_t input_max;
 };
 
+/* The functions of a link_machine that only pass the word on: `owner_type` has the protocol's
+ * machine as its `machine`, and `protocol` is how the names of that one's functions begin. */
+#define LINK_PASSES_ON(owner_type, protocol)                                                       \
+    static struct bytes output(const void *owner)                                                  \
+    {                                                                                              \
+        return protocol##_output(((const owner_type *)owner)->machine);                            \
+    }                                                                                              \
+    static void drained(void *owner, size_t count)                                                 \
+    {                                                                                              \
+        protocol##_drained(((owner_type *)owner)->machine, count);                                 \
+    }                                                                                              \
+    static uint64_t deadline_ms(const void *owner)                                                 \
+    {                                                                                              \
+        return protocol##_deadline_ms(((const owner_type *)owner)->machine);                       \
+    }                                                                                              \
+    static void tls_started(void *owner, uint64_t now_ms)                                          \
+    {                                                                                              \
+        protocol##_tls_started(((owner_type *)owner)->machine, now_ms);                            \
+    }                                                                                              \
+    static void input_ended(void *owner, struct text why)                                          \
+    {                                                                                              \
+        protocol##_input_ended(((owner_type *)owner)->machine, why);                               \
+    }
+/* Their rows in it. */
+#define LINK_PASSED_ON                                                                             \
+    .output = output, .drained = drained, .deadline_ms = deadline_ms, .tls_started = tls_started,  \
+    .input_ended = input_ended
+
 enum link_state { LINK_CLOSED, LINK_SHAKING, LINK_TALKING, LINK_RESTING, LINK_ENDED };
 
 enum { LINK_WHERE_MAX = DNS_NAME_MAX + ENDPOINT_TEXT_MAX + 16 };
@@ -93,6 +121,7 @@ bool link_open(struct link *, const struct servers *, struct failure *);
 bool link_run(struct link *, struct failure *);
 /* From a callback on the loop: there may be more to say. */
 void link_go_on(struct link *);
+uint64_t link_now_ms(const struct link *);
 
 /* For link_open(): takes the stream and begins; then until the machine rests or ends. */
 void link_start(struct link *, struct stream *);

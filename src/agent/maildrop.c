@@ -24,11 +24,6 @@ struct maildrop {
     bool ready; /* the login was accepted */
 };
 
-static uint64_t now_ms(const struct maildrop *m)
-{
-    return loop_now_ms(agent_loop(m->link.agent));
-}
-
 /* --- The machine --- */
 
 static bool begin(void *owner)
@@ -48,7 +43,7 @@ static bool begin(void *owner)
         .command_ms = COMMAND_MS,
         .content_ms = CONTENT_MS,
     };
-    m->machine = pop3_client_new(&m->config, now_ms(m));
+    m->machine = pop3_client_new(&m->config, link_now_ms(&m->link));
     return m->machine != NULL;
 }
 
@@ -65,30 +60,7 @@ static enum trace_kind said(const void *owner)
     return pop3_client_said_secret(m->machine) ? TRACE_SECRET : TRACE_WORDS;
 }
 
-static struct bytes output(const void *owner)
-{
-    return pop3_client_output(((const struct maildrop *)owner)->machine);
-}
-
-static void drained(void *owner, size_t count)
-{
-    pop3_client_drained(((struct maildrop *)owner)->machine, count);
-}
-
-static uint64_t deadline_ms(const void *owner)
-{
-    return pop3_client_deadline_ms(((const struct maildrop *)owner)->machine);
-}
-
-static void tls_started(void *owner, uint64_t now)
-{
-    pop3_client_tls_started(((struct maildrop *)owner)->machine, now);
-}
-
-static void input_ended(void *owner, struct text why)
-{
-    pop3_client_input_ended(((struct maildrop *)owner)->machine, why);
-}
+LINK_PASSES_ON(struct maildrop, pop3_client)
 
 static bool is_settled(const void *owner)
 {
@@ -295,11 +267,7 @@ static const struct link_machine pop3 = {
     .end = end,
     .step = step,
     .said = said,
-    .output = output,
-    .drained = drained,
-    .deadline_ms = deadline_ms,
-    .tls_started = tls_started,
-    .input_ended = input_ended,
+    LINK_PASSED_ON,
     .failure = failure,
     .is_settled = is_settled,
     .input_max = POP3_CLIENT_INPUT_MAX,

@@ -50,11 +50,6 @@ struct sender {
     bool renew; /* the session ended, and another is to go on */
 };
 
-static uint64_t now_ms(const struct sender *s)
-{
-    return loop_now_ms(agent_loop(s->link.agent));
-}
-
 /* --- The machine --- */
 
 static bool begin(void *owner)
@@ -79,7 +74,7 @@ static bool begin(void *owner)
         .dot_ms = DOT_MS,
     };
     s->ready = s->used = s->quits = s->logging_in = false;
-    s->machine = smtp_client_new(&s->config, now_ms(s));
+    s->machine = smtp_client_new(&s->config, link_now_ms(&s->link));
     return s->machine != NULL;
 }
 
@@ -96,30 +91,7 @@ static enum trace_kind said(const void *owner)
     return s->logging_in && !smtp_client_failure(s->machine) ? TRACE_SECRET : TRACE_WORDS;
 }
 
-static struct bytes output(const void *owner)
-{
-    return smtp_client_output(((const struct sender *)owner)->machine);
-}
-
-static void drained(void *owner, size_t count)
-{
-    smtp_client_drained(((struct sender *)owner)->machine, count);
-}
-
-static uint64_t deadline_ms(const void *owner)
-{
-    return smtp_client_deadline_ms(((const struct sender *)owner)->machine);
-}
-
-static void tls_started(void *owner, uint64_t now)
-{
-    smtp_client_tls_started(((struct sender *)owner)->machine, now);
-}
-
-static void input_ended(void *owner, struct text why)
-{
-    smtp_client_input_ended(((struct sender *)owner)->machine, why);
-}
+LINK_PASSES_ON(struct sender, smtp_client)
 
 static bool is_settled(const void *owner)
 {
@@ -341,11 +313,7 @@ static const struct link_machine smtp = {
     .end = end,
     .step = step,
     .said = said,
-    .output = output,
-    .drained = drained,
-    .deadline_ms = deadline_ms,
-    .tls_started = tls_started,
-    .input_ended = input_ended,
+    LINK_PASSED_ON,
     .failure = failure,
     .is_settled = is_settled,
     .input_max = 64 * 1024,
