@@ -58,19 +58,38 @@ static bool name_target(struct landing *l, const char *path, struct error *e)
     return true;
 }
 
+static struct landing *new_landing(enum landing_kind kind)
+{
+    struct landing *l = calloc(1, sizeof *l);
+    void *place = calloc(1, ways[kind]->place_size);
+    if (!l || !place) {
+        free(place);
+        free(l);
+        return NULL;
+    }
+    l->kind = kind;
+    l->way = ways[kind];
+    l->place = place;
+    return l;
+}
+
+static void free_landing(struct landing *l)
+{
+    free(l->place);
+    free(l);
+}
+
 bool landing_open(const char *target, struct landing **out, struct error *e)
 {
     enum landing_kind kind;
     const char *path;
     if (!landing_parse(target, &kind, &path, e))
         return false;
-    struct landing *l = calloc(1, sizeof *l);
+    struct landing *l = new_landing(kind);
     if (!l)
         return error_set(e, ERROR_TEMPORARY, "memory is short");
-    l->kind = kind;
-    l->way = ways[kind];
-    if (!name_target(l, path, e) || !l->way->open(path, &l->place, e)) {
-        free(l);
+    if (!name_target(l, path, e) || !l->way->open(l->place, path, e)) {
+        free_landing(l);
         return false;
     }
     *out = l;
@@ -83,7 +102,7 @@ void landing_close(struct landing **pointer)
     if (!l)
         return;
     l->way->close(l->place);
-    free(l);
+    free_landing(l);
     *pointer = NULL;
 }
 
@@ -134,7 +153,7 @@ uint64_t landing_octets(const struct landing *l)
 
 bool landing_sync(struct landing *l, struct error *e)
 {
-    return l->way->sync(l->place, e);
+    return !l->way->sync || l->way->sync(l->place, e);
 }
 
 bool landing_show(struct landing *l, struct error *e)
@@ -146,17 +165,17 @@ bool landing_done(struct landing *l, struct error *e)
 {
     l->messages = 0;
     l->octets = 0;
-    return l->way->done(l->place, e);
+    return !l->way->done || l->way->done(l->place, e);
 }
 
 enum landing_finished landing_finish(struct landing *l, const char *name, struct error *e)
 {
-    return l->way->finish(l->place, name, e);
+    return l->way->finish ? l->way->finish(l->place, name, e) : LANDING_GONE;
 }
 
 bool landing_finish_end(struct landing *l, struct error *e)
 {
-    return l->way->finish_end(l->place, e);
+    return !l->way->finish_end || l->way->finish_end(l->place, e);
 }
 
 void landing_sweep(const char *target, const char *name)

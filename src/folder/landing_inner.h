@@ -4,22 +4,25 @@
 
 #include "folder/landing.h"
 
-/* As in landing.h; `place` is the kind's own.  A message that was begun and not ended is dropped
- * by close(). */
+/* As in landing.h; `place` is the kind's own: landing.c makes it, zeroed, and frees it.  A message
+ * that was begun and not ended is dropped by close(). */
 struct landing_way {
     const char *prefix; /* in front of the path */
-    bool (*open)(const char *path, void **place_out, struct error *);
+    size_t place_size;
+    /* False: there is nothing to close. */
+    bool (*open)(void *place, const char *path, struct error *);
     void (*close)(void *place);
     bool (*begin)(void *place, struct error *);
     bool (*add)(void *place, struct bytes, struct error *);
     bool (*end)(void *place, char name_out[LANDING_NAME_MAX], struct error *);
     void (*drop)(void *place);
-    bool (*sync)(void *place, struct error *);
     bool (*show)(void *place, struct error *);
+    /* NULL: there is never anything to do, or to find. */
+    bool (*sync)(void *place, struct error *);
     bool (*done)(void *place, struct error *);
     enum landing_finished (*finish)(void *place, const char *name, struct error *);
     bool (*finish_end)(void *place, struct error *);
-    void (*sweep)(const char *path, const char *name); /* NULL: there is never anything */
+    void (*sweep)(const char *path, const char *name);
 };
 
 extern const struct landing_way landing_in_maildir, landing_in_mbox, landing_in_stream;

@@ -3,8 +3,6 @@
 #include "folder/maildir.h"
 #include "mail/line_ends.h"
 
-#include <stdlib.h>
-
 enum { SLICE_MAX = 16 * 1024 };
 _Static_assert((int)MAILDIR_NAME_MAX <= (int)LANDING_NAME_MAX, "its names fit");
 _Static_assert((int)LANDING_WINDOW_MAX <= (int)MAILDIR_WINDOW_MAX, "its windows fit");
@@ -15,24 +13,16 @@ struct place {
     uint8_t room[LINE_ENDS_ROOM(SLICE_MAX)];
 };
 
-static bool open_place(const char *path, void **place_out, struct error *e)
+static bool open_place(void *place, const char *path, struct error *e)
 {
-    struct place *p = calloc(1, sizeof *p);
-    if (!p)
-        return error_set(e, ERROR_TEMPORARY, "memory is short");
-    if (!maildir_open(path, &p->maildir, e)) {
-        free(p);
-        return false;
-    }
-    *place_out = p;
-    return true;
+    struct place *p = place;
+    return maildir_open(path, &p->maildir, e);
 }
 
 static void close_place(void *place)
 {
     struct place *p = place;
     maildir_close(&p->maildir);
-    free(p);
 }
 
 static bool begin(void *place, struct error *e)
@@ -90,13 +80,6 @@ static bool show(void *place, struct error *e)
     return maildir_show(p->maildir, e);
 }
 
-static bool done(void *place, struct error *e)
-{
-    (void)place;
-    (void)e;
-    return true;
-}
-
 static enum landing_finished finish(void *place, const char *name, struct error *e)
 {
     struct place *p = place;
@@ -119,6 +102,7 @@ static bool finish_end(void *place, struct error *e)
 
 const struct landing_way landing_in_maildir = {
     .prefix = "maildir:",
+    .place_size = sizeof(struct place),
     .open = open_place,
     .close = close_place,
     .begin = begin,
@@ -127,7 +111,6 @@ const struct landing_way landing_in_maildir = {
     .drop = drop,
     .sync = sync_window,
     .show = show,
-    .done = done,
     .finish = finish,
     .finish_end = finish_end,
 };

@@ -21,7 +21,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -171,22 +170,17 @@ static bool can_be_one(const struct place *p, struct error *e)
     return true;
 }
 
-static bool open_place(const char *path, void **place_out, struct error *e)
+static bool open_place(void *place, const char *path, struct error *e)
 {
-    struct place *p = calloc(1, sizeof *p);
-    if (!p)
-        return error_set(e, ERROR_TEMPORARY, "memory is short");
+    struct place *p = place;
     p->window = -1;
     bool ok =
         split_path(p, path) || error_set(e, ERROR_REFUSED, "%.100s: no name for an mbox", path);
-    if (!ok || !can_be_one(p, e)) {
-        free(p);
+    if (!ok || !can_be_one(p, e))
         return false;
-    }
     mbox_writer_init(&p->writer);
     buffer_init(&p->made, MADE_MAX);
     remove_drafts(p);
-    *place_out = p;
     return true;
 }
 
@@ -199,7 +193,6 @@ static void close_place(void *place)
     forget_window(p, read && state == 'd');
     mbox_writer_clear(&p->writer);
     buffer_clear(&p->made);
-    free(p);
 }
 
 /* --- Messages --- */
@@ -451,13 +444,6 @@ static enum landing_finished finish(void *place, const char *name, struct error 
     return ok ? LANDING_SHOWN : LANDING_TROUBLE;
 }
 
-static bool finish_end(void *place, struct error *e)
-{
-    (void)place;
-    (void)e;
-    return true;
-}
-
 static void sweep(const char *path, const char *name)
 {
     struct place p = { .window = -1 };
@@ -470,6 +456,7 @@ static void sweep(const char *path, const char *name)
 
 const struct landing_way landing_in_mbox = {
     .prefix = "mbox:",
+    .place_size = sizeof(struct place),
     .open = open_place,
     .close = close_place,
     .begin = begin,
@@ -480,6 +467,5 @@ const struct landing_way landing_in_mbox = {
     .show = show,
     .done = done,
     .finish = finish,
-    .finish_end = finish_end,
     .sweep = sweep,
 };

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 enum { MADE_MAX = 512 << 20 };
@@ -22,15 +21,13 @@ static bool short_of_memory(struct error *e)
     return error_set(e, ERROR_TEMPORARY, "memory is short for what goes to standard output");
 }
 
-static bool open_place(const char *path, void **place_out, struct error *e)
+static bool open_place(void *place, const char *path, struct error *e)
 {
     (void)path;
-    struct place *p = calloc(1, sizeof *p);
-    if (!p)
-        return short_of_memory(e);
+    (void)e;
+    struct place *p = place;
     mbox_writer_init(&p->writer);
     buffer_init(&p->made, MADE_MAX);
-    *place_out = p;
     return true;
 }
 
@@ -39,7 +36,6 @@ static void close_place(void *place)
     struct place *p = place;
     mbox_writer_clear(&p->writer);
     buffer_clear(&p->made);
-    free(p);
 }
 
 static bool begin(void *place, struct error *e)
@@ -80,13 +76,6 @@ static void drop(void *place)
     mbox_writer_init(&p->writer);
 }
 
-static bool nothing(void *place, struct error *e)
-{
-    (void)place;
-    (void)e;
-    return true;
-}
-
 /* A file behind the redirection is synced; a pipe cannot be. */
 static bool show(void *place, struct error *e)
 {
@@ -98,25 +87,14 @@ static bool show(void *place, struct error *e)
     return ok || error_system(e, ERROR_TEMPORARY, errno, "standard output");
 }
 
-static enum landing_finished finish(void *place, const char *name, struct error *e)
-{
-    (void)place;
-    (void)name;
-    (void)e;
-    return LANDING_GONE;
-}
-
 const struct landing_way landing_in_stream = {
     .prefix = "-",
+    .place_size = sizeof(struct place),
     .open = open_place,
     .close = close_place,
     .begin = begin,
     .add = add,
     .end = end,
     .drop = drop,
-    .sync = nothing,
     .show = show,
-    .done = nothing,
-    .finish = finish,
-    .finish_end = nothing,
 };
