@@ -157,7 +157,7 @@ static void export_all(struct exporting *x)
     size_t count = x->entries.len / sizeof *entries;
     for (size_t i = 0; i < count && !x->out.gone; i++) {
         export_message(x, &entries[i]);
-        progress_show(&x->progress, x->exported, x->there, i + 1, count);
+        progress_count(&x->progress, x->exported, x->there, i + 1, count);
     }
     hand_send(&x->out, &(struct parcel){ .kind = PARCEL_END });
     hand_flush(&x->out);
@@ -177,7 +177,7 @@ static bool print_counts(const struct exporting *x)
 
 /* With the child started; it ends here. */
 static enum cli_exit export(struct exporting *x) {
-    struct error e; hand_out_init(&x->out, x->hand.socket); progress_init(&x->progress);
+    struct error e; hand_out_init(&x->out, x->hand.socket); progress_begin_count(&x->progress);
     bool ok = list_messages(x, &e) &&
               (hand_go(&x->hand) || error_set(&e, ERROR_TEMPORARY, HAND_GONE));
     if (ok) export_all(x);

@@ -3,7 +3,7 @@
 #define CLI_FETCH_H
 
 #include "agent/maildrop.h"
-#include "cli/bar.h"
+#include "cli/progress.h"
 #include "cli/user_words.h"
 #include "folder/fetched.h"
 #include "folder/landing.h"
@@ -31,7 +31,7 @@ struct fetch {
     struct landing *landing;
     struct fetched *fetched;
     struct maildrop *maildrop;
-    struct bar progress;
+    struct progress progress;
     struct failure *failure; /* of what is under way; the first that counts stays */
 
     struct fetch_message *messages; /* in ascending order of their numbers */

@@ -93,12 +93,12 @@ static bool answered(struct fetch *f, const struct pop3_client_result *result)
     if (!yes)
         landing_drop(f->landing);
     if (result->verdict == POP3_CLIENT_NO) {
-        bar_end(&f->progress);
+        progress_end(&f->progress);
         cli_warn("message %u was not given: %.*s", m->number, TEXT_ARGS(result->reply));
         f->refused++;
     }
     f->answer++;
-    bar_move(&f->progress, f->answer, f->octets);
+    progress_bar(&f->progress, f->answer, f->octets);
     bool full = landing_messages(f->landing) >= LANDING_WINDOW_MAX ||
                 landing_octets(f->landing) >= LANDING_WINDOW_OCTETS;
     return !full || end_window(f);
@@ -115,7 +115,7 @@ static bool step(void *owner, const struct pop3_client_step *s)
         return landing_begin(f->landing, &e) || fail(f, &e);
     case POP3_CLIENT_CONTENT:
         f->octets += s->content.len;
-        bar_move(&f->progress, f->answer, f->octets);
+        progress_bar(&f->progress, f->answer, f->octets);
         return landing_add(f->landing, s->content, &e) || fail(f, &e);
     case POP3_CLIENT_ANSWERED:
         return answered(f, s->result);
@@ -138,7 +138,7 @@ static bool run(struct fetch *f, const struct maildrop_work *work)
 
 static void begin_progress(struct fetch *f)
 {
-    bar_begin(&f->progress, "fetching", f->words->quiet);
+    progress_begin_bar(&f->progress, "fetching", f->words->quiet);
     for (size_t i = 0; i < f->count; i++)
         f->progress.octets += f->messages[i].here ? 0 : f->messages[i].octets;
     f->progress.total = f->count;
@@ -154,7 +154,7 @@ bool fetch_retrieve(struct fetch *f)
     bool kept = end_window(f); /* of a session that broke off, too */
     if (!ok)
         *f->failure = first;
-    bar_end(&f->progress);
+    progress_end(&f->progress);
     return ok && kept;
 }
 

@@ -94,7 +94,7 @@ static bool take_parcel(struct importing *i, const struct parcel *p, struct erro
     case PARCEL_MARK:
         i->done = p->done;
         i->all = p->all;
-        progress_show(&i->progress, i->kept, i->there, i->done, i->all);
+        progress_count(&i->progress, i->kept, i->there, i->done, i->all);
         return true;
     case PARCEL_END:
         i->complete = true;
@@ -131,7 +131,7 @@ static enum cli_exit import(struct importing *i)
 {
     struct error e;
     hand_in_init(&i->in, i->hand.socket);
-    progress_init(&i->progress);
+    progress_begin_count(&i->progress);
     bool opened = open_all(i, &e);
     bool ok = opened && (hand_go(&i->hand) || error_set(&e, ERROR_TEMPORARY, HAND_GONE)) &&
               take_all(i, &e);

@@ -5,7 +5,7 @@
 #include "agent/letter.h"
 #include "agent/sender.h"
 #include "base/arena.h"
-#include "cli/bar.h"
+#include "cli/progress.h"
 #include "cli/user_words.h"
 
 enum {
@@ -41,7 +41,7 @@ struct send {
     const struct send_words *words;
     struct user *user;
     struct sender *sender;
-    struct bar progress;
+    struct progress progress;
     unsigned notify;
     size_t next_file;                 /* of the command's words */
     struct outgoing *first;           /* made before anybody was called */

@@ -10,7 +10,7 @@
 
 void send_tell(struct send *s, const struct failure *f)
 {
-    bar_end(&s->progress);
+    progress_end(&s->progress);
     enum cli_exit code = user_fail(f);
     if (s->code == CLI_DONE)
         s->code = code;
@@ -50,7 +50,7 @@ static bool read_piece(void *owner, const struct smtp_client_message *m, uint64_
                        struct bytes *piece_out)
 {
     struct send *s = owner;
-    bar_move(&s->progress, s->sent, offset);
+    progress_bar(&s->progress, s->sent, offset);
     return letter_read(&outgoing_of(m)->letter, offset, piece_out);
 }
 
@@ -61,7 +61,7 @@ static void print_id(struct send *s, const struct outgoing *o)
 {
     struct buffer line;
     buffer_init(&line, 8 * SEND_ID_MAX);
-    bar_end(&s->progress);
+    progress_end(&s->progress);
     escape_text(&line, text_of(o->id[0] ? o->id : "sent"));
     printf("%.*s", TEXT_ARGS(buffer_as_text(&line)));
     if (s->cli->word_count > 1)
@@ -127,10 +127,10 @@ static void sent(void *owner, const struct sender_sent *results)
 bool send_all(struct send *s, struct failure *f)
 {
     const struct sender_source source = { next, read_piece, sent, s };
-    bar_begin(&s->progress, "sending", s->words->quiet);
+    progress_begin_bar(&s->progress, "sending", s->words->quiet);
     s->progress.total = s->cli->word_count ? s->cli->word_count : 1;
     bool ok = sender_run(s->sender, &source, f);
-    bar_end(&s->progress);
+    progress_end(&s->progress);
     size_t left = s->cli->word_count - s->next_file;
     if (!ok && left)
         cli_warn("%zu of %zu messages were not tried, from %.200s on", left, s->cli->word_count,
