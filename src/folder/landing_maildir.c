@@ -4,7 +4,7 @@
 #include "mail/line_ends.h"
 
 enum { SLICE_MAX = 16 * 1024 };
-_Static_assert((int)MAILDIR_NAME_MAX <= (int)LANDING_NAME_MAX, "its names fit");
+_Static_assert((int)MAILDIR_TARGET_MAX <= (int)LANDING_NAME_MAX, "its names fit");
 _Static_assert((int)LANDING_WINDOW_MAX <= (int)MAILDIR_WINDOW_MAX, "its windows fit");
 
 struct place {

@@ -11,6 +11,7 @@
 
 #include "base/buffer.h"
 #include "base/check.h"
+#include "mail/maildir.h"
 #include "run/clock.h"
 #include "run/entropy.h"
 
@@ -26,6 +27,8 @@
 #include <unistd.h>
 
 enum { HOLD_MAX = 64 * 1024, HOST_MAX = 64, PATH_ROOM = 4096, SUBFOLDER_LEN = 4 };
+/* Of a name in tmp/: its target fits with any flags. */
+enum { BASE_MAX = MAILDIR_TARGET_MAX - SUBFOLDER_LEN - 3 - MAIL_LETTERS_MAX };
 enum { XFS_MAGIC = 0x58465342 }; /* linux/magic.h lacks it */
 
 static const char *const subfolders[] = { "tmp", "new", "cur" };
@@ -41,9 +44,9 @@ struct maildir {
     bool synced;     /* the window is */
     bool touched[SUBFOLDERS];
     int file; /* of the message that was begun; -1: none */
-    char file_name[MAILDIR_NAME_MAX];
+    char file_name[BASE_MAX];
     struct buffer held;
-    char (*window)[MAILDIR_NAME_MAX]; /* as maildir_end() gives them */
+    char (*window)[MAILDIR_TARGET_MAX]; /* as maildir_end() gives them */
     size_t window_count;
 };
 
@@ -164,7 +167,7 @@ bool maildir_open(const char *path, struct maildir **out, struct error *e)
     if (!exists(path) && !make(path, e))
         return false;
     struct maildir *m = calloc(1, sizeof *m);
-    char(*window)[MAILDIR_NAME_MAX] = calloc(MAILDIR_WINDOW_MAX, sizeof *window);
+    char(*window)[MAILDIR_TARGET_MAX] = calloc(MAILDIR_WINDOW_MAX, sizeof *window);
     if (!m || !window) {
         free(m);
         free(window);
@@ -186,19 +189,17 @@ bool maildir_open(const char *path, struct maildir **out, struct error *e)
 }
 
 /* The name in tmp/ of one that is given as "new/NAME" or "cur/NAME:2,FLAGS". */
-static const char *name_in_tmp(const char *target, char out[MAILDIR_NAME_MAX])
+static const char *name_in_tmp(const char *target, char out[MAILDIR_TARGET_MAX])
 {
-    struct text rest = text_of(target), name;
-    rest = text_skip(rest, SUBFOLDER_LEN);
-    text_cut(&rest, ':', &name);
-    snprintf(out, MAILDIR_NAME_MAX, "%.*s", TEXT_ARGS(name));
+    struct text base = maildir_base(text_skip(text_of(target), SUBFOLDER_LEN));
+    snprintf(out, MAILDIR_TARGET_MAX, "%.*s", TEXT_ARGS(base));
     return out;
 }
 
 void maildir_close(struct maildir **pointer)
 {
     struct maildir *m = *pointer;
-    char name[MAILDIR_NAME_MAX];
+    char name[MAILDIR_TARGET_MAX];
     if (!m)
         return;
     maildir_drop(m);
@@ -268,9 +269,9 @@ static bool set_time(struct maildir *m, int64_t ms)
 }
 
 bool maildir_end(struct maildir *m, const struct maildir_facts *facts,
-                 char name_out[MAILDIR_NAME_MAX], struct error *e)
+                 char target_out[MAILDIR_TARGET_MAX], struct error *e)
 {
-    const char *letters = facts->letters ? facts->letters : "";
+    char path[MAILDIR_PATH_MAX];
     if (!flush(m, e))
         return false;
     bool ok = set_time(m, facts->received_ms) && (m->whole_disk || fsync(m->file) == 0);
@@ -281,9 +282,9 @@ bool maildir_end(struct maildir *m, const struct maildir_facts *facts,
         unlinkat(m->sub[IN_TMP], m->file_name, 0);
         return false;
     }
-    snprintf(name_out, MAILDIR_NAME_MAX, "%s/%.90s%s%.*s", letters[0] ? "cur" : "new", m->file_name,
-             letters[0] ? ":2," : "", MAILDIR_LETTERS_MAX, letters);
-    snprintf(m->window[m->window_count++], MAILDIR_NAME_MAX, "%s", name_out);
+    snprintf(target_out, MAILDIR_TARGET_MAX, "%s",
+             maildir_path(text_of(m->file_name), facts->flags, path));
+    snprintf(m->window[m->window_count++], MAILDIR_TARGET_MAX, "%s", target_out);
     m->synced = false;
     return true;
 }
@@ -320,7 +321,7 @@ static enum subfolder meant_for(const char *target)
 
 static bool move_one(struct maildir *m, const char *target)
 {
-    char name[MAILDIR_NAME_MAX];
+    char name[MAILDIR_TARGET_MAX];
     enum subfolder to = meant_for(target);
     m->touched[to] = true;
     return renameat(m->sub[IN_TMP], name_in_tmp(target, name), m->sub[to],
@@ -364,20 +365,17 @@ static enum maildir_finished look_in(struct maildir *m, enum subfolder where, st
             close(fd);
         return MAILDIR_TROUBLE;
     }
-    for (struct dirent *entry; found == MAILDIR_GONE && (entry = readdir(d)) != NULL;) {
-        struct text rest = text_of(entry->d_name), own;
-        text_cut(&rest, ':', &own);
-        if (text_equal(own, name))
+    for (struct dirent *entry; found == MAILDIR_GONE && (entry = readdir(d)) != NULL;)
+        if (text_equal(maildir_base(text_of(entry->d_name)), name))
             found = MAILDIR_SHOWN;
-    }
     closedir(d);
     return found;
 }
 
 enum maildir_finished maildir_finish(struct maildir *m, const char *target, struct error *e)
 {
-    char name[MAILDIR_NAME_MAX];
-    if (strlen(target) <= SUBFOLDER_LEN || strlen(target) >= MAILDIR_NAME_MAX ||
+    char name[MAILDIR_TARGET_MAX];
+    if (strlen(target) <= SUBFOLDER_LEN || strlen(target) >= MAILDIR_TARGET_MAX ||
         strchr(target + SUBFOLDER_LEN, '/'))
         return MAILDIR_GONE;
     name_in_tmp(target, name);

@@ -20,9 +20,8 @@
 struct maildir; /* opaque */
 
 enum {
-    MAILDIR_NAME_MAX = 128,    /* with its end */
+    MAILDIR_TARGET_MAX = 128,  /* with its end */
     MAILDIR_WINDOW_MAX = 4096, /* messages between two maildir_show() */
-    MAILDIR_LETTERS_MAX = 16,
 };
 
 /* Opens it; makes it, with tmp, new and cur (0700), when nothing is there. */
@@ -36,12 +35,12 @@ bool maildir_add(struct maildir *, struct bytes, struct error *);
 
 struct maildir_facts {
     int64_t received_ms; /* becomes the file's time; 0: now */
-    const char *letters; /* flags as Maildir writes them ("FS"): into cur/; NULL or "": new/ */
+    unsigned flags;      /* as mail/flags.h: into cur/; 0: new/ */
 };
-/* The message is whole.  *name_out is what maildir_finish() wants: its name in tmp/, with the
- * folder that it is meant for in front ("new/17...", "cur/17...:2,S"). */
-bool maildir_end(struct maildir *, const struct maildir_facts *, char name_out[MAILDIR_NAME_MAX],
-                 struct error *);
+/* The message is whole.  *target_out is what maildir_finish() wants: its name in tmp/, as
+ * mail/maildir.h makes a path of it ("new/17...", "cur/17...:2,S"). */
+bool maildir_end(struct maildir *, const struct maildir_facts *,
+                 char target_out[MAILDIR_TARGET_MAX], struct error *);
 /* Forgets the message that was begun; harmless without one. */
 void maildir_drop(struct maildir *);
 
@@ -56,7 +55,7 @@ enum maildir_finished {
     MAILDIR_TROUBLE,
 };
 /* Makes good what a crash interrupted.  Counts only after maildir_finish_end(). */
-enum maildir_finished maildir_finish(struct maildir *, const char *name, struct error *);
+enum maildir_finished maildir_finish(struct maildir *, const char *target, struct error *);
 bool maildir_finish_end(struct maildir *, struct error *);
 
 #endif
