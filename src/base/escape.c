@@ -41,29 +41,34 @@ bool utf8_valid(struct text t)
     return true;
 }
 
-static uint32_t code_point(struct text t, size_t n)
+uint32_t utf8_code_point(struct text t)
 {
     static const uint8_t lead[] = { 0, 0x7F, 0x1F, 0x0F, 0x07 };
-    uint32_t c = (uint8_t)t.at[0] & lead[n];
-    for (size_t i = 1; i < n; i++)
+    size_t len = utf8_length(t);
+    uint32_t c = len ? (uint8_t)t.at[0] & lead[len] : 0;
+    for (size_t i = 1; i < len; i++)
         c = c << 6 | ((uint8_t)t.at[i] & 0x3F);
     return c;
 }
 
-/* Controls, and what changes how its neighbours are shown without being seen. */
-static bool is_invisible(uint32_t c)
+enum utf8_sight utf8_sight(uint32_t c)
 {
     static const struct {
         uint32_t from, to;
+        enum utf8_sight sight;
     } ranges[] = {
-        { 0x00, 0x1F },     { 0x7F, 0x9F },       { 0xAD, 0xAD },     { 0x61C, 0x61C },
-        { 0x200B, 0x200F }, { 0x2028, 0x202E },   { 0x2060, 0x206F }, { 0xFEFF, 0xFEFF },
-        { 0xFFF9, 0xFFFB }, { 0xE0000, 0xE0FFF },
+        { 0x00, 0x1F, UTF8_HIDES },       { 0x7F, 0x9F, UTF8_HIDES },
+        { 0xAD, 0xAD, UTF8_JOINS },       { 0x61C, 0x61C, UTF8_JOINS },
+        { 0x200B, 0x200F, UTF8_JOINS },   { 0x2028, 0x202E, UTF8_HIDES },
+        { 0x2060, 0x2060, UTF8_HIDES },   { 0x2061, 0x2065, UTF8_JOINS },
+        { 0x2066, 0x206F, UTF8_HIDES },   { 0xFEFF, 0xFEFF, UTF8_JOINS },
+        { 0xFFF9, 0xFFFB, UTF8_HIDES },   { 0xE0000, 0xE00FF, UTF8_HIDES },
+        { 0xE0100, 0xE0FFF, UTF8_JOINS },
     };
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
         if (c >= ranges[i].from && c <= ranges[i].to)
-            return true;
-    return false;
+            return ranges[i].sight;
+    return UTF8_SEEN;
 }
 
 bool escape_text(struct buffer *b, struct text t)
@@ -83,8 +88,8 @@ bool escape_text(struct buffer *b, struct text t)
             done = buffer_text(b, T("\\\\"));
         else if (n <= 1)
             done = buffer_printf(b, "\\x%02X", (uint8_t)t.at[0]);
-        else if (is_invisible(code_point(t, n)))
-            done = buffer_printf(b, "\\u{%X}", code_point(t, n));
+        else if (utf8_sight(utf8_code_point(t)) != UTF8_SEEN)
+            done = buffer_printf(b, "\\u{%X}", utf8_code_point(t));
         else
             done = buffer_append(b, t.at, n);
         if (!done)

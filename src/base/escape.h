@@ -14,6 +14,16 @@ bool escape_text(struct buffer *, struct text);
 /* The length of the UTF-8 character at the front, 1 to 4; 0 when it is not well-formed
  * (overlong, surrogate, beyond U+10FFFF, cut). */
 size_t utf8_length(struct text);
+/* The character at the front, which is well-formed. */
+uint32_t utf8_code_point(struct text);
+
+enum utf8_sight {
+    UTF8_SEEN,
+    UTF8_JOINS, /* not seen, but joins, parts or marks letters: scripts and emoji need it */
+    UTF8_HIDES, /* a control, or it reverses or reorders its neighbours, or is a tag */
+};
+enum utf8_sight utf8_sight(uint32_t character);
+
 /* Whether the whole text is well-formed UTF-8. */
 bool utf8_valid(struct text);
 

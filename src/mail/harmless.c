@@ -14,29 +14,6 @@ static bool is_plain(char c)
     return (c >= ' ' && c < 0x7F) || c == '\n' || c == '\t';
 }
 
-bool harmless_hides(uint32_t c)
-{
-    static const struct {
-        uint32_t from, to;
-    } ranges[] = {
-        { 0x00, 0x1F },     { 0x7F, 0x9F },     { 0x2028, 0x202E },   { 0x2060, 0x2060 },
-        { 0x2066, 0x206F }, { 0xFFF9, 0xFFFB }, { 0xE0000, 0xE00FF },
-    };
-    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
-        if (c >= ranges[i].from && c <= ranges[i].to)
-            return true;
-    return false;
-}
-
-static uint32_t character_of(struct text t, size_t len)
-{
-    static const uint8_t lead[] = { 0, 0x7F, 0x1F, 0x0F, 0x07 };
-    uint32_t c = (uint8_t)t.at[0] & lead[len];
-    for (size_t i = 1; i < len; i++)
-        c = c << 6 | ((uint8_t)t.at[i] & 0x3F);
-    return c;
-}
-
 /* Whether more octets could make a character, or a line end, of all that there is. */
 static bool may_grow(struct text t)
 {
@@ -65,8 +42,8 @@ static size_t put_character(struct buffer *out, struct text t)
         return 1;
     }
     bool line = len == 1 && is_plain(t.at[0]);
-    if (!line && harmless_hides(character_of(t, len)))
-        buffer_printf(out, "\\u{%X}", character_of(t, len));
+    if (!line && utf8_sight(utf8_code_point(t)) == UTF8_HIDES)
+        buffer_printf(out, "\\u{%X}", utf8_code_point(t));
     else
         buffer_append(out, t.at, len);
     return len;

@@ -31,7 +31,4 @@ bool harmless_text(struct buffer *out, struct text);
 /* Text that must stay on one line, as a name or a subject: tabs and line ends become spaces. */
 bool harmless_line(struct buffer *out, struct text);
 
-/* Whether the character does something else than to be seen; no line end and no tab is excepted. */
-bool harmless_hides(uint32_t character);
-
 #endif

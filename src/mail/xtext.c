@@ -126,22 +126,13 @@ static bool append_utf8(struct buffer *b, uint32_t c)
     return buffer_append(b, octets, len);
 }
 
-static uint32_t code_point(struct text t, size_t len)
-{
-    static const uint8_t mask[] = { 0, 0x7F, 0x1F, 0x0F, 0x07 };
-    uint32_t c = (uint8_t)t.at[0] & mask[len];
-    for (size_t i = 1; i < len; i++)
-        c = c << 6 | ((uint8_t)t.at[i] & 0x3F);
-    return c;
-}
-
 static bool decode_point(struct buffer *b, struct text *rest)
 {
     uint32_t point;
     if (rest->at[0] == '\\')
         return take_point(rest, &point) && append_utf8(b, point);
     size_t len = utf8_length(*rest);
-    bool fits = len == 1 ? is_qchar(rest->at[0]) : len > 1 && is_point(code_point(*rest, len));
+    bool fits = len == 1 ? is_qchar(rest->at[0]) : len > 1 && is_point(utf8_code_point(*rest));
     struct text whole = text_first(*rest, len);
     *rest = text_skip(*rest, len);
     return fits && buffer_text(b, whole);
@@ -165,7 +156,7 @@ bool unitext_encode(struct buffer *b, struct text t)
         size_t len = utf8_length(t);
         bool done = len > 0 && (len == 1 && is_qchar(t.at[0])
                                     ? buffer_byte(b, (uint8_t)t.at[0])
-                                    : buffer_printf(b, "\\x{%02X}", code_point(t, len)));
+                                    : buffer_printf(b, "\\x{%02X}", utf8_code_point(t)));
         if (!done) {
             b->len = before;
             return false;

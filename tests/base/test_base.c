@@ -128,6 +128,7 @@ static void test_escape(void **state)
         { TEXT("gr\xC3\xBC\xC3\x9F"), TEXT("gr\xC3\xBC\xC3\x9F") },
         { TEXT("\xC0\xAF"), TEXT("\\xC0\\xAF") },
         { TEXT("\xE2\x80\xAEx"), TEXT("\\u{202E}x") },
+        { TEXT("\xE2\x80\x8Dx\xEF\xBB\xBF"), TEXT("\\u{200D}x\\u{FEFF}") },
         { TEXT("\xC2\x85"), TEXT("\\u{85}") },
         { TEXT("\xED\xA0\x80"), TEXT("\\xED\\xA0\\x80") },
     };
