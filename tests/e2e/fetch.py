@@ -7,51 +7,29 @@ import re
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 
-from harness import (TIMEOUT, TROUBLE, Server, add_case, case, check, content_of, equal, godwit,
-                     main, own_address, until)
+from harness import (TIMEOUT, Server, add_case, case, check, content_of, equal, godwit, main,
+                     own_address, until)
 from scripted_pop import Half, PopPeer
+from user_home import UserHome
 
 BOB = "bob@example.test"
 
 
-class Home:
+class Home(UserHome):
     """A user's home, and his godwit fetch."""
-
-    def __enter__(self):
-        self.folder = tempfile.mkdtemp(prefix="godwit-")
-        return self
-
-    def __exit__(self, *why):
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def path(self, *names):
-        return os.path.join(self.folder, *names)
 
     def arguments(self, *words, port=None, to="maildir:M", address=BOB):
         server = ["--server", f"{own_address()}:{port}"] if port else []
         return [godwit(), "fetch", *([address] if address else []), "--to", to, "--tls", "none",
                 *server, *words]
 
-    def environment(self, password="secret"):
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("XDG_")}
-        return dict(kept, HOME=self.folder, **{"GODWIT_PASSWORD": password} if password else {})
-
     def fetch(self, *words, code=0, said="", password="secret", **how):
         """Runs it to its end; returns standard output as octets."""
-        done = subprocess.run(self.arguments(*words, **how), cwd=self.folder,
-                              env=self.environment(password), capture_output=True, timeout=TIMEOUT,
-                              stdin=subprocess.DEVNULL, check=False)
-        told = done.stderr.decode("utf-8", "replace")
-        check(not TROUBLE.search(told), told)
-        codes = code if isinstance(code, tuple) else (code,)
-        check(done.returncode in codes, f"exit {done.returncode}: {done.stdout[:500]}{told}")
-        check(re.search(said, told + done.stdout.decode("latin-1")), f"{told!r} without {said!r}")
-        if done.returncode:
-            check(told.count("\n") >= 1 and told.startswith("godwit: "), told)
-        return done.stdout
+        printed, told = self.run(self.arguments(*words, **how), code, password)
+        check(re.search(said, told + printed.decode("latin-1")), f"{told!r} without {said!r}")
+        return printed
 
     def maildir(self, name="M"):
         """The contents in the Maildir, sorted."""

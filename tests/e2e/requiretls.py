@@ -1,29 +1,26 @@
 """requiretls - mail that requires TLS on all of its way, and mail that waives it (RFC 8689): which
 hosts it goes to, what comes back, and what it never shares with other mail."""
 
-import os
 import re
 import ssl
 import tempfile
 
 import certificates
-from dns_signer import Signer, anchor
 from harness import case, check, equal, main, until
-from relay_world import ALICE, BOB, MESSAGE, Net
+from relay_world import ALICE, BOB, MESSAGE
 from report import Report
 from scripted_peer import OFFERS
+from signed_world import WRONG, SignedNet
 
 TO, MX = "carol@b.example", "mx.b.example"
 WAIVED = b"TLS-Required: No\r\n" + MESSAGE
-WRONG = f"3 1 1 {'00' * 32}"
 
 
-class World(Net):
+class World(SignedNet):
     """The root zone is signed, b.example is in it, and there is an authority for certificates."""
 
     def __init__(self, **signer):
-        super().__init__()
-        self.dns.signer = Signer(**signer)
+        super().__init__(**signer)
         self.folder = self.stack.enter_context(tempfile.TemporaryDirectory())
         self.ca = certificates.authority(self.folder)
 
@@ -55,15 +52,7 @@ class World(Net):
 
     def sender(self, tls="may", more=""):
         """A server that believes what the zone's key has signed, and the authority."""
-        relay = self.relay(f'ca = "{self.ca}"  {more}')
-        server = self.server(relay=relay.replace("tls = none", f"tls = {tls}"))
-        with open(os.path.join(server.folder, "anchor"), "w", encoding="ascii") as file:
-            file.write(anchor())
-        server.sections["dns"] = (f'resolvers = {{"{self.dns.resolver}"}}  dnssec = require  '
-                                  'anchors = "anchor"')
-        server.write_config()
-        server.restart()
-        return server
+        return super().sender(tls, f'ca = "{self.ca}"  {more}')
 
 
 def secured(server):

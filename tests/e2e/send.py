@@ -4,30 +4,17 @@ import email
 import email.policy
 import os
 import re
-import shutil
-import subprocess
-import tempfile
 
-from harness import (TIMEOUT, TROUBLE, Server, case, check, content_of, equal, godwit, main,
-                     own_address)
+from harness import Server, case, check, content_of, equal, godwit, main, own_address
 from scripted_peer import CUT, Peer
+from user_home import UserHome
 
 ANN, BOB = "ann@example.test", "bob@example.test"
 MESSAGE = b"Subject: hello\nTo: %s\n\nText\n.dot\n" % BOB.encode()
 
 
-class Home:
+class Home(UserHome):
     """A user's home, and his godwit send."""
-
-    def __enter__(self):
-        self.folder = tempfile.mkdtemp(prefix="godwit-")
-        return self
-
-    def __exit__(self, *why):
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def path(self, *names):
-        return os.path.join(self.folder, *names)
 
     def write(self, name, octets):
         with open(self.path(name), "wb") as file:
@@ -42,19 +29,9 @@ class Home:
         arguments = [godwit(), "send", *(["--from", sender] if sender else []), "--tls", "none",
                      *(["--auth", auth] if auth else []),
                      *(["--server", f"{own_address()}:{port}"] if port else []), *words]
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("XDG_")}
-        done = subprocess.run(arguments, input=how.get("text", b""), cwd=self.folder,
-                              capture_output=True, timeout=TIMEOUT, check=False,
-                              env=dict(kept, HOME=self.folder,
-                                       **{"GODWIT_PASSWORD": password} if password else {}))
-        told = done.stderr.decode("utf-8", "replace")
-        check(not TROUBLE.search(told), told)
-        codes = code if isinstance(code, tuple) else (code,)
-        check(done.returncode in codes, f"exit {done.returncode}: {done.stdout}{told}")
+        printed, told = self.run(arguments, code, password, how.get("text", b""))
         check(re.search(said, told), f"{told!r} without {said!r}")
-        if code:
-            check(told.startswith("godwit: "), told)
-        return done.stdout.decode(), told
+        return printed.decode(), told
 
 
 def read(octets):
