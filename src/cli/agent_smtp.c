@@ -5,11 +5,8 @@
 #include "cli/agent.h"
 
 #include "agent/letter.h"
-#include "base/arena.h"
-#include "mail/compose.h"
+#include "cli/composing.h"
 #include "mail/mailbox_list.h"
-#include "run/clock.h"
-#include "run/entropy.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,9 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-enum { MEMORY_MAX = 4 * 1024 * 1024, LINES_MAX = 1000, NAME_MAX_OCTETS = 1024, UNIQUE = 24 };
+enum { MEMORY_MAX = 4 * 1024 * 1024, LINES_MAX = 1000, NAME_MAX_OCTETS = 1024 };
 
 struct mailing {
     struct talk *talk;
@@ -135,89 +131,26 @@ static bool address_it(struct mailing *m)
 
 /* --- The message --- */
 
-/* "Name" <address>: RFC 5322 3.2.4. */
-static bool write_from(const struct user *u, struct buffer *out)
+static bool open_files(const struct talk_draft *d, struct attachments *a)
 {
-    if (u->name.len == 0)
-        return buffer_text(out, address_text(&u->address));
-    bool ok = buffer_byte(out, '"');
-    for (size_t i = 0; i < u->name.len; i++) {
-        char c = u->name.at[i];
-        ok = ok && (c != '"' && c != '\\' ? true : buffer_byte(out, '\\')) &&
-             buffer_byte(out, (uint8_t)c);
-    }
-    return ok && buffer_text(out, T("\" <")) && buffer_text(out, address_text(&u->address)) &&
-           buffer_byte(out, '>');
-}
-
-static void draw_letters(char *to, size_t count)
-{
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyz234567";
-    uint8_t random[UNIQUE];
-    entropy_fill(random, sizeof random);
-    for (size_t i = 0; i < count; i++)
-        to[i] = letters[random[i] % 32];
-}
-
-static bool read_file(void *context, uint8_t *to, size_t room, size_t *len_out, struct error *e)
-{
-    const int *file = context;
-    ssize_t count;
-    do
-        count = read(*file, to, room);
-    while (count < 0 && errno == EINTR);
-    *len_out = count > 0 ? (size_t)count : 0;
-    return count >= 0 || error_system(e, ERROR_TEMPORARY, errno, "an attachment cannot be read");
-}
-
-struct attached {
-    struct compose_file as[DRAFT_FILES_MAX];
-    int files[DRAFT_FILES_MAX];
-    size_t count;
-};
-
-static void close_files(struct attached *a)
-{
-    while (a->count)
-        close(a->files[--a->count]);
-}
-
-/* The last part of a path. */
-static struct text base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return text_of(slash ? slash + 1 : path);
-}
-
-static bool open_files(const struct talk_draft *d, struct attached *a)
-{
-    a->count = 0;
     for (size_t i = 0; i < d->file_count; i++) {
-        a->files[i] = open(d->files[i], O_RDONLY | O_CLOEXEC);
-        if (a->files[i] < 0) {
+        int file = open(d->files[i], O_RDONLY | O_CLOEXEC);
+        if (file < 0) {
             cli_say(CLI_NO, "%s: %s; nothing was sent", d->files[i], strerror(errno));
-            close_files(a);
             return false;
         }
-        a->as[i] = (struct compose_file){ .name = base_name(d->files[i]),
-                                          .context = &a->files[i],
-                                          .read = read_file };
-        a->count++;
+        attachments_add(a, d->files[i], "an attachment cannot be read", file);
     }
     return true;
 }
 
-static bool write_letter(struct mailing *m, struct text from, const struct attached *attached)
+static bool write_letter(struct mailing *m, struct text from, const struct attachments *attached)
 {
     struct talk *t = m->talk;
     struct error e;
-    char unique[UNIQUE], boundary[UNIQUE], id[UNIQUE + ADDRESS_DOMAIN_MAX + 8];
+    struct composing_identity identity;
     struct text cc = buffer_as_text(&t->draft.cc);
-    int64_t now = clock_wall_ms();
-    draw_letters(unique, sizeof unique);
-    draw_letters(boundary, sizeof boundary);
-    snprintf(id, sizeof id, "<%.*s@%.*s>", UNIQUE, unique,
-             TEXT_ARGS(address_domain(&t->user.address)));
+    composing_identify(address_domain(&t->user.address), &identity);
     struct compose compose = {
         .from = from,
         .to = m->to,
@@ -225,10 +158,10 @@ static bool write_letter(struct mailing *m, struct text from, const struct attac
         .cc = &cc,
         .cc_count = cc.len ? 1 : 0,
         .subject = m->subject,
-        .date_ms = now,
-        .zone_seconds = clock_zone_seconds(now),
-        .message_id = text_of(id),
-        .boundary = { boundary, sizeof boundary },
+        .date_ms = identity.now_ms,
+        .zone_seconds = identity.zone_seconds,
+        .message_id = text_of(identity.message_id),
+        .boundary = { identity.boundary, sizeof identity.boundary },
         .text = buffer_as_text(&m->text),
         .files = attached->as,
         .file_count = attached->count,
@@ -245,17 +178,16 @@ static bool write_it(struct mailing *m)
 {
     char memory[NAME_MAX_OCTETS];
     struct buffer from = buffer_over(memory, sizeof memory);
-    struct attached *attached = arena_take(&m->memory, sizeof *attached);
-    if (!attached)
+    struct attachments attached;
+    if (!attachments_init(&attached, &m->memory, m->talk->draft.file_count))
         return no_memory();
-    if (!write_from(&m->talk->user, &from)) {
+    if (!composing_from(&m->talk->user, &from)) {
         cli_say(CLI_CONFIG, "the name of the account is too long");
         return false;
     }
-    if (!open_files(&m->talk->draft, attached))
-        return false;
-    bool ok = write_letter(m, buffer_as_text(&from), attached);
-    close_files(attached);
+    bool ok =
+        open_files(&m->talk->draft, &attached) && write_letter(m, buffer_as_text(&from), &attached);
+    attachments_close(&attached);
     return ok;
 }
 

@@ -1,12 +1,10 @@
 /* send_letter.c - godwit send: a message and its recipients, of the options or of a file. */
+#include "cli/composing.h"
 #include "cli/send.h"
 #include "mail/amend.h"
-#include "mail/compose.h"
 #include "mail/date.h"
 #include "mail/line_ends.h"
 #include "mail/posting.h"
-#include "run/clock.h"
-#include "run/entropy.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ARENA_MAX = 16 << 20, UNIQUE = 24, FROM_MAX = 1024, SLICE_MAX = 16 * 1024 };
+enum { ARENA_MAX = 16 << 20, FROM_MAX = 1024, SLICE_MAX = 16 * 1024 };
 
 static bool short_of_memory(struct failure *f)
 {
@@ -164,37 +162,6 @@ static void describe(struct outgoing *o)
     o->message.dot_lines = o->letter.dot_lines;
 }
 
-/* --- What only we can say --- */
-
-static void draw_letters(char to[UNIQUE])
-{
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyz234567";
-    uint8_t random[UNIQUE];
-    entropy_fill(random, sizeof random);
-    for (size_t i = 0; i < UNIQUE; i++)
-        to[i] = letters[random[i] % 32];
-}
-
-struct identity {
-    char date[DATE_TEXT_MAX];
-    char id[UNIQUE + ADDRESS_DOMAIN_MAX + 8];
-    char boundary[UNIQUE];
-    int64_t now_ms;
-    int zone_seconds;
-};
-
-static void identify(const struct send *s, struct identity *out)
-{
-    char unique[UNIQUE];
-    draw_letters(unique);
-    draw_letters(out->boundary);
-    out->now_ms = clock_wall_ms();
-    out->zone_seconds = clock_zone_seconds(out->now_ms);
-    date_rfc5322(out->now_ms, out->zone_seconds, out->date);
-    snprintf(out->id, sizeof out->id, "<%.*s@%.*s>", UNIQUE, unique,
-             TEXT_ARGS(address_domain(&s->user->address)));
-}
-
 /* --- A whole message --- */
 
 /* What amend has made of what it was given so far. */
@@ -210,14 +177,16 @@ static bool pass_on(struct amend *amend, struct bytes in, struct sink to, struct
 static bool write_whole(const struct send *s, struct outgoing *o, struct bytes raw, struct error *e)
 {
     uint8_t room[LINE_ENDS_ROOM(SLICE_MAX)];
-    struct identity identity;
+    struct composing_identity identity;
+    char date[DATE_TEXT_MAX];
     struct line_ends ends = { 0 };
     struct amend amend;
     struct sink to = letter_sink(&o->letter);
-    identify(s, &identity);
-    const struct amend_values values = { .date = text_of(identity.date),
+    composing_identify(address_domain(&s->user->address), &identity);
+    date_rfc5322(identity.now_ms, identity.zone_seconds, date);
+    const struct amend_values values = { .date = text_of(date),
                                          .from = address_text(&s->user->address),
-                                         .message_id = text_of(identity.id) };
+                                         .message_id = text_of(identity.message_id) };
     amend_init(&amend, &values);
     while (raw.len) {
         struct buffer made = buffer_over(room, sizeof room);
@@ -280,50 +249,18 @@ bool send_read(struct send *s, const char *name, struct outgoing **out, struct f
 
 /* --- A message of the options --- */
 
-struct attached {
-    struct compose_file *as;
-    struct attached_file {
-        const char *name;
-        int file;
-    } * files;
-    size_t count;
-};
-
-static bool read_attached(void *context, uint8_t *to, size_t room, size_t *len_out, struct error *e)
-{
-    const struct attached_file *a = context;
-    ssize_t count;
-    do
-        count = read(a->file, to, room);
-    while (count < 0 && errno == EINTR);
-    *len_out = count > 0 ? (size_t)count : 0;
-    return count >= 0 || error_system(e, ERROR_TEMPORARY, errno, "%.300s", a->name);
-}
-
-static bool attach(const struct option_list *names, struct arena *arena, struct attached *out,
+static bool attach(const struct option_list *names, struct arena *arena, struct attachments *out,
                    struct failure *f)
 {
-    out->as = arena_take(arena, (names->count + 1) * sizeof *out->as);
-    out->files = arena_take(arena, (names->count + 1) * sizeof *out->files);
-    if (!out->as || !out->files)
+    int file;
+    if (!attachments_init(out, arena, names->count))
         return short_of_memory(f);
-    for (; out->count < names->count; out->count++) {
-        struct attached_file *a = &out->files[out->count];
-        const char *slash = strrchr(names->at[out->count], '/');
-        a->name = names->at[out->count];
-        if (!open_file(a->name, &a->file, f))
+    for (size_t i = 0; i < names->count; i++) {
+        if (!open_file(names->at[i], &file, f))
             return false;
-        out->as[out->count] = (struct compose_file){ .name = text_of(slash ? slash + 1 : a->name),
-                                                     .context = a,
-                                                     .read = read_attached };
+        attachments_add(out, names->at[i], names->at[i], file);
     }
     return true;
-}
-
-static void detach(struct attached *a)
-{
-    while (a->count)
-        close(a->files[--a->count].file);
 }
 
 static const struct text *texts_of(const struct option_list *list, struct arena *arena)
@@ -334,29 +271,21 @@ static const struct text *texts_of(const struct option_list *list, struct arena 
     return texts;
 }
 
-/* As it was written, or with the name that the user's file has: RFC 5322 3.2.4. */
+/* As it was written, or with the name that the user's file has. */
 static bool write_from(const struct send *s, struct buffer *out)
 {
-    struct text name = s->user->name;
-    if (s->words->from && strchr(s->words->from, '<'))
-        return buffer_text(out, text_of(s->words->from));
-    if (name.len == 0)
-        return buffer_text(out, address_text(&s->user->address));
-    bool ok = buffer_byte(out, '"');
-    for (size_t i = 0; ok && i < name.len; i++)
-        ok = ((name.at[i] != '"' && name.at[i] != '\\') || buffer_byte(out, '\\')) &&
-             buffer_byte(out, (uint8_t)name.at[i]);
-    return ok && buffer_printf(out, "\" <%.*s>", TEXT_ARGS(address_text(&s->user->address)));
+    bool written = s->words->from && strchr(s->words->from, '<');
+    return written ? buffer_text(out, text_of(s->words->from)) : composing_from(s->user, out);
 }
 
 static bool write_composed(struct send *s, struct outgoing *o, struct text text,
-                           const struct attached *attached, struct error *e)
+                           const struct attachments *attached, struct error *e)
 {
     char room[FROM_MAX];
     struct buffer from = buffer_over(room, sizeof room);
-    struct identity identity;
+    struct composing_identity identity;
     const struct send_words *w = s->words;
-    identify(s, &identity);
+    composing_identify(address_domain(&s->user->address), &identity);
     struct compose c = {
         .to = texts_of(&w->to, &o->arena),
         .to_count = w->to.count,
@@ -365,8 +294,8 @@ static bool write_composed(struct send *s, struct outgoing *o, struct text text,
         .subject = text_of(w->subject),
         .date_ms = identity.now_ms,
         .zone_seconds = identity.zone_seconds,
-        .message_id = text_of(identity.id),
-        .boundary = { identity.boundary, UNIQUE },
+        .message_id = text_of(identity.message_id),
+        .boundary = { identity.boundary, sizeof identity.boundary },
         .text = text,
         .files = attached->as,
         .file_count = attached->count,
@@ -386,13 +315,13 @@ static bool write_composed(struct send *s, struct outgoing *o, struct text text,
 static bool fill_composed(struct send *s, struct outgoing *o, struct text text, struct failure *f)
 {
     struct posting p = { 0 };
-    struct attached attached = { 0 };
+    struct attachments attached = { 0 };
     struct error e;
     bool ok = add_written(s, &p, &o->arena, f) &&
               attach(&s->words->attach, &o->arena, &attached, f) && address_it(s, o, &p, f);
     if (ok && !write_composed(s, o, text, &attached, &e))
         ok = failure_of(f, &e);
-    detach(&attached);
+    attachments_close(&attached);
     describe(o);
     return ok;
 }
