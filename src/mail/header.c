@@ -76,16 +76,21 @@ bool header_find(struct text message, struct text name, struct header_field *out
     return false;
 }
 
+static bool is_line_end(char c)
+{
+    return c == '\r' || c == '\n';
+}
+
 struct text header_unfold(struct text value, char *out, size_t max)
 {
     value = text_trim(value);
     size_t len = 0;
     for (size_t i = 0; i < value.len && len < max;) {
-        if (value.at[i] != '\r' && value.at[i] != '\n') {
+        if (!is_line_end(value.at[i])) {
             out[len++] = value.at[i++];
             continue;
         }
-        while (i < value.len && (is_blank(value.at[i]) || strchr("\r\n", value.at[i])))
+        while (i < value.len && (is_blank(value.at[i]) || is_line_end(value.at[i])))
             i++;
         while (len && is_blank(out[len - 1]))
             len--;

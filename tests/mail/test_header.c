@@ -111,6 +111,8 @@ static void test_unfold(void **state)
         struct text line = header_unfold(text_of(cases[i].value), out, sizeof out);
         assert_true(text_equal(line, text_of(cases[i].line)));
     }
+    char out[8]; /* NUL is an octet like others */
+    assert_true(text_equal(header_unfold(T("a\r\0\0"), out, sizeof out), T("a \0\0")));
 }
 
 static void test_received_counter(void **state)
