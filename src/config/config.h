@@ -146,7 +146,8 @@ struct config {
     uint32_t errors, logins;
     const struct network *ban_allow;
     size_t ban_allow_count;
-    uint32_t hourly_connections, hourly_errors, hourly_logins, hourly_unknown, hourly_network;
+    uint32_t hourly_connections, hourly_commands, hourly_errors, hourly_logins, hourly_unknown;
+    uint32_t hourly_network;
     uint64_t greeting_delay_ms, greylist_ms, greylist_life_ms;
     enum rule_action helo_name, helo_ours, reverse_dns;
     const struct config_blocklist *blocklists;

@@ -364,8 +364,10 @@ static const struct setting settings[] = {
 
     { { "abuse", "ban", "off or duration", "\"off\"",
         "How long an address is shut out that went over errors or logins in a session, or over "
-        "hourly_errors, hourly_logins or hourly_unknown. Never loopback, a trusted network, one in "
-        "allow, nor an address from which somebody has logged in within a day. See godwit ban." },
+        "hourly_commands, hourly_errors, hourly_logins or hourly_unknown. Never loopback, a "
+        "trusted "
+        "network, one in allow, nor an address from which somebody has logged in within a day. See "
+        "godwit ban." },
       value_ban,
       SETS(ban_ms),
       SECOND,
@@ -397,11 +399,18 @@ static const struct setting settings[] = {
       .list = true },
     { { "abuse", "hourly_connections", "number", "0",
         "Connections of one IPv4 address or IPv6 /64 in an hour, beyond which it is turned away "
-        "with 421 until the hour is over. This and the next four exempt loopback, trusted and "
+        "with 421 until the hour is over. This and the next five exempt loopback, trusted and "
         "allowed networks, and an address from which somebody has logged in within a day. 0: "
         "none." },
       value_count,
       SETS(hourly_connections),
+      1,
+      UINT32_MAX,
+      .zero = true },
+    { { "abuse", "hourly_commands", "number", "0",
+        "Commands of an address in an hour, whatever they are, likewise. 0: none." },
+      value_count,
+      SETS(hourly_commands),
       1,
       UINT32_MAX,
       .zero = true },

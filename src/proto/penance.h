@@ -18,10 +18,11 @@ struct penance {
     uint64_t until_ms; /* then */
 };
 
-/* What a session has done wrong since it began, whatever it was forgiven: for those who remember
- * peers for longer than a session. */
+/* What a session has done, and done wrong, since it began, whatever it was forgiven: for those who
+ * remember peers for longer than a session. */
 struct mistakes {
-    uint32_t errors; /* failed logins of SMTP among them */
+    uint32_t commands; /* lines that were one, or were meant to be */
+    uint32_t errors;   /* failed logins of SMTP among them */
     uint32_t logins;
     uint32_t early;                        /* 1: the client talked before it was greeted */
     bool too_many_errors, too_many_logins; /* the session was ended for that */

@@ -342,6 +342,7 @@ static bool take_command(struct pop3_server *s, struct bytes *in, uint64_t now_m
         return false;
     }
     set_deadline(s, now_ms);
+    s->commands++;
     if (taken == LINE_TOO_LONG) {
         s->phase = POP3_IN_COMMAND; /* the end of an AUTH exchange too */
         o = pop3_err(POP3_FAULT_CLIENT, "the line is too long");
@@ -499,7 +500,8 @@ void pop3_server_answer(struct pop3_server *s, uint32_t request, struct pop3_ans
 
 struct mistakes pop3_server_mistakes(const struct pop3_server *s)
 {
-    return (struct mistakes){ .errors = s->errors,
+    return (struct mistakes){ .commands = s->commands,
+                              .errors = s->errors,
                               .logins = s->failed_logins,
                               .too_many_errors = s->too_many_errors,
                               .too_many_logins = s->too_many_logins };

@@ -123,6 +123,7 @@ struct pop3_server {
     enum pop3_step_kind request_kind;
     uint32_t request_open; /* 0: none */
     uint32_t request_last;
+    uint32_t commands;
     uint32_t errors, failed_logins;
     bool too_many_errors, too_many_logins;
     uint32_t mistakes_before; /* see struct pop3_server_peer */

@@ -272,6 +272,7 @@ static struct outcome run_line(struct smtp_server *s, const uint8_t *at, size_t 
     if (s->skipping != SKIPPING_NOTHING)
         return end_skipped_line(s);
     struct text line = without_end(at, octets);
+    s->mistakes.commands++;
     return s->phase == PHASE_RESPONSE ? smtp_run_response(s, line) : smtp_run_command(s, line);
 }
 

@@ -41,10 +41,9 @@ struct bans {
 const char *offence_rule(enum offence offence)
 {
     static const char *const rules[OFFENCES] = {
-        [OFFENCE_CONNECTION] = "hourly_connections",
-        [OFFENCE_ERROR] = "hourly_errors",
-        [OFFENCE_LOGIN] = "hourly_logins",
-        [OFFENCE_UNKNOWN] = "hourly_unknown",
+        [OFFENCE_CONNECTION] = "hourly_connections", [OFFENCE_ERROR] = "hourly_errors",
+        [OFFENCE_LOGIN] = "hourly_logins",           [OFFENCE_UNKNOWN] = "hourly_unknown",
+        [OFFENCE_COMMAND] = "hourly_commands",
     };
     return rules[offence];
 }

@@ -26,6 +26,7 @@ enum offence {
     OFFENCE_ERROR,
     OFFENCE_LOGIN,
     OFFENCE_UNKNOWN, /* a recipient who does not exist */
+    OFFENCE_COMMAND, /* none by itself */
     OFFENCES
 };
 

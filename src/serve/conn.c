@@ -98,8 +98,9 @@ static bool keep(struct conn *c, struct bytes rest)
 static void watch(struct conn *c)
 {
     struct mistakes now = c->type->mistakes(c);
-    if (now.errors != c->mistakes.errors || now.logins != c->mistakes.logins || now.early ||
-        now.too_many_errors || now.too_many_logins)
+    bool talks = c->settings->config->hourly_commands > 0 && now.commands != c->mistakes.commands;
+    if (talks || now.errors != c->mistakes.errors || now.logins != c->mistakes.logins ||
+        now.early || now.too_many_errors || now.too_many_logins)
         guard_watch(c, &now);
 }
 

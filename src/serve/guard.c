@@ -22,6 +22,7 @@ static const char *const too_much[OFFENCES] = {
     [OFFENCE_ERROR] = "rule hourly_errors: too many errors from your address",
     [OFFENCE_LOGIN] = "rule hourly_logins: too many failed logins from your address",
     [OFFENCE_UNKNOWN] = "rule hourly_unknown: too many unknown recipients from your address",
+    [OFFENCE_COMMAND] = "rule hourly_commands: too many commands from your address",
 };
 
 struct bans_limits guard_limits(const struct config *config)
@@ -30,7 +31,8 @@ struct bans_limits guard_limits(const struct config *config)
         .most = { [OFFENCE_CONNECTION] = config->hourly_connections,
                   [OFFENCE_ERROR] = config->hourly_errors,
                   [OFFENCE_LOGIN] = config->hourly_logins,
-                  [OFFENCE_UNKNOWN] = config->hourly_unknown },
+                  [OFFENCE_UNKNOWN] = config->hourly_unknown,
+                  [OFFENCE_COMMAND] = config->hourly_commands },
         .network = config->hourly_network,
         .now_ms = clock_wall_ms(),
     };
@@ -173,6 +175,7 @@ void guard_count(struct conn *c, enum offence offence, uint32_t count)
     c->sent_away = true;
     log_too_much(c, &over, words);
     c->type->shut_down(c, "4.7.0", words);
+    c->again = true; /* it says so at once */
     if (verdict == BANS_PEER_OVER)
         ban_peer(c, over.rule, over.count, limits.now_ms);
 }
@@ -203,6 +206,8 @@ void guard_watch(struct conn *c, const struct mistakes *now)
         *before = *now;
         return;
     }
+    if (c->settings->config->hourly_commands > 0 && now->commands > before->commands)
+        guard_count(c, OFFENCE_COMMAND, now->commands - before->commands);
     if (now->errors > before->errors)
         guard_count(c, OFFENCE_ERROR, now->errors - before->errors);
     if (now->logins > before->logins)

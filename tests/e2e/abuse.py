@@ -299,6 +299,22 @@ def connections_within_an_hour():
 
 
 @case
+def commands_within_an_hour():
+    """Whatever they are, in one session or many; a session that goes over is ended."""
+    with stranger(abuse='hourly_commands = 10') as server:
+        for _ in range(2):
+            wire = server.smtp()
+            for _ in range(3):
+                wire.say("NOOP", "250")
+        wire = server.smtp()
+        wire.send(b"NOOP\r\n" * 5)
+        found = wire.all_until_end().decode()
+        check("rule hourly_commands" in found, found)
+        line = refused(server)
+        check(line.startswith("421 4.7.0 ") and "rule hourly_commands" in line, line)
+
+
+@case
 def a_thousand_failed_logins():
     """Whoever guesses gets the same words each time, and everybody else is served."""
     with Server(users=[BOB], abuse="errors = 0  logins = 0") as server:
