@@ -173,82 +173,85 @@ static bool number_of(const char *words, uint64_t *out)
     return text_to_u64(text_of(words), out);
 }
 
+static const struct option known[] = {
+    { "seed", required_argument, NULL, 's' },    { "seeds", required_argument, NULL, 'n' },
+    { "forever", no_argument, NULL, 'f' },       { "seconds", required_argument, NULL, 't' },
+    { "letters", required_argument, NULL, 'l' }, { "hours", required_argument, NULL, 'h' },
+    { "nodes", required_argument, NULL, 'k' },   { "show", no_argument, NULL, 'v' },
+    { "quiet", no_argument, NULL, 'q' },         { "twice", no_argument, NULL, '2' },
+    { "fresh", no_argument, NULL, 'r' },         { "brief", no_argument, NULL, 'b' },
+    { "shrink", no_argument, NULL, 'z' },        { "swarm", no_argument, NULL, 'm' },
+    { "without", required_argument, NULL, 'w' }, { 0 },
+};
+
+static bool take_value(struct options *o, int letter, const char *value)
+{
+    uint64_t nodes;
+    switch (letter) {
+    case 's':
+        return number_of(value, &o->run.seed);
+    case 'n':
+        return number_of(value, &o->seeds) && o->seeds > 0;
+    case 't':
+        return number_of(value, &o->seconds);
+    case 'l':
+        return number_of(value, &o->run.letters);
+    case 'h':
+        return number_of(value, &o->run.hours);
+    case 'w':
+        return read_faults(value, &o->run.without);
+    default:
+        if (!number_of(value, &nodes) || nodes < 1 || nodes >= HOSTS_MAX)
+            return false;
+        o->run.nodes = (unsigned)nodes;
+        return true;
+    }
+}
+
+static bool take_flag(struct options *o, int letter)
+{
+    switch (letter) {
+    case 'f':
+        o->seeds = 0;
+        return true;
+    case 'v':
+        o->show = true;
+        o->run.show_from = 0;
+        return true;
+    case 'r':
+        o->run.seed = (uint64_t)time(NULL) * 1000;
+        return true;
+    case 'm':
+        return o->run.swarm = true;
+    case 'q':
+        return o->quiet = true;
+    case 'z':
+        return o->shrink = true;
+    case 'b':
+        return o->brief = true;
+    case '2':
+        return o->twice = true;
+    default: /* unknown */
+        return false;
+    }
+}
+
 static bool read_options(int argc, char **argv, struct options *o)
 {
-    static const struct option known[] = {
-        { "seed", required_argument, NULL, 's' },    { "seeds", required_argument, NULL, 'n' },
-        { "forever", no_argument, NULL, 'f' },       { "seconds", required_argument, NULL, 't' },
-        { "letters", required_argument, NULL, 'l' }, { "hours", required_argument, NULL, 'h' },
-        { "nodes", required_argument, NULL, 'k' },   { "show", no_argument, NULL, 'v' },
-        { "quiet", no_argument, NULL, 'q' },         { "twice", no_argument, NULL, '2' },
-        { "fresh", no_argument, NULL, 'r' },         { "brief", no_argument, NULL, 'b' },
-        { "shrink", no_argument, NULL, 'k' + 256 },  { "swarm", no_argument, NULL, 'm' },
-        { "without", required_argument, NULL, 'w' }, { 0 },
-    };
-    bool ok = true;
-    uint64_t nodes = 1;
-    for (int c; ok && (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
-        switch (c) {
-        case 's':
-            ok = number_of(optarg, &o->run.seed);
-            break;
-        case 'n':
-            ok = number_of(optarg, &o->seeds) && o->seeds > 0;
-            break;
-        case 't':
-            ok = number_of(optarg, &o->seconds);
-            break;
-        case 'l':
-            ok = number_of(optarg, &o->run.letters);
-            break;
-        case 'h':
-            ok = number_of(optarg, &o->run.hours);
-            break;
-        case 'k':
-            ok = number_of(optarg, &nodes) && nodes >= 1 && nodes < HOSTS_MAX;
-            break;
-        case 'f':
-            o->seeds = 0;
-            break;
-        case 'v':
-            o->show = true;
-            o->run.show_from = 0;
-            break;
-        case 'q':
-            o->quiet = true;
-            break;
-        case 'k' + 256:
-            o->shrink = true;
-            break;
-        case 'm':
-            o->run.swarm = true;
-            break;
-        case 'w':
-            ok = read_faults(optarg, &o->run.without);
-            break;
-        case 'b':
-            o->brief = true;
-            break;
-        case '2':
-            o->twice = true;
-            break;
-        case 'r':
-            o->run.seed = (uint64_t)time(NULL) * 1000;
-            break;
-        default:
-            ok = false;
-        }
-    }
-    o->run.nodes = (unsigned)nodes;
-    return ok && optind == argc;
+    for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;)
+        if (optarg ? !take_value(o, c, optarg) : !take_flag(o, c))
+            return false;
+    return optind == argc;
 }
 
 int main(int argc, char **argv)
 {
-    struct options o = {
-        .run = { .seed = 1, .letters = RUN_LETTERS, .hours = 1, .show_from = UINT64_MAX },
-        .seeds = 1
-    };
+    struct options o = { .run = { .seed = 1,
+                                  .letters = RUN_LETTERS,
+                                  .hours = 1,
+                                  .nodes = 1,
+                                  .show_from = UINT64_MAX },
+                         .seeds = 1 };
     if (!read_options(argc, argv, &o))
         return usage();
     struct run_result *result =
