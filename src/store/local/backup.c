@@ -111,39 +111,6 @@ static bool bring(struct backup *b, const char *name, uint64_t limit, struct tal
 
 /* --- The journal --- */
 
-/* All numbers first: the list of a folder has no order. */
-static void found_segment(void *owner, const char *name)
-{
-    struct backup *b = owner;
-    uint64_t number = segment_number(name);
-    if (number == 0 || b->short_of_memory)
-        return;
-    uint64_t *more = realloc(b->numbers, (b->number_count + 1) * sizeof *more);
-    b->short_of_memory = !more;
-    if (!more)
-        return;
-    b->numbers = more;
-    b->numbers[b->number_count++] = number;
-}
-
-static int compare_numbers(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
-bool backup_list_segments(struct backup *b, struct disk *disk, struct error *e)
-{
-    b->number_count = 0;
-    if (!disk_list(disk, "journal", found_segment, b, e))
-        return false;
-    if (b->short_of_memory)
-        return error_set(e, ERROR_TEMPORARY, "memory is short");
-    if (b->number_count > 0)
-        qsort(b->numbers, b->number_count, sizeof *b->numbers, compare_numbers);
-    return true;
-}
-
 /* Up to the batch that the copy ends with.  A later segment is left out when it follows more than
  * that; else it holds no batch yet, and its header may say which segments count. */
 static bool find_limit(struct backup *b, uint64_t number, uint64_t *limit_out, struct error *e)
@@ -165,9 +132,9 @@ static bool copy_segments(struct backup *b, struct error *e)
 {
     char name[SEGMENT_NAME_MAX];
     uint64_t limit;
-    for (size_t i = 0; i < b->number_count; i++) {
-        segment_name(b->numbers[i], name);
-        if (!find_limit(b, b->numbers[i], &limit, e) ||
+    for (size_t i = 0; i < b->segments.count; i++) {
+        segment_name(b->segments.numbers[i], name);
+        if (!find_limit(b, b->segments.numbers[i], &limit, e) ||
             (limit > 0 &&
              !bring(b, name, limit,
                     (struct tally){ &b->copied->segments, &b->copied->segments_kept }, e)))
@@ -210,10 +177,11 @@ static bool each_large(struct backup *b, struct disk *of, void (*each)(void *, c
 static bool drop_old(struct backup *b, struct error *e)
 {
     char name[SEGMENT_NAME_MAX];
-    if (!backup_list_segments(b, b->to, e))
+    segment_list_clear(&b->segments);
+    if (!segment_list_read(b->to, &b->segments, e))
         return false;
-    for (size_t i = 0; i < b->number_count; i++) {
-        segment_name(b->numbers[i], name);
+    for (size_t i = 0; i < b->segments.count; i++) {
+        segment_name(b->segments.numbers[i], name);
         if (!disk_exists(b->from, name) && !disk_unlink(b->to, name, e))
             return false;
     }
@@ -306,7 +274,8 @@ static bool find_end(struct backup *b, struct error *e)
 static bool copy_all(struct backup *b, struct error *e)
 {
     if (!find_end(b, e) || !disk_make_folder(b->to, "journal", e) ||
-        !disk_make_folder(b->to, "journal/large", e) || !backup_list_segments(b, b->from, e))
+        !disk_make_folder(b->to, "journal/large", e) ||
+        !segment_list_read(b->from, &b->segments, e))
         return false;
     b->copied->batch = b->end.sequence;
     return each_large(b, b->from, copy_large, e) && copy_segments(b, e) && copy_directory(b, e) &&
@@ -325,6 +294,6 @@ bool store_backup(const char *path, const char *to, struct store_copied *out, st
     disk_unlock(&lock);
     disk_close(&b.from);
     disk_close(&b.to);
-    free(b.numbers);
+    segment_list_clear(&b.segments);
     return ok;
 }

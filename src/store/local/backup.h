@@ -16,14 +16,11 @@ struct backup {
     struct store_copied *copied;
     uint8_t uuid[FORMAT_UUID];
     struct journal_position end; /* behind the last batch that is copied */
-    uint64_t *numbers;           /* of segments, in order */
-    size_t number_count;
-    bool short_of_memory, failed;
+    struct segment_list segments;
+    bool failed;
     struct error error;
 };
 
-/* In order, into b->numbers. */
-bool backup_list_segments(struct backup *, struct disk *, struct error *);
 /* At most `limit` octets of it, under another name until it is synced. */
 bool backup_copy_file(struct disk *from, struct disk *to, const char *name, uint64_t limit,
                       uint64_t *copied_out, struct error *);

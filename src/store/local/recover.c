@@ -12,48 +12,19 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { CHAIN_MAX = 1 << 20 }; /* segments; 64 TB of mail */
-
 /* --- Listing --- */
-
-static void found_file(void *owner, const char *name)
-{
-    struct chain *c = owner;
-    uint64_t number = segment_number(name);
-    if (number == 0 || c->short_of_memory)
-        return;
-    if (c->count == c->room) {
-        size_t room = c->room ? c->room * 2 : 16;
-        struct chain_link *links =
-            room <= CHAIN_MAX ? realloc(c->links, room * sizeof *links) : NULL;
-        if (!links) {
-            c->short_of_memory = true;
-            return;
-        }
-        c->links = links;
-        c->room = room;
-    }
-    c->links[c->count++] = (struct chain_link){ .number = number };
-    if (number > c->highest)
-        c->highest = number;
-}
-
-static int by_number(const void *a, const void *b)
-{
-    uint64_t x = ((const struct chain_link *)a)->number;
-    uint64_t y = ((const struct chain_link *)b)->number;
-    return x < y ? -1 : x > y;
-}
 
 static bool list_segments(struct chain *c, struct error *e)
 {
-    if (!disk_list(c->disk, "journal", found_file, c, e))
-        return false;
-    if (c->short_of_memory)
-        return error_set(e, ERROR_TEMPORARY, "memory is short: the journal has too many segments");
-    if (c->count)
-        qsort(c->links, c->count, sizeof *c->links, by_number);
-    return true;
+    struct segment_list list;
+    bool ok = segment_list_read(c->disk, &list, e);
+    c->links = ok && list.count ? calloc(list.count, sizeof *c->links) : NULL;
+    if (ok && list.count && !c->links)
+        ok = error_set(e, ERROR_TEMPORARY, "memory is short for the list of segments");
+    for (size_t i = 0; ok && i < list.count; i++)
+        c->links[c->count++].number = c->highest = list.numbers[i];
+    segment_list_clear(&list);
+    return ok;
 }
 
 static void keep_range(struct chain *c, uint64_t first, uint64_t last)
@@ -154,7 +125,7 @@ void chain_clear(struct chain *c)
 {
     free(c->links);
     c->links = NULL;
-    c->count = c->room = 0;
+    c->count = 0;
 }
 
 /* --- Where a segment ends --- */

@@ -25,10 +25,9 @@ struct chain {
     const uint8_t *uuid;
     bool may_write; /* recovery: make lasting what is read, give empty tails back */
     struct chain_link *links;
-    size_t count, room;
+    size_t count;
     uint64_t highest; /* number of any segment on disk */
     uint64_t oldest;  /* segments before this one do not count; 0: all do */
-    bool short_of_memory;
 };
 
 /* Lists the segments from `from` up to `until` (NULL: all) and reads their headers.  Those that do

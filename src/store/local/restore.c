@@ -123,10 +123,10 @@ static bool restore_journal(struct backup *b, struct error *e)
     char name[SEGMENT_NAME_MAX];
     uint64_t octets;
     if (!disk_make_folder(b->to, "journal", e) || !disk_make_folder(b->to, "journal/large", e) ||
-        !backup_list_segments(b, b->from, e))
+        !segment_list_read(b->from, &b->segments, e))
         return false;
-    for (size_t i = 0; i < b->number_count; i++) {
-        segment_name(b->numbers[i], name);
+    for (size_t i = 0; i < b->segments.count; i++) {
+        segment_name(b->segments.numbers[i], name);
         if (!backup_copy_file(b->from, b->to, name, UINT64_MAX, &octets, e))
             return false;
     }
@@ -184,6 +184,6 @@ bool store_restore(const char *from, const char *path, struct store_restored *ou
     disk_unlock(&lock);
     disk_close(&b.from);
     disk_close(&b.to);
-    free(b.numbers);
+    segment_list_clear(&b.segments);
     return ok && store_rebuild(path, e) && take_mark(path, e);
 }

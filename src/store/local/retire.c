@@ -9,67 +9,50 @@
 #include "store/local/scan.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 /* --- Weighing --- */
 
-struct weighing {
-    struct journal *journal;
-    struct journal_weight *out;
-    struct error *error;
-    bool ok;
-};
-
-static bool add_size(struct journal *j, const char *name, uint64_t *octets, struct error *e)
+static bool add_size(struct journal *j, uint64_t number, uint64_t *octets, struct error *e)
 {
-    char path[SEGMENT_NAME_MAX + sizeof "journal/"];
+    char name[SEGMENT_NAME_MAX];
     struct disk_file *file = NULL;
     uint64_t size = 0;
-    snprintf(path, sizeof path, "journal/%s", name);
-    bool ok = disk_file_open(j->disk, path, DISK_READ, &file, e) && disk_file_size(file, &size, e);
+    segment_name(number, name);
+    bool ok = disk_file_open(j->disk, name, DISK_READ, &file, e) && disk_file_size(file, &size, e);
     disk_file_close(&file);
     *octets += size;
     return ok;
 }
 
-static void weigh_file(void *owner, const char *name)
-{
-    struct weighing *w = owner;
-    uint64_t number = segment_number(name);
-    if (!w->ok || number == 0 || number < journal_oldest(w->journal) || number >= w->out->current)
-        return;
-    if (w->out->oldest == 0 || number < w->out->oldest)
-        w->out->oldest = number;
-    w->ok = add_size(w->journal, name, &w->out->octets, w->error);
-}
-
 bool journal_weigh(struct journal *j, struct journal_weight *out, struct error *e)
 {
-    struct weighing w = { j, out, e, true };
+    struct segment_list list;
     pthread_mutex_lock(&j->mutex);
+    uint64_t oldest = j->oldest;
     *out = (struct journal_weight){ .current = j->current_number };
     pthread_mutex_unlock(&j->mutex);
-    return disk_list(j->disk, "journal", weigh_file, &w, e) && w.ok;
-}
-
-struct next {
-    uint64_t from, number;
-};
-
-static void find_next(void *owner, const char *name)
-{
-    struct next *next = owner;
-    uint64_t number = segment_number(name);
-    if (number >= next->from && number > 0 && (next->number == 0 || number < next->number))
-        next->number = number;
+    bool ok = segment_list_read(j->disk, &list, e);
+    for (size_t i = 0; ok && i < list.count && list.numbers[i] < out->current; i++) {
+        if (list.numbers[i] < oldest)
+            continue;
+        if (out->oldest == 0)
+            out->oldest = list.numbers[i];
+        ok = add_size(j, list.numbers[i], &out->octets, e);
+    }
+    segment_list_clear(&list);
+    return ok;
 }
 
 bool journal_next_segment(struct journal *j, uint64_t from, uint64_t *number_out, struct error *e)
 {
-    struct next next = { from, 0 };
-    bool ok = disk_list(j->disk, "journal", find_next, &next, e);
-    *number_out = next.number;
+    struct segment_list list;
+    size_t i = 0;
+    bool ok = segment_list_read(j->disk, &list, e);
+    while (ok && i < list.count && list.numbers[i] < from)
+        i++;
+    *number_out = ok && i < list.count ? list.numbers[i] : 0;
+    segment_list_clear(&list);
     return ok;
 }
 
@@ -186,32 +169,6 @@ uint64_t journal_oldest(const struct journal *j)
     return oldest;
 }
 
-enum { REMOVED_AT_A_TIME = 64 };
-
-/* The smallest numbers that do not count, in order. */
-struct retired {
-    uint64_t oldest;
-    uint64_t numbers[REMOVED_AT_A_TIME];
-    size_t count;
-};
-
-static void find_retired(void *owner, const char *name)
-{
-    struct retired *r = owner;
-    uint64_t number = segment_number(name);
-    if (number == 0 || number >= r->oldest)
-        return;
-    size_t at = r->count;
-    while (at > 0 && r->numbers[at - 1] > number)
-        at--;
-    if (at == REMOVED_AT_A_TIME)
-        return;
-    r->count += r->count < REMOVED_AT_A_TIME;
-    for (size_t i = r->count - 1; i > at; i--)
-        r->numbers[i] = r->numbers[i - 1];
-    r->numbers[at] = number;
-}
-
 static bool remove_one(struct journal *j, uint64_t number, struct error *e)
 {
     char name[SEGMENT_NAME_MAX];
@@ -223,17 +180,14 @@ static bool remove_one(struct journal *j, uint64_t number, struct error *e)
 /* Each name is gone for good before the next one goes. */
 bool journal_remove_retired(struct journal *j, uint64_t *removed_out, struct error *e)
 {
-    struct retired r = { .oldest = journal_oldest(j) };
+    struct segment_list list;
+    uint64_t oldest = journal_oldest(j);
     *removed_out = 0;
-    do {
-        r.count = 0;
-        if (!disk_list(j->disk, "journal", find_retired, &r, e))
-            return false;
-        for (size_t i = 0; i < r.count; i++)
-            if (remove_one(j, r.numbers[i], e) && disk_sync_directory(j->disk, "journal", e))
-                ++*removed_out;
-            else
-                return false;
-    } while (r.count == REMOVED_AT_A_TIME);
-    return true;
+    bool ok = segment_list_read(j->disk, &list, e);
+    for (size_t i = 0; ok && i < list.count && list.numbers[i] < oldest; i++) {
+        ok = remove_one(j, list.numbers[i], e) && disk_sync_directory(j->disk, "journal", e);
+        *removed_out += ok;
+    }
+    segment_list_clear(&list);
+    return ok;
 }

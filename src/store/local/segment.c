@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -17,6 +18,7 @@ enum {
     ZERO_PAGES = 256,                   /* one write of 1 MB */
     WRITEBACK_OCTETS = 4 * 1024 * 1024, /* so that the sync at the end holds up nobody for long */
     READ_OCTETS = 64 * 1024,
+    LIST_MAX = 1 << 20, /* segments; 64 TB of mail */
 };
 
 static const _Alignas(ZERO_PAGE) uint8_t zeros[ZERO_PAGE];
@@ -36,6 +38,61 @@ uint64_t segment_number(const char *name)
     /* Only the one way of writing it: 8 digits, more only where needed. */
     segment_name(number, whole);
     return text_equal(text_skip(text_of(whole), sizeof "journal/" - 1), t) ? number : 0;
+}
+
+/* --- Listing --- */
+
+struct listing {
+    struct segment_list *out;
+    size_t room;
+    bool short_of_memory;
+};
+
+static void found_file(void *owner, const char *name)
+{
+    struct listing *l = owner;
+    struct segment_list *list = l->out;
+    uint64_t number = segment_number(name);
+    if (number == 0 || l->short_of_memory)
+        return;
+    if (list->count == l->room) {
+        size_t room = l->room ? l->room * 2 : 16;
+        uint64_t *numbers =
+            room <= LIST_MAX ? realloc(list->numbers, room * sizeof *numbers) : NULL;
+        if (!numbers) {
+            l->short_of_memory = true;
+            return;
+        }
+        list->numbers = numbers;
+        l->room = room;
+    }
+    list->numbers[list->count++] = number;
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* A folder has no order of its own. */
+bool segment_list_read(struct disk *disk, struct segment_list *out, struct error *e)
+{
+    struct listing l = { .out = out };
+    *out = (struct segment_list){ 0 };
+    if (!disk_list(disk, "journal", found_file, &l, e))
+        return false;
+    if (l.short_of_memory)
+        return error_set(e, ERROR_TEMPORARY, "memory is short: the journal has too many segments");
+    if (out->count)
+        qsort(out->numbers, out->count, sizeof *out->numbers, compare_numbers);
+    return true;
+}
+
+void segment_list_clear(struct segment_list *list)
+{
+    free(list->numbers);
+    *list = (struct segment_list){ 0 };
 }
 
 /* --- Making --- */

@@ -30,6 +30,15 @@ void segment_name(uint64_t number, char out[SEGMENT_NAME_MAX]);
 /* The number of a file in journal/; 0 when that is not a segment's name. */
 uint64_t segment_number(const char *name);
 
+/* The segments that there are. */
+struct segment_list {
+    uint64_t *numbers; /* in order */
+    size_t count;
+};
+/* To be cleared, after a failure too. */
+bool segment_list_read(struct disk *, struct segment_list *out, struct error *);
+void segment_list_clear(struct segment_list *);
+
 /* Makes the file, zero-writes and syncs it and its name.  On failure the file is removed again as
  * far as that works. */
 bool segment_make(struct disk *, uint64_t number, uint64_t octets, struct segment *out,
