@@ -60,6 +60,17 @@ def program(path):
     return path
 
 
+def kill_namespace(process):
+    """Ends an `unshare --pid --fork` and all that it has begun: they go with the first of their
+    process namespace, which is its one child."""
+    if process.poll() is None:
+        with open(f"/proc/{process.pid}/task/{process.pid}/children", encoding="ascii") as file:
+            first = file.read().split()
+        for pid in first or [process.pid]:
+            os.kill(int(pid), signal.SIGKILL)
+        process.wait()
+
+
 class Other:
     """A server of another make: `with Postfix(address, "b.test", hop=(host, port)) as other`.  It
     is on port 25, where all expect it."""
@@ -145,15 +156,10 @@ class Other:
         return self
 
     def kill(self):
-        """All its processes, at once: they go with the first of their process namespace, which is
-        the one child of `unshare`."""
+        """All its processes, at once."""
         process, self.process = self.process, None
-        if process and process.poll() is None:
-            with open(f"/proc/{process.pid}/task/{process.pid}/children", encoding="ascii") as file:
-                first = file.read().split()
-            for pid in first or [process.pid]:
-                os.kill(int(pid), signal.SIGKILL)
-            process.wait()
+        if process:
+            kill_namespace(process)
 
     def __exit__(self, kind, error, trace):
         self.kill()

@@ -671,32 +671,6 @@ def mutt_uses_it():
 
 
 @case
-def git_send_email_uses_it():
-    git = need("git")
-    with Machine(users=("bob@example.test",)) as server:
-        run = lambda *words: subprocess.run(
-            [git, "-c", "user.name=Alice A", "-c", f"user.email={ME}@example.test", *words],
-            cwd=server.folder, capture_output=True, timeout=TIMEOUT, check=False,
-            env={"HOME": server.folder, "PATH": os.environ["PATH"]})
-        if b"send-email" not in run("help", "-a").stdout or run("send-email", "--help").returncode \
-                and b"is not a git command" in run("send-email").stderr:
-            raise Skip("no git send-email")
-        patch = (f"From 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001\n"
-                 f"From: Alice A <{ME}@example.test>\nDate: Mon, 1 Jan 2024 00:00:00 +0000\n"
-                 f"Subject: [PATCH] a change\n\n---\n x | 1 +\n")
-        with open(os.path.join(server.folder, "0001.patch"), "w", encoding="utf-8") as file:
-            file.write(patch)
-        wrapper = os.path.join(server.folder, "sendmail.sh")
-        with open(wrapper, "w", encoding="utf-8") as file:
-            file.write(f'#!/bin/sh\nexec {server.link("sendmail")} -C {server.config} "$@"\n')
-        os.chmod(wrapper, 0o755)
-        done = run("send-email", "--confirm=never", "--to=bob@example.test", "--smtp-server",
-                   wrapper, "0001.patch")
-        equal(done.returncode, 0, (done.stdout + done.stderr).decode())
-        check("Subject: [PATCH] a change" in header(server.only_message("bob@example.test")), "")
-
-
-@case
 def cron_uses_it():
     """As Debian's cron calls it for the output of a job: to root, who has no mailbox."""
     text = ("From: root (Cron Daemon)\nTo: root\nSubject: Cron <root@mx> job\n"
