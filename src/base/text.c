@@ -73,9 +73,9 @@ struct text text_first(struct text t, size_t count)
 
 struct text text_trim(struct text t)
 {
-    while (t.len && (t.at[0] == ' ' || t.at[0] == '\t'))
+    while (t.len && text_is_blank(t.at[0]))
         t = text_skip(t, 1);
-    while (t.len && (t.at[t.len - 1] == ' ' || t.at[t.len - 1] == '\t'))
+    while (t.len && text_is_blank(t.at[t.len - 1]))
         t.len--;
     return t;
 }
@@ -98,7 +98,7 @@ bool text_cut(struct text *rest, char octet, struct text *head_out)
 bool text_word(struct text *rest, struct text *word_out)
 {
     struct text t = *rest;
-    while (t.len && (t.at[0] == ' ' || t.at[0] == '\t'))
+    while (t.len && text_is_blank(t.at[0]))
         t = text_skip(t, 1);
     size_t n = 0;
     while (n < t.len && t.at[n] != ' ' && t.at[n] != '\t')

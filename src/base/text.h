@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct text {
     const char *at;
@@ -78,6 +79,20 @@ static inline char text_lower(char c)
 static inline bool text_is_digit(char c)
 {
     return c >= '0' && c <= '9';
+}
+static inline bool text_is_letter(char c)
+{
+    return text_lower(c) >= 'a' && text_lower(c) <= 'z';
+}
+/* A space or a tab, as text_trim() and text_word() have it. */
+static inline bool text_is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+/* Whether the octet is one of these.  NUL never is, which strchr() would find at the end of any. */
+static inline bool text_is_one_of(char c, const char *these)
+{
+    return c != 0 && strchr(these, c) != NULL;
 }
 
 /* No octet over 0x7F. */

@@ -86,7 +86,7 @@ static struct text without_comment(struct text line)
 {
     bool quoted = false;
     for (size_t i = 0; i < line.len; i++) {
-        bool begins = i == 0 || line.at[i - 1] == ' ' || line.at[i - 1] == '\t';
+        bool begins = i == 0 || text_is_blank(line.at[i - 1]);
         if (line.at[i] == '"')
             quoted = !quoted;
         if (line.at[i] == '#' && !quoted && begins)
@@ -105,7 +105,7 @@ void input_aliases(struct text file, void (*each)(void *owner, const struct alia
         s.line++;
         if (line.len && line.at[line.len - 1] == '\r')
             line.len--;
-        bool continues = line.len && (line.at[0] == ' ' || line.at[0] == '\t');
+        bool continues = line.len && text_is_blank(line.at[0]);
         line = without_comment(line);
         if (text_trim(line).len == 0)
             continue;

@@ -189,7 +189,7 @@ static bool read_flag(struct reading *r, char option)
         r->to->verbose = true;
         return true;
     default:
-        return strchr(ignored, option) ||
+        return text_is_one_of(option, ignored) ||
                error_set(r->error, ERROR_USAGE, "unknown option -%c: see godwit sendmail --help",
                          option);
     }
@@ -200,7 +200,7 @@ static bool read_word(struct reading *r, const char *at)
 {
     for (; at[0]; at++) {
         bool done;
-        if (strchr(with_value, at[0])) {
+        if (text_is_one_of(at[0], with_value)) {
             const char *value = value_of(r, at + 1);
             if (value)
                 return read_value(r, at[0], value);

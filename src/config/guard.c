@@ -74,7 +74,7 @@ static bool block_comment(struct guard *g)
 
 static bool variable_letter(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || text_is_digit(c) || c == '_';
+    return text_is_letter(c) || text_is_digit(c) || c == '_';
 }
 
 /* "${NAME}" or "${NAME:-otherwise}", at the dollar sign. */
@@ -85,7 +85,7 @@ static bool variable(struct guard *g)
         len++;
     size_t end = 2 + len;
     bool otherwise = peek(g, end) == ':' && peek(g, end + 1) == '-';
-    while (otherwise && peek(g, end) && !strchr("}\"\n", peek(g, end)))
+    while (otherwise && peek(g, end) && !text_is_one_of(peek(g, end), "}\"\n"))
         end++;
     if (len == 0 || len >= VARIABLE_MAX || peek(g, end) != '}')
         return problem(g, "a variable is written ${NAME} or ${NAME:-otherwise}; "
@@ -106,7 +106,7 @@ static bool variable(struct guard *g)
  * escapes are those that take away a character's meaning. */
 static bool escape(struct guard *g)
 {
-    if (!strchr("\"\\$", peek(g, 1)) || peek(g, 1) == 0)
+    if (!text_is_one_of(peek(g, 1), "\"\\$"))
         return problem(g, "in \"...\" only \\\" \\\\ and \\$ may follow a backslash; "
                           "write \\\\ for a backslash");
     step(g, 2);
@@ -154,7 +154,7 @@ static bool brace(struct guard *g)
 static bool word(struct guard *g)
 {
     size_t len = 0;
-    while (len < g->left && !strchr(" \t\r\n#\"'={}()+,*", g->at[len]))
+    while (len < g->left && !text_is_one_of(g->at[len], " \t\r\n#\"'={}()+,*"))
         len++;
     if (len && g->at[len - 1] == '$' && peek(g, len) == '{')
         return problem(g, "${...} stands in double quotes only");
@@ -178,7 +178,7 @@ static bool token(struct guard *g)
         return string(g);
     if (c == '{' || c == '}')
         return brace(g);
-    if (strchr(" \t\r\n=,", c)) {
+    if (text_is_one_of(c, " \t\r\n=,")) {
         step(g, 1);
         return true;
     }
@@ -192,13 +192,13 @@ static bool characters(struct guard *g, const char *text, size_t len)
     if (text_starts(rest, T("\xEF\xBB\xBF")))
         return problem(g, "the file begins with a byte order mark: save it without");
     while (rest.len) {
-        unsigned char c = (unsigned char)rest.at[0];
+        char c = rest.at[0];
         size_t octets = utf8_length(rest);
         if (octets == 0)
             return problem(g, "this line is not UTF-8");
-        if ((c < 0x20 && !strchr("\t\r\n", c)) || c == 0 || c == 0x7F)
+        if (octets == 1 && (c < ' ' || c == 0x7F) && !text_is_one_of(c, "\t\r\n"))
             return error_set(g->error, ERROR_CONFIG, "this line has a control character (0x%02X)",
-                             c);
+                             (unsigned)c);
         g->line += c == '\n';
         rest = text_skip(rest, octets);
     }

@@ -46,13 +46,17 @@ static size_t utf8_character(struct text t)
     return n > 1 && !c1 ? n : 0;
 }
 
-/* RFC 5322 3.2.3, the ASCII ones. */
-static bool is_atext(char c)
+bool address_is_atext(char c)
 {
-    char lower = text_lower(c);
-    if ((lower >= 'a' && lower <= 'z') || text_is_digit(c))
-        return true;
-    return c && strchr("!#$%&'*+-/=?^_`{|}~", c);
+    return text_is_letter(c) || text_is_digit(c) || text_is_one_of(c, "!#$%&'*+-/=?^_`{|}~");
+}
+
+bool address_is_atom(struct text t)
+{
+    for (size_t i = 0; i < t.len; i++)
+        if (!address_is_atext(t.at[i]))
+            return false;
+    return t.len > 0;
 }
 
 /* The length of the dot-string at the front: atoms with single dots between them. */
@@ -61,7 +65,7 @@ static size_t dot_string_length(struct text t)
     size_t len = 0;
     bool in_atom = false;
     while (len < t.len) {
-        size_t n = is_atext(t.at[len]) ? 1 : utf8_character(text_skip(t, len));
+        size_t n = address_is_atext(t.at[len]) ? 1 : utf8_character(text_skip(t, len));
         if (n == 0 && !(in_atom && t.at[len] == '.'))
             break;
         in_atom = n > 0;

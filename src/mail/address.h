@@ -59,6 +59,9 @@ enum address_verdict address_take_path(struct text *rest, unsigned flags, struct
 enum address_verdict address_parse(struct text, unsigned flags, struct address *out);
 /* A domain alone, U-labels too, canonical into out (terminated).  No address literal. */
 enum address_verdict address_parse_domain(struct text, char out[ADDRESS_DOMAIN_MAX + 1]);
+/* What an atom is made of, and an atom (RFC 5322 3.2.3), ASCII only. */
+bool address_is_atext(char);
+bool address_is_atom(struct text);
 /* What to tell a person: one short sentence. */
 const char *address_problem(enum address_verdict);
 

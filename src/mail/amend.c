@@ -28,11 +28,6 @@ struct amend_author amend_author(const struct amend *a)
 
 enum line { UNDECIDED, FIELD, FOLDED, EMPTY_LINE, NO_FIELD };
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
 /* RFC 5322 3.6.8; white space between the name and its colon is 4.5's old form. */
 static bool is_name(char c)
 {
@@ -46,7 +41,7 @@ static enum line judge(struct amend *a)
     char c = a->held[at];
     if (c == '\n')
         return at == 0 || (at == 1 && a->held[0] == '\r') ? EMPTY_LINE : NO_FIELD;
-    if (at == 0 && is_blank(c))
+    if (at == 0 && text_is_blank(c))
         return a->field == AMEND_NO_FIELD ? NO_FIELD : FOLDED;
     if (at == 0 && c == '\r')
         return UNDECIDED;
@@ -56,7 +51,7 @@ static enum line judge(struct amend *a)
         a->name_len++;
     else if (c == ':' && a->name_len > 0)
         return FIELD;
-    else if (!is_blank(c) || a->name_len == 0)
+    else if (!text_is_blank(c) || a->name_len == 0)
         return NO_FIELD;
     return at + 1 == AMEND_NAME_MAX ? NO_FIELD : UNDECIDED;
 }
@@ -126,7 +121,7 @@ static void owe_missing(struct amend *a, struct text before, struct text behind)
 static bool is_mbox_line(const struct amend *a)
 {
     struct text name = held_name(a);
-    return a->first_line && a->held_len > name.len && is_blank(a->held[name.len]) &&
+    return a->first_line && a->held_len > name.len && text_is_blank(a->held[name.len]) &&
            (text_equal(name, T("From")) || text_equal(name, T(">From")));
 }
 

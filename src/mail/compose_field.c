@@ -59,8 +59,7 @@ void field_end(struct field *f)
 /* RFC 2047 5 (3): what may stand for itself in a word anywhere. */
 static bool is_plain_in_word(char c)
 {
-    return (c >= '0' && c <= '9') || (text_lower(c) >= 'a' && text_lower(c) <= 'z') ||
-           (c && strchr("!*+-/", c));
+    return text_is_letter(c) || text_is_digit(c) || text_is_one_of(c, "!*+-/");
 }
 
 static size_t q_width(struct text t)
@@ -183,7 +182,7 @@ static bool is_plain_value(struct text t)
 /* RFC 2231 7: attribute-char. */
 static bool is_attribute_char(char c)
 {
-    return c > ' ' && c < 0x7F && !strchr("*'%()<>@,;:\\\"/[]?=", c);
+    return c > ' ' && c < 0x7F && !text_is_one_of(c, "*'%()<>@,;:\\\"/[]?=");
 }
 
 static void put_percent(struct buffer *b, struct text t)

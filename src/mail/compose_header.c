@@ -184,8 +184,7 @@ static bool is_atoms(struct text name)
     bool blank = true;
     for (size_t i = 0; i < name.len; i++) {
         char c = name.at[i];
-        bool letter = text_is_digit(c) || (text_lower(c) >= 'a' && text_lower(c) <= 'z');
-        if (!letter && !(c > 0 && strchr("!#$%&'*+-/^_`{|}~ ", c)))
+        if (c != ' ' && (!address_is_atext(c) || c == '=' || c == '?'))
             return false;
         if (c == ' ' && blank)
             return false;

@@ -68,7 +68,7 @@ static void read_name(struct survey *s, uint8_t c)
         return;
     }
     s->naming = false;
-    if (c == ':' || c == ' ' || c == '\t')
+    if (c == ':' || text_is_blank((char)c))
         note_field(s);
 }
 

@@ -56,7 +56,7 @@ static void release_held(struct line_state *l, struct buffer *out)
 static void match_name(struct line_state *l, uint8_t c, struct buffer *out)
 {
     bool whole = l->held_len == label_name.len;
-    if (whole && (c == ':' || c == ' ' || c == '\t')) {
+    if (whole && (c == ':' || text_is_blank((char)c))) {
         l->held_len = 0;
         l->within = l->dropping = true;
     } else if (!whole && text_lower((char)c) == label_name.at[l->held_len]) {
@@ -72,8 +72,8 @@ static void match_name(struct line_state *l, uint8_t c, struct buffer *out)
 static void begin_line(struct line_state *l, const struct piece *header, uint8_t c,
                        struct buffer *out)
 {
-    l->within = (c == ' ' || c == '\t') || !header->labelled;
-    if (c != ' ' && c != '\t')
+    l->within = text_is_blank((char)c) || !header->labelled;
+    if (!text_is_blank((char)c))
         l->dropping = false;
     if ((c == '\r' || c == '\n') && !l->added)
         add_fields(l, header, out);

@@ -15,8 +15,7 @@ enum { LABEL_OCTETS_MAX = 63 }; /* RFC 1035 2.3.4 */
 
 static bool is_let_dig(char c)
 {
-    char lower = text_lower(c);
-    return (lower >= 'a' && lower <= 'z') || text_is_digit(c) || c == '_';
+    return text_is_letter(c) || text_is_digit(c) || c == '_';
 }
 
 size_t domain_length(struct text t)

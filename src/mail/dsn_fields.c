@@ -6,6 +6,7 @@
 #include "mail/dsn_inner.h"
 
 #include "base/escape.h"
+#include "mail/address.h"
 #include "mail/date.h"
 #include "mail/encode.h"
 #include "mail/trace.h"
@@ -160,19 +161,10 @@ static bool is_utf8_type(struct text type)
     return text_equal_nocase(type, T("utf-8"));
 }
 
-/* An atom (RFC 5322 3.2.3), as an address type must be. */
-static bool is_atom(struct text t)
-{
-    for (size_t i = 0; i < t.len; i++)
-        if (t.at[i] <= ' ' || t.at[i] >= 0x7F || strchr("()<>[]:;@\\,.\"", t.at[i]))
-            return false;
-    return t.len > 0;
-}
-
 bool dsn_original_address(struct buffer *b, struct text orcpt)
 {
     struct text type;
-    if (!text_cut(&orcpt, ';', &type) || !is_atom(type))
+    if (!text_cut(&orcpt, ';', &type) || !address_is_atom(type))
         return false;
     return is_utf8_type(type) ? unitext_decode(b, orcpt) : xtext_decode(b, orcpt);
 }
@@ -184,7 +176,7 @@ static void original_recipient(struct fields *f, struct text orcpt)
     buffer_init(&address, f->value.max);
     bool decoded = dsn_original_address(&address, orcpt);
     struct text rest = orcpt, type;
-    if (!text_cut(&rest, ';', &type) || !is_atom(type)) {
+    if (!text_cut(&rest, ';', &type) || !address_is_atom(type)) {
         type = T("unknown");
         rest = orcpt;
     }

@@ -151,7 +151,7 @@ bool field_write_words(struct buffer *b, struct text name, struct text value)
 static bool needs_quoting(struct text rest, bool at_start)
 {
     char c = rest.at[0];
-    if (c == ' ' || c == '\t')
+    if (text_is_blank(c))
         return rest.len == 1;
     if (c <= ' ' || c >= 0x7F || c == '=')
         return true;

@@ -66,7 +66,7 @@ static bool is_space(char c)
 
 static bool is_name(char c)
 {
-    return text_is_digit(c) || (text_lower(c) >= 'a' && text_lower(c) <= 'z');
+    return text_is_letter(c) || text_is_digit(c);
 }
 
 /* --- Text --- */

@@ -21,7 +21,7 @@ static bool is_space(char c)
 
 static bool is_atom(char c)
 {
-    return (uint8_t)c > ' ' && c != 0x7F && !strchr("()<>[]:;@\\,.\"", c);
+    return (uint8_t)c > ' ' && c != 0x7F && !text_is_one_of(c, "()<>[]:;@\\,.\"");
 }
 
 /* Takes what stands between two signs, which may be escaped; comments stand in each other. */
@@ -83,7 +83,7 @@ static enum token take_token(struct text *rest, struct text *out)
     } else if (rest->at[0] == '[') {
         token = TOKEN_LITERAL;
         whole = take_between(rest, '[', ']');
-    } else if (rest->at[0] && strchr("<>@,;:.", rest->at[0])) {
+    } else if (text_is_one_of(rest->at[0], "<>@,;:.")) {
         token = TOKEN_SPECIAL;
         *rest = text_skip(*rest, 1);
     } else {

@@ -119,7 +119,7 @@ static void take_field(struct mbox_reader *r, enum mbox_field field, struct text
 static void take_header_line(struct mbox_reader *r)
 {
     struct text line = mbox_head_text(&r->head), value;
-    bool folds = line.len > 0 && (line.at[0] == ' ' || line.at[0] == '\t');
+    bool folds = line.len > 0 && text_is_blank(line.at[0]);
     enum mbox_field field = folds ? MBOX_FIELD_NONE : mbox_field_of(line, &value);
     if (!folds)
         r->dropping = field != MBOX_FIELD_NONE;

@@ -83,7 +83,7 @@ static bool put_head(struct mbox_writer *w, struct buffer *out)
 static bool drops(struct mbox_writer *w, struct text line)
 {
     struct text value;
-    bool folds = line.len > 0 && (line.at[0] == ' ' || line.at[0] == '\t');
+    bool folds = line.len > 0 && text_is_blank(line.at[0]);
     if (w->head.quotes > 0)
         w->dropping = false;
     else if (!folds)

@@ -60,11 +60,6 @@ struct mime {
     bool in_order;                           /* they are; not, since one was opened or closed */
 };
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
 /* Values of Content- fields. */
 
 static bool read_type(struct mime *m, struct text value)
@@ -221,7 +216,7 @@ static struct text boundary_of(const struct mime_value *type)
 {
     const struct mime_param *param = mime_param(type, T("boundary"));
     struct text boundary = param ? param->value : T("");
-    while (boundary.len && is_blank(boundary.at[boundary.len - 1]))
+    while (boundary.len && text_is_blank(boundary.at[boundary.len - 1]))
         boundary.len--;
     return boundary;
 }
@@ -300,15 +295,15 @@ static enum form next_form(const struct mime *m, char c)
     bool in_name = c > ' ' && c < 0x7F && c != ':';
     switch (m->line.form) {
     case FORM_START:
-        if (is_blank(c))
+        if (text_is_blank(c))
             return m->in_field ? FORM_FIELD : FORM_OTHER;
         return in_name ? FORM_NAME : FORM_OTHER;
     case FORM_NAME:
         if (in_name)
             return FORM_NAME;
-        return c == ':' ? FORM_FIELD : is_blank(c) ? FORM_BLANK : FORM_OTHER;
+        return c == ':' ? FORM_FIELD : text_is_blank(c) ? FORM_BLANK : FORM_OTHER;
     case FORM_BLANK:
-        return c == ':' ? FORM_FIELD : is_blank(c) ? FORM_BLANK : FORM_OTHER;
+        return c == ':' ? FORM_FIELD : text_is_blank(c) ? FORM_BLANK : FORM_OTHER;
     case FORM_FIELD:
     case FORM_OTHER:
         break;
@@ -319,7 +314,7 @@ static enum form next_form(const struct mime *m, char c)
 /* Octets of a line of the header; the field before ends where a line does not continue it. */
 static void read_header(struct mime *m, struct text t)
 {
-    if (m->line.len == 0 && !is_blank(t.at[0]))
+    if (m->line.len == 0 && !text_is_blank(t.at[0]))
         end_field(m);
     for (size_t i = 0; i < t.len && m->line.form != FORM_FIELD && m->line.form != FORM_OTHER; i++)
         m->line.form = next_form(m, t.at[i]);
@@ -500,7 +495,7 @@ static size_t pass_body(struct mime *m, struct text t)
 /* Whether the line is one of a field that nobody reads, or of which enough was read. */
 static bool is_unread(const struct mime *m, struct text line)
 {
-    if (is_blank(line.at[0]))
+    if (text_is_blank(line.at[0]))
         return m->in_field && (m->field.len == 0 || m->field.len == MIME_FIELD_MAX);
     size_t len = 0;
     while (line.at[len] > ' ' && line.at[len] < 0x7F && line.at[len] != ':')
@@ -518,7 +513,7 @@ static size_t pass_header(struct mime *m, struct text t)
         struct text line = whole_line(text_skip(t, at));
         if (line.len == 0 || !is_unread(m, line))
             break;
-        if (!is_blank(line.at[0])) {
+        if (!text_is_blank(line.at[0])) {
             end_field(m);
             m->in_field = true;
         }

@@ -36,7 +36,7 @@ static bool is_space(char c)
 /* RFC 2045 5.1; octets over 0x7F are let pass, as senders write them. */
 static bool is_token(char c)
 {
-    return (uint8_t)c > ' ' && c != 0x7F && !strchr("()<>@,;:\\\"/[]?=", c);
+    return (uint8_t)c > ' ' && c != 0x7F && !text_is_one_of(c, "()<>@,;:\\\"/[]?=");
 }
 
 /* White space and comments, which nest (RFC 5322 3.2.2). */

@@ -48,9 +48,9 @@ static struct text words_between(struct text before, struct text after)
 {
     struct text rest = text_first(before, before.len - after.len), words;
     text_cut(&rest, '(', &words); /* a comment; the list has found its end */
-    while (words.len && strchr(" \t\r\n,;", words.at[0]))
+    while (words.len && text_is_one_of(words.at[0], " \t\r\n,;"))
         words = text_skip(words, 1);
-    while (words.len && strchr(" \t\r\n,;", words.at[words.len - 1]))
+    while (words.len && text_is_one_of(words.at[words.len - 1], " \t\r\n,;"))
         words.len--;
     return words;
 }
@@ -62,7 +62,7 @@ static bool take_named(struct text *rest, struct text *local_out)
     text_cut(&all, ',', &one);
     one = text_trim(one);
     for (size_t i = 0; i < one.len; i++)
-        if (memchr("\"()\\:;@", one.at[i], sizeof "\"()\\:;@" - 1))
+        if (text_is_one_of(one.at[i], "\"()\\:;@"))
             return false;
     if (one.len == 0 || one.at[one.len - 1] != '>' || !text_cut(&one, '<', &name))
         return false;

@@ -12,8 +12,8 @@ static const struct text first_line = TEXT("godwit-posting 1");
 bool posting_is_file_name(struct text name)
 {
     for (size_t i = 0; i < name.len; i++) {
-        char c = text_lower(name.at[i]);
-        if (!(c >= 'a' && c <= 'z') && !text_is_digit(c) && c != '-')
+        char c = name.at[i];
+        if (!text_is_letter(c) && !text_is_digit(c) && c != '-')
             return false;
     }
     return name.len > 0 && name.len <= POSTING_FILE_NAME_MAX && name.at[0] != '-';

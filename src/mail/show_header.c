@@ -34,7 +34,7 @@ static void put_decoded(const struct view *v, struct text t)
 static bool needs_quotes(struct text name)
 {
     for (size_t i = 0; i < name.len; i++)
-        if (name.at[i] && strchr("<>@,;:\"", name.at[i]))
+        if (text_is_one_of(name.at[i], "<>@,;:\""))
             return true;
     return false;
 }
@@ -87,9 +87,9 @@ static bool put_mailbox(const struct view *v, const struct address *a, struct te
 static bool put_bare(const struct view *v, struct text written)
 {
     written = text_trim(written);
-    while (written.len && (written.at[0] == ',' || written.at[0] == ';'))
+    while (written.len && text_is_one_of(written.at[0], ",;"))
         written = text_trim(text_skip(written, 1));
-    while (written.len && strchr(",;", written.at[written.len - 1]))
+    while (written.len && text_is_one_of(written.at[written.len - 1], ",;"))
         written = text_trim(text_first(written, written.len - 1));
     put_decoded(v, written);
     return true;

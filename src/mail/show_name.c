@@ -42,7 +42,7 @@ static bool is_unsafe(struct text character)
     struct buffer b = buffer_over(line, sizeof line);
     if (character.len == 1)
         return (uint8_t)character.at[0] < ' ' || character.at[0] == 0x7F ||
-               strchr("/\\:*?\"<>|", character.at[0]);
+               text_is_one_of(character.at[0], "/\\:*?\"<>|");
     /* What is not seen at its place changes what the name seems to be. */
     return !escape_text(&b, character) || !text_equal(buffer_as_text(&b), character);
 }
@@ -79,7 +79,7 @@ bool show_file_name(struct text name, struct text type, size_t number, struct bu
 {
     size_t from = out->len;
     struct text base = text_trim(base_name(name));
-    while (base.len && strchr(". ", base.at[base.len - 1]))
+    while (base.len && text_is_one_of(base.at[base.len - 1], ". "))
         base.len--;
     if (base.len == 0)
         return buffer_printf(out, "attachment-%zu.%.*s", number,
@@ -88,7 +88,7 @@ bool show_file_name(struct text name, struct text type, size_t number, struct bu
     base = whole_first(text_first(base, base.len - ending.len), SHOW_NAME_MAX - ending.len);
     put_safe(out, base);
     put_safe(out, ending);
-    if (!out->failed && strchr(".-~", out->at[from]))
+    if (!out->failed && text_is_one_of((char)out->at[from], ".-~"))
         out->at[from] = '_';
     return !out->failed;
 }

@@ -9,8 +9,7 @@
 
 static bool is_letter_or_digit(char c)
 {
-    c = text_lower(c);
-    return (c >= 'a' && c <= 'z') || text_is_digit(c);
+    return text_is_letter(c) || text_is_digit(c);
 }
 
 /* --- The record --- */

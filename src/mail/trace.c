@@ -5,6 +5,7 @@
  */
 #include "mail/trace.h"
 
+#include "mail/address.h"
 #include "mail/date.h"
 #include "mail/header.h"
 
@@ -52,10 +53,9 @@ static void plain_word(struct folded *f, struct text t)
 /* What a domain or an atom has (RFC 5322 3.2.3), and in brackets also what a literal has. */
 static bool hello_may_have(char c, bool in_brackets)
 {
-    char lower = text_lower(c);
-    if ((lower >= 'a' && lower <= 'z') || text_is_digit(c) || c == '.' || c == '-')
-        return true;
-    return c && strchr(in_brackets ? ":" : "!#$%&'*+/=?^_`{|}~", c);
+    if (!in_brackets)
+        return address_is_atext(c) || c == '.';
+    return text_is_letter(c) || text_is_digit(c) || text_is_one_of(c, ".-:");
 }
 
 struct text trace_hello(struct text hello, char out[TRACE_HELLO_MAX])

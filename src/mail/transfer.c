@@ -78,11 +78,6 @@ int hex_value(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
 /* Gives what was held as it stands. */
 static void release(struct transfer *t, struct buffer *out)
 {
@@ -110,7 +105,7 @@ static bool after_equals(struct transfer *t, char c, struct buffer *out)
     }
     bool first = t->held == 1;
     bool fits = t->held < TRANSFER_BLANKS_MAX;
-    if (fits && ((is_blank(c) && before != '\r') || (c == '\r' && before != '\r') ||
+    if (fits && ((text_is_blank(c) && before != '\r') || (c == '\r' && before != '\r') ||
                  (first && hex_value(c) >= 0))) {
         t->hold[t->held++] = c;
         return true;
@@ -128,7 +123,7 @@ static bool after_blank(struct transfer *t, char c, struct buffer *out)
         t->held = 0;
         return true;
     }
-    if (t->held < TRANSFER_BLANKS_MAX && before != '\r' && (is_blank(c) || c == '\r')) {
+    if (t->held < TRANSFER_BLANKS_MAX && before != '\r' && (text_is_blank(c) || c == '\r')) {
         t->hold[t->held++] = c;
         return true;
     }
@@ -146,9 +141,9 @@ static size_t plain_length(struct bytes b)
 {
     size_t len = 0;
     for (; len < b.len && b.at[len] != '='; len++) {
-        bool blank = is_blank((char)b.at[len]);
+        bool blank = text_is_blank((char)b.at[len]);
         if (blank &&
-            (len + 1 == b.len || is_blank((char)b.at[len + 1]) || is_line_end(b.at[len + 1])))
+            (len + 1 == b.len || text_is_blank((char)b.at[len + 1]) || is_line_end(b.at[len + 1])))
             break;
     }
     return len;
@@ -167,7 +162,7 @@ static void feed_quoted(struct transfer *t, struct bytes b, struct buffer *out)
         char c = (char)b.at[i];
         if (t->held && (t->hold[0] == '=' ? after_equals(t, c, out) : after_blank(t, c, out)))
             continue;
-        if (c == '=' || is_blank(c))
+        if (c == '=' || text_is_blank(c))
             t->hold[t->held++] = c;
         else
             buffer_byte(out, b.at[i]);

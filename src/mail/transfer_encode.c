@@ -44,15 +44,10 @@ static void feed_base64(struct transfer_encoder *e, struct bytes b, struct buffe
 
 /* --- quoted-printable --- */
 
-static bool is_blank(uint8_t c)
-{
-    return c == ' ' || c == '\t';
-}
-
 /* What stands for itself, but for white space at the end of a line. */
 static bool is_literal(uint8_t c)
 {
-    return (c > ' ' && c < 0x7F && c != '=') || is_blank(c);
+    return (c > ' ' && c < 0x7F && c != '=') || text_is_blank((char)c);
 }
 
 /* Where octets go: room for all of them was made before. */
@@ -126,7 +121,7 @@ static size_t feed_literals(struct transfer_encoder *e, struct bytes b, struct p
     size_t run = 0;
     while (run < b.len && is_literal(b.at[run]))
         run++;
-    if (run > 0 && is_blank(b.at[run - 1]))
+    if (run > 0 && text_is_blank((char)b.at[run - 1]))
         e->hold[e->held++] = b.at[run - 1];
     put_literals(e, b.at, run - e->held, pen);
     return run;

@@ -23,11 +23,6 @@ struct run {
     struct buffer octets;
 };
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
 /* The octets up to the next one that is no part of an encoded-word: all but '?' and spaces. */
 static struct text take_part(struct text *rest)
 {
@@ -127,7 +122,7 @@ static bool next_word(struct run *r, struct text *rest, const struct charset_mor
                       struct buffer *out)
 {
     size_t gap = 0;
-    while (gap < rest->len && is_blank(rest->at[gap]))
+    while (gap < rest->len && text_is_blank(rest->at[gap]))
         gap++;
     struct text at = text_skip(*rest, gap);
     struct word w;
@@ -143,7 +138,7 @@ static bool next_word(struct run *r, struct text *rest, const struct charset_mor
         return good;
     }
     size_t plain = gap + (at.len > 0);
-    while (plain < rest->len && !is_blank(rest->at[plain]) && rest->at[plain] != '=')
+    while (plain < rest->len && !text_is_blank(rest->at[plain]) && rest->at[plain] != '=')
         plain++;
     good = end_run(r, more, out) && put_plain(out, text_first(*rest, plain));
     *rest = text_skip(*rest, plain);

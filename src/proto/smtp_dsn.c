@@ -47,23 +47,11 @@ enum parameter_verdict smtp_read_envid(struct transaction *tx, struct text value
     return check_encoding(value, xtext_decode, true);
 }
 
-/* atom of RFC 5322 3.2.3. */
-static bool is_atom(struct text t)
-{
-    for (size_t i = 0; i < t.len; i++) {
-        char c = text_lower(t.at[i]);
-        bool letter = (c >= 'a' && c <= 'z') || text_is_digit(c);
-        if (!letter && (c == 0 || !strchr("!#$%&'*+-/=?^_`{|}~", c)))
-            return false;
-    }
-    return t.len > 0;
-}
-
 /* An address without any text would be none in a report either. */
 enum parameter_verdict smtp_read_orcpt(struct transaction *tx, struct text value)
 {
     struct text type, address = value;
-    if (value.len > SMTP_ORCPT_MAX || !text_cut(&address, ';', &type) || !is_atom(type) ||
+    if (value.len > SMTP_ORCPT_MAX || !text_cut(&address, ';', &type) || !address_is_atom(type) ||
         address.len == 0)
         return PARAMETER_BAD;
     if (!text_is_ascii(value) && !tx->mail.smtputf8) /* RFC 6533 3 */

@@ -168,9 +168,8 @@ struct parameters {
 static bool is_keyword(struct text t)
 {
     for (size_t i = 0; i < t.len; i++) {
-        char c = text_lower(t.at[i]);
-        bool letter = (c >= 'a' && c <= 'z') || text_is_digit(c);
-        if (!letter && (c != '-' || i == 0))
+        char c = t.at[i];
+        if (!text_is_letter(c) && !text_is_digit(c) && (c != '-' || i == 0))
             return false;
     }
     return t.len > 0;

@@ -66,8 +66,8 @@ static bool is_name(struct text t)
         if (text_equal_nocase(t, refused[i]))
             return false;
     for (size_t i = 0; i < t.len; i++) {
-        char c = text_lower(t.at[i]);
-        if (!(c >= 'a' && c <= 'z') && !text_is_digit(c) && !(c && strchr("-_.:+()", c)))
+        char c = t.at[i];
+        if (!text_is_letter(c) && !text_is_digit(c) && !text_is_one_of(c, "-_.:+()"))
             return false;
     }
     return t.len > 0 && t.len <= RECODER_NAME_MAX;

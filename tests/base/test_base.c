@@ -47,6 +47,19 @@ static void test_ascii(void **state)
     assert_false(text_is_ascii(T("\xff and plain")));
 }
 
+/* Every octet. */
+static void test_kinds(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 256; i++) {
+        char c = (char)i;
+        assert_true(text_is_letter(c) == ((i >= 'A' && i <= 'Z') || (i >= 'a' && i <= 'z')));
+        assert_true(text_is_blank(c) == (i == ' ' || i == '\t'));
+        assert_true(text_is_one_of(c, "a\xff") == (i == 'a' || i == 0xFF));
+        assert_false(text_is_one_of(c, ""));
+    }
+}
+
 static void test_words(void **state)
 {
     (void)state;
@@ -215,6 +228,7 @@ int main(void)
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_put_numbers),
         cmocka_unit_test(test_ascii),
+        cmocka_unit_test(test_kinds),
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_buffer_keeps_its_maximum),
         cmocka_unit_test(test_arena_keeps_its_maximum),
