@@ -1,21 +1,9 @@
 /* delivered.c - to whom a message says that it was delivered before. */
 #include "mail/delivered.h"
 
+#include "mail/header.h"
+
 #include <string.h>
-
-/* Where the reader stands in a line; zero is the start of the message. */
-enum {
-    READ_LINE_START,
-    READ_NAME,       /* all of this line so far matches */
-    READ_COLON,      /* the name is complete: white space or the colon */
-    READ_VALUE,      /* behind the colon */
-    READ_REST,       /* nothing of interest before the next line */
-    READ_CR,         /* a CR at the start of a line */
-    READ_HEADER_OVER /* behind the empty line */
-};
-
-static const char name[] = "delivered-to";
-enum { NAME_LEN = sizeof name - 1 };
 
 void delivered_init(struct delivered *d)
 {
@@ -37,75 +25,43 @@ static bool key_of(struct text words, struct address_key *key)
     return true;
 }
 
-/* A key holds no line feed, since an address holds no control character. */
+/* The value so far, in place of what it was a line before.  A key holds no line feed, since an
+ * address holds no control character. */
 static void keep_value(struct delivered *d)
 {
-    struct text value = { d->value, d->value_len };
+    char line[DELIVERED_VALUE_MAX];
     struct address_key key;
-    size_t before = d->keys.len;
-    if (value.len > sizeof d->value)
-        return;
-    if (value.len && value.at[value.len - 1] == '\r')
-        value.len--;
-    if (!key_of(text_trim(value), &key))
+    d->keys.len = d->keys_before;
+    if (d->value_len > sizeof d->value ||
+        !key_of(header_unfold((struct text){ d->value, d->value_len }, line, sizeof line), &key))
         return;
     if (!buffer_text(&d->keys, address_key_text(&key)) || !buffer_byte(&d->keys, '\n'))
-        d->keys.len = before;
+        d->keys.len = d->keys_before;
 }
 
-static uint8_t take_name(struct delivered *d, char octet)
+static void add_value(struct delivered *d, struct text piece)
 {
-    if (text_lower(octet) != name[d->matched])
-        return READ_REST;
-    return ++d->matched == NAME_LEN ? READ_COLON : READ_NAME;
-}
-
-/* The state behind one octet, which is no LF. */
-static uint8_t take_octet(struct delivered *d, char octet)
-{
-    switch (d->state) {
-    case READ_LINE_START:
-        d->matched = 0;
-        return octet == '\r' ? READ_CR : take_name(d, octet);
-    case READ_NAME:
-        return take_name(d, octet);
-    case READ_COLON:
-        d->value_len = 0;
-        return octet == ':' ? READ_VALUE : octet == ' ' || octet == '\t' ? READ_COLON : READ_REST;
-    case READ_VALUE:
-        if (d->value_len < sizeof d->value)
-            d->value[d->value_len] = octet;
-        if (d->value_len <= sizeof d->value)
-            d->value_len++;
-        return READ_VALUE;
-    default:
-        return READ_REST;
+    if (d->value_len > sizeof d->value || piece.len > sizeof d->value - d->value_len)
+        d->value_len = sizeof d->value + 1;
+    else {
+        memcpy(d->value + d->value_len, piece.at, piece.len);
+        d->value_len += piece.len;
     }
-}
-
-static void end_line(struct delivered *d)
-{
-    if (d->state == READ_VALUE)
+    if (piece.at[piece.len - 1] == '\n')
         keep_value(d);
-    bool empty = d->state == READ_LINE_START || d->state == READ_CR;
-    d->state = empty ? READ_HEADER_OVER : READ_LINE_START;
 }
 
 void delivered_read(struct delivered *d, struct bytes b)
 {
-    size_t i = 0;
-    while (i < b.len && d->state != READ_HEADER_OVER) {
-        if (d->state == READ_REST) {
-            const uint8_t *lf = memchr(b.at + i, '\n', b.len - i);
-            if (!lf)
-                return;
-            i = (size_t)(lf - b.at);
+    struct text piece;
+    enum field_event event;
+    while ((event = field_read(&d->reader, T("delivered-to"), &b, &piece)) != FIELD_MORE) {
+        if (event == FIELD_VALUE) {
+            add_value(d, piece);
+            continue;
         }
-        char octet = (char)b.at[i++];
-        if (octet == '\n')
-            end_line(d);
-        else
-            d->state = take_octet(d, octet);
+        d->keys_before = d->keys.len;
+        d->value_len = 0;
     }
 }
 

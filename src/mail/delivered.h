@@ -7,16 +7,17 @@
 #define MAIL_DELIVERED_H
 
 #include "mail/address.h"
+#include "mail/field_reader.h"
 
 /* Fields beyond this many octets of addresses are not remembered: counting Received ends such a
- * loop.  A value that is no address is passed by. */
-enum { DELIVERED_OCTETS_MAX = 16 * 1024, DELIVERED_VALUE_MAX = ADDRESS_TEXT_MAX + 8 };
+ * loop.  A value that is no address, or longer than DELIVERED_VALUE_MAX, is passed by. */
+enum { DELIVERED_OCTETS_MAX = 16 * 1024, DELIVERED_VALUE_MAX = ADDRESS_TEXT_MAX + 16 };
 
 struct delivered {
     struct buffer keys; /* private, as the rest: the addresses' keys, a line feed behind each */
-    uint8_t state;
-    uint8_t matched;    /* octets of the name that match in this line */
-    uint16_t value_len; /* more than there is room for: too long */
+    struct field_reader reader;
+    size_t keys_before; /* the field that is being read */
+    size_t value_len;   /* its value, as it stands there; more than there is room for: too long */
     char value[DELIVERED_VALUE_MAX];
 };
 

@@ -2,7 +2,7 @@
 #ifndef MAIL_HEADER_H
 #define MAIL_HEADER_H
 
-#include "base/text.h"
+#include "mail/field_reader.h"
 
 struct header_field {
     struct text name;  /* without the colon and without white space before it */
@@ -26,8 +26,7 @@ struct text header_unfold(struct text value, char *out, size_t max);
  * any (RFC 5321 6.3). Zeroed is the start. */
 struct header_counter {
     uint32_t received;
-    uint8_t matched; /* octets of "received" that match in this line */
-    uint8_t state;   /* private */
+    struct field_reader reader; /* private */
 };
 void header_count(struct header_counter *, struct bytes);
 

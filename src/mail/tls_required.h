@@ -5,14 +5,14 @@
 #ifndef MAIL_TLS_REQUIRED_H
 #define MAIL_TLS_REQUIRED_H
 
-#include "base/text.h"
+#include "mail/field_reader.h"
 
 /* Zeroed is the start. */
 struct tls_required {
-    uint8_t state;   /* private, as the rest */
-    uint8_t matched; /* octets of the name that match in this line */
-    uint8_t len;     /* of the value without white space around it; more than there is room for: it
-                        is another one */
+    struct field_reader reader; /* private, as the rest */
+    unsigned fields;            /* of that name; behind the first nothing is read */
+    uint8_t len; /* of the value without white space around it; more than there is room for: it is
+                    another one */
     char value[2];
     bool gap; /* white space behind the value so far */
 };

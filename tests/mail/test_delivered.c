@@ -20,6 +20,11 @@ static const struct {
     { "Delivered-To: aa@b.test\r\n\r\n", "a@b.test", true, false },
     { "Subject: x\r\n more\r\nDelivered-To: c@d\r\nDelivered-To: a@b.test\r\nTo: y\r\n\r\nz",
       "a@b.test", true, true },
+    /* folded */
+    { "Delivered-To:\r\n a@b.test\r\n\r\n", "a@b.test", true, true },
+    { "Delivered-To: a@b.test\r\n \r\n\r\n", "a@b.test", true, true },
+    { "Delivered-To: a@b.test\r\n c\r\n\r\n", "a@b.test", false, false },
+    { "Delivered-To: c@d\r\nDelivered-To: a@b.test\r\n c\r\n\r\n", "a@b.test", true, false },
     /* behind the header it is content */
     { "Subject: x\r\n\r\nDelivered-To: a@b.test\r\n", "a@b.test", false, false },
     { "\r\nDelivered-To: a@b.test\r\n", "a@b.test", false, false },
