@@ -1,12 +1,13 @@
 # The front door.  Meson and Ninja build; these are the words for what one does most.
 
-.PHONY: help all run test check sim deps install uninstall deb asan tsan clang bench fuzz test-peers \
+.PHONY: help all run test check sim deps install uninstall deb asan tsan clang bench fuzz test-peers soak \
         format tidy clean
 .DEFAULT_GOAL := all
 
 JOBS        ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX      ?= /usr/local
 FUZZ_TIME   ?= 60
+SOAK_TIME   ?= 600
 NINJA        = ninja -j$(JOBS)
 
 # What each build folder is configured with; build/debug and build/release have nothing special.
@@ -33,6 +34,7 @@ help:
 	@echo 'make fuzz       every fuzzer for FUZZ_TIME=$(FUZZ_TIME) seconds'
 	@echo 'make bench      measurements beside other servers, see docs/performance.md'
 	@echo 'make test-peers mail to and from other servers, unpacked and not installed'
+	@echo 'make soak       load and kill -9 for SOAK_TIME=$(SOAK_TIME) seconds: docs/reliability.md'
 	@echo 'make format     clang-format on every C file;  make tidy  clang-tidy'
 	@echo 'make clean      remove build/'
 
@@ -103,6 +105,9 @@ test-peers: all
 	for suite in peers peers_sink peers_relay peers_tls peers_auth peers_agent peers_send peers_programs peers_testssl peers_claws relay_crash; do \
 	    echo "$$suite:"; python3 -B tests/e2e/$$suite.py || failed=1; \
 	done; exit $$failed
+
+soak: all
+	@GODWIT=build/debug/src/godwit SOAK_TIME=$(SOAK_TIME) python3 -B tests/e2e/soak.py
 
 format:
 	@tools/sources | xargs clang-format -i
