@@ -1,18 +1,18 @@
 /* dns.c - run/dns.h in the simulated world.
  *
- * The zone is the world's: nK.test has the address of host K, and mail for dK.test goes to nK.test.
- * There is nothing else, and an answer may not come.
+ * What there is to say is the zone's (sim/zone.h).  An answer may not come, or say that there is
+ * none now.
  */
 #include "run/dns.h"
 
 #include "base/check.h"
-#include "sim/world.h"
+#include "sim/zone.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ANSWER_US_MAX = 80 * 1000, TTL_S = 300 };
+enum { ANSWER_US_MAX = 80 * 1000 };
 
 struct dns {
     char nothing;
@@ -21,6 +21,7 @@ struct dns {
 struct question {
     struct event event;
     struct dns_query *query;
+    bool is_lost;
     char name[DNS_NAME_MAX];
 };
 
@@ -43,42 +44,25 @@ bool dns_validates(const struct dns *dns)
     return false;
 }
 
-/* The host that "n1.test" names, for the letter. */
-static const struct host *host_named(const char *name, char letter)
+static void trouble(struct dns_query *q, const char *words)
 {
-    const struct world *w = world_now();
-    for (unsigned i = 1; i < w->host_count; i++) {
-        char own[HOST_NAME_MAX_OCTETS];
-        snprintf(own, sizeof own, "%c%u.test", letter, i);
-        if (strcmp(own, name) == 0)
-            return &w->hosts[i];
-    }
-    return NULL;
+    q->verdict = DNS_TROUBLE;
+    snprintf(q->words, sizeof q->words, "%s", words);
 }
 
-static void found(struct dns_query *q, const struct dns_record *record)
+static void answer(const struct question *question)
 {
-    q->records = calloc(1, sizeof *q->records);
-    q->verdict = q->records ? DNS_FOUND : DNS_TROUBLE;
-    if (!q->records)
-        return;
-    *q->records = *record;
-    q->record_count = 1;
-    q->ttl_s = TTL_S;
-}
-
-static void answer(struct dns_query *q, const char *name)
-{
-    const struct host *machine = host_named(name, 'n'), *domain = host_named(name, 'd');
-    struct dns_record record = { 0 };
-    q->verdict = machine || domain ? DNS_NO_DATA : DNS_NO_NAME;
-    if (machine && q->type == DNS_A) {
-        record.address = machine->address;
-        found(q, &record);
-    } else if (domain && q->type == DNS_MX) {
-        record.preference = 10;
-        memcpy(record.name, domain->name, sizeof domain->name);
-        found(q, &record);
+    const struct weather *w = &world_now()->weather;
+    struct dns_query *q = question->query;
+    if (question->is_lost || question->event.host->dead) {
+        trouble(q, "no answer");
+    } else if (fault_strikes(FAULT_DNS_FAILS, w->dns_fails)) {
+        trouble(q, "SERVFAIL");
+    } else if (fault_strikes(FAULT_DNS_BOGUS, w->dns_bogus)) {
+        trouble(q, "the signatures do not verify");
+        q->bogus = true;
+    } else {
+        zone_answer(world_now()->zone, question->name, q);
     }
 }
 
@@ -87,14 +71,16 @@ static void answered(struct event *e)
     struct question *question = OWNER_OF(e, struct question, event);
     struct dns_query *q = question->query;
     q->inner = NULL;
-    if (e->host->dead || fault_strikes(FAULT_DNS, world_now()->weather.dns)) {
-        q->verdict = DNS_TROUBLE;
-        snprintf(q->words, sizeof q->words, "no answer");
-    } else {
-        answer(q, question->name);
-    }
+    answer(question);
     free(question);
     q->done(q);
+}
+
+/* When the answer comes, or when nobody waits for it any more. */
+static uint64_t wait_us(struct question *question)
+{
+    question->is_lost = fault_strikes(FAULT_DNS, world_now()->weather.dns);
+    return question->is_lost ? (uint64_t)DNS_ANSWER_MS * 1000 : 100 + chance_below(ANSWER_US_MAX);
 }
 
 bool dns_ask(struct dns *dns, struct dns_query *q)
@@ -116,7 +102,7 @@ bool dns_ask(struct dns *dns, struct dns_query *q)
     CHECK(len < sizeof question->name);
     memcpy(question->name, q->name, len);
     q->inner = question;
-    event_in(&question->event, 100 + chance_below(ANSWER_US_MAX));
+    event_in(&question->event, wait_us(question));
     return true;
 }
 

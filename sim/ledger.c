@@ -1,5 +1,5 @@
 /* ledger.c - who was promised what, and whether it was kept. */
-#include "sim/ledger.h"
+#include "sim/ledger_inner.h"
 
 #include "base/check.h"
 #include "sim/world.h"
@@ -9,22 +9,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-enum { BOXES_MAX = 64, TABLE_FIRST = 1024 };
-
-/* Copies by box and UIDL. */
-struct table {
-    struct copy **at; /* open addressing, a power of two */
-    size_t room, count;
-};
-
-struct ledger {
-    struct box *boxes[BOXES_MAX];
-    size_t box_count;
-    struct letter **letters;
-    size_t count, room;
-    struct table seen;
-    uint64_t listings;
-};
+enum { TABLE_FIRST = 1024 };
 
 /* --- Memory --- */
 
@@ -39,16 +24,22 @@ struct ledger *ledger_new(void)
     return must(calloc(1, sizeof(struct ledger)));
 }
 
+static void free_box(struct box *b)
+{
+    free(b->copies);
+    free(b);
+}
+
 void ledger_free(struct ledger **ledger)
 {
     struct ledger *l = *ledger;
     *ledger = NULL;
     if (!l)
         return;
-    for (size_t i = 0; i < l->box_count; i++) {
-        free(l->boxes[i]->copies);
-        free(l->boxes[i]);
-    }
+    for (size_t i = 0; i < l->box_count; i++)
+        free_box(l->boxes[i]);
+    for (size_t i = 0; i < l->foreign_count; i++)
+        free_box(l->foreign[i]);
     for (size_t i = 0; i < l->count; i++) {
         for (struct copy *c = l->letters[i]->others, *next; c; c = next) {
             next = c->next;
@@ -63,15 +54,51 @@ void ledger_free(struct ledger **ledger)
 
 /* --- Boxes --- */
 
-struct box *ledger_add_box(struct ledger *l, unsigned host, const char *address)
+static struct box *new_box(unsigned number, unsigned host, const char *address)
 {
-    CHECK(l->box_count < BOXES_MAX);
     struct box *b = must(calloc(1, sizeof *b));
-    b->number = (unsigned)l->box_count;
+    b->number = number;
     b->host = host;
     snprintf(b->address, sizeof b->address, "%s", address);
+    return b;
+}
+
+struct box *ledger_add_box(struct ledger *l, unsigned host, const char *address)
+{
+    CHECK(l->box_count < LEDGER_BOXES_MAX);
+    struct box *b = new_box((unsigned)l->box_count, host, address);
     l->boxes[l->box_count++] = b;
     return b;
+}
+
+struct box *ledger_add_foreign(struct ledger *l, const char *address)
+{
+    CHECK(l->foreign_count < LEDGER_BOXES_MAX);
+    struct box *b = new_box((unsigned)(LEDGER_BOXES_MAX + l->foreign_count), 0, address);
+    l->foreign[l->foreign_count++] = b;
+    return b;
+}
+
+struct box *ledger_find_foreign(struct ledger *l, const char *address)
+{
+    for (size_t i = 0; i < l->foreign_count; i++)
+        if (strcmp(l->foreign[i]->address, address) == 0)
+            return l->foreign[i];
+    return NULL;
+}
+
+struct box *ledger_foreign_at(struct ledger *l, const char *domain)
+{
+    struct box *b;
+    do
+        b = ledger_any_foreign(l);
+    while (strcmp(strchr(b->address, '@') + 1, domain) != 0);
+    return b;
+}
+
+struct box *ledger_any_foreign(struct ledger *l)
+{
+    return l->foreign[chance_below(l->foreign_count)];
 }
 
 size_t ledger_box_count(const struct ledger *l)
@@ -108,6 +135,7 @@ struct letter *ledger_new_letter(struct ledger *l, const struct letter_wish *wis
     letter->seed = chance_u64() & ~(uint64_t)1;
     letter->seed |= wish->ended;
     letter->host = wish->host;
+    letter->begun_us = world_time_us();
     letter->sender_box = wish->sender_box;
     letter->wish = 100 + chance_below(sizes[chance_below(sizeof sizes / sizeof *sizes)]);
     if (chance_below(1000) == 0)
@@ -203,7 +231,7 @@ static uint64_t key_of(const struct box *box, const char *uidl)
     return XXH3_64bits_withSeed(uidl, strlen(uidl), box->number);
 }
 
-static struct copy **place_of(struct table *t, const struct box *box, const char *uidl)
+static struct copy **place_of(struct ledger_table *t, const struct box *box, const char *uidl)
 {
     size_t at = (size_t)key_of(box, uidl) & (t->room - 1);
     while (t->at[at] && (t->at[at]->box != box || strcmp(t->at[at]->uidl, uidl) != 0))
@@ -211,9 +239,9 @@ static struct copy **place_of(struct table *t, const struct box *box, const char
     return &t->at[at];
 }
 
-static void grow(struct table *t)
+static void grow(struct ledger_table *t)
 {
-    struct table bigger = { .room = t->room ? t->room * 2 : TABLE_FIRST, .count = t->count };
+    struct ledger_table bigger = { .room = t->room ? t->room * 2 : TABLE_FIRST, .count = t->count };
     bigger.at = must(calloc(bigger.room, sizeof *bigger.at));
     for (size_t i = 0; i < t->room; i++)
         if (t->at[i])
@@ -260,7 +288,7 @@ static bool skip_front(struct text *rest, const struct box *box, struct text *se
     return delivered && received;
 }
 
-static struct letter *letter_named(struct ledger *l, struct text rest)
+struct letter *ledger_letter_named(struct ledger *l, struct text rest)
 {
     uint64_t number;
     struct text line;
@@ -278,7 +306,7 @@ static bool has_octets_of(const struct letter *letter, struct text rest)
            XXH3_64bits(rest.at, letter->len) == letter->hash;
 }
 
-static struct copy *copy_for(struct letter *letter, const struct box *box)
+struct copy *letter_copy_for(struct letter *letter, const struct box *box)
 {
     for (unsigned i = 0; i < letter->copy_count; i++)
         if (letter->copies[i].box == box)
@@ -286,8 +314,7 @@ static struct copy *copy_for(struct letter *letter, const struct box *box)
     return NULL;
 }
 
-/* One that nobody has planned: it belongs to the letter from now on. */
-static struct copy *add_other(struct letter *letter, struct box *box, enum copy_kind kind)
+struct copy *letter_add_other(struct letter *letter, struct box *box, enum copy_kind kind)
 {
     struct copy *c = must(calloc(1, sizeof *c));
     *c = (struct copy){ .kind = kind, .letter = letter, .box = box, .next = letter->others };
@@ -296,14 +323,14 @@ static struct copy *add_other(struct letter *letter, struct box *box, enum copy_
     return c;
 }
 
-static void name_copy(struct ledger *l, struct copy *c, const char *uidl)
+void ledger_name_copy(struct ledger *l, struct copy *c, const char *uidl)
 {
     c->seen_us = world_time_us();
     snprintf(c->uidl, sizeof c->uidl, "%s", uidl);
     remember(l, c);
 }
 
-static void expect_right(const struct letter *letter, const struct copy *c, const struct box *box,
+void letter_expect_right(const struct letter *letter, const struct copy *c, const struct box *box,
                          struct text octets)
 {
     world_expect(CHECK_OCTETS, has_octets_of(letter, octets),
@@ -317,16 +344,22 @@ static void expect_right(const struct letter *letter, const struct copy *c, cons
 }
 
 /* Whoever sends it on may have missed the reply to its end: then it comes again, and only then. */
-static bool may_come_twice(const struct copy *c)
+bool ledger_may_lose_replies(void)
 {
     const struct world *w = world_now();
     static const enum fault causes[] = { FAULT_CUT,         FAULT_KILL,       FAULT_POWER,
                                          FAULT_WRITE_ERROR, FAULT_SYNC_ERROR, FAULT_STALL,
-                                         FAULT_READ_ERROR,  FAULT_NO_SPACE,   FAULT_MEMORY };
+                                         FAULT_READ_ERROR,  FAULT_NO_SPACE,   FAULT_MEMORY,
+                                         FAULT_HANG_UP };
     uint64_t count = 0;
     for (size_t i = 0; i < sizeof causes / sizeof *causes; i++)
         count += w->faults[causes[i]];
-    return c->kind == COPY_REMOTE && count > 0;
+    return count > 0;
+}
+
+bool letter_may_come_twice(const struct copy *c)
+{
+    return c->kind == COPY_REMOTE && ledger_may_lose_replies();
 }
 
 struct copy *ledger_read(struct ledger *l, struct box *box, const char *uidl, struct text message)
@@ -339,95 +372,24 @@ struct copy *ledger_read(struct ledger *l, struct box *box, const char *uidl, st
             return report;
     }
     bool front = skip_front(&message, box, &sender);
-    struct letter *letter = front ? letter_named(l, message) : NULL;
+    struct letter *letter = front ? ledger_letter_named(l, message) : NULL;
     world_expect(CHECK_TRACE, letter && text_equal(sender, text_of(letter->sender)),
                  "%s: what stands in front of message %s is not as it should be", box->address,
                  uidl);
     if (!letter)
         return NULL;
-    struct copy *c = copy_for(letter, box);
-    expect_right(letter, c, box, message);
+    struct copy *c = letter_copy_for(letter, box);
+    letter_expect_right(letter, c, box, message);
     world_expect(CHECK_ONCE, !known || known->letter == letter, "%s: message %s is now letter %u",
                  box->address, uidl, letter->number);
     if (!c || known)
         return known ? known : c;
-    world_expect(CHECK_ONCE, !c->uidl[0] || may_come_twice(c),
+    world_expect(CHECK_ONCE, !c->uidl[0] || letter_may_come_twice(c),
                  "%s: letter %u is here as %s and as %s", box->address, letter->number, c->uidl,
                  uidl);
     if (c->uidl[0])
-        c = add_other(letter, box, COPY_TWIN);
-    name_copy(l, c, uidl);
-    return c;
-}
-
-/* --- Reports --- */
-
-/* The next line that begins with these words; *rest is what stands behind them. */
-static bool find_line(struct text *rest, struct text words)
-{
-    struct text line;
-    while (rest->len) {
-        if (text_starts(*rest, words)) {
-            *rest = text_skip(*rest, words.len);
-            return true;
-        }
-        text_cut(rest, '\n', &line);
-    }
-    return false;
-}
-
-static void tell_doomed(struct letter *letter, const struct box *box, struct text address)
-{
-    struct doomed *d = NULL;
-    for (unsigned i = 0; i < letter->doomed_count; i++)
-        if (text_equal_nocase(text_of(letter->doomed[i].address), address))
-            d = &letter->doomed[i];
-    world_expect(CHECK_REPORT, d && letter->sender_box == box,
-                 "%s: is told that letter %u could not go to %.*s", box->address, letter->number,
-                 TEXT_ARGS(address));
-    if (!d)
-        return;
-    d->told++;
-    world_expect(CHECK_REPORT, d->told == 1, "%s: is told twice that letter %u did not reach %s",
-                 box->address, letter->number, d->address);
-}
-
-/* RFC 3464 2: a group for each recipient. */
-static void read_groups(struct letter *letter, const struct box *box, struct text rest)
-{
-    struct text address;
-    while (find_line(&rest, T("Final-Recipient: rfc822;"))) {
-        struct text group = rest;
-        text_cut(&rest, '\r', &address);
-        if (find_line(&group, T("Action: ")) && text_starts(group, T("failed")))
-            tell_doomed(letter, box, text_trim(address));
-    }
-}
-
-struct copy *ledger_read_report(struct ledger *l, struct box *box, const char *uidl,
-                                struct text message)
-{
-    struct copy *known = ledger_find(l, box, uidl);
-    struct text rest = message;
-    if (known)
-        return known;
-    if (!find_line(&rest, T("Final-Recipient: ")))
-        return NULL;
-    rest = message;
-    bool found = find_line(&rest, T("X-Letter: "));
-    uint64_t number = 0;
-    struct text words = text_first(rest, text_find(rest, '\r'));
-    found = found && text_to_u64(words, &number) && number < l->count;
-    world_expect(CHECK_REPORT, found, "%s: report %s is about no letter of ours", box->address,
-                 uidl);
-    if (!found)
-        return NULL;
-    struct letter *letter = l->letters[number];
-    world_expect(CHECK_REPORT, letter->sender[0], "%s: letter %u came from <>, and is reported",
-                 box->address, letter->number);
-    struct copy *c = add_other(letter, box, COPY_REPORT);
-    name_copy(l, c, uidl);
-    read_groups(letter, box, message);
+        c = letter_add_other(letter, box, COPY_TWIN);
+    ledger_name_copy(l, c, uidl);
     return c;
 }
 
@@ -463,7 +425,7 @@ void ledger_listed(struct copy *c, uint64_t listing, uint64_t asked_us)
 /* Whether the copy has to be in a listing that was asked for at this time. */
 static bool is_due(const struct copy *c, uint64_t asked_us)
 {
-    if (c->kind != COPY_LOCAL && !world_now()->drained)
+    if (c->kind != COPY_LOCAL && (!world_now()->drained || copy_may_fail(c)))
         return c->uidl[0] && c->seen_us < asked_us;
     return c->letter->fate == FATE_ACCEPTED && c->letter->decided_us < asked_us;
 }
@@ -495,18 +457,14 @@ static void close_letter(const struct letter *letter)
     unsigned here = 0, missing = 0;
     for (unsigned i = 0; i < letter->copy_count; i++) {
         const struct copy *c = &letter->copies[i];
-        if (!c->refused)
+        if (!c->refused && (c->uidl[0] || !copy_ended_otherwise(c)))
             c->uidl[0] ? here++ : missing++;
     }
     if (here + missing > 1)
         world_expect(CHECK_WHOLE, here == 0 || missing == 0,
                      "letter %u came to %u recipients and not to %u others", letter->number, here,
                      missing);
-    for (unsigned i = 0; i < letter->doomed_count && letter->sender_box; i++)
-        if (letter->doomed[i].taken)
-            world_expect(CHECK_REPORT, letter->doomed[i].told == 1,
-                         "%s: nobody said that letter %u did not reach %s", letter->sender,
-                         letter->number, letter->doomed[i].address);
+    letter_close_elsewhere(letter);
 }
 
 void ledger_close_books(struct ledger *l)

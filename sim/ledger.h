@@ -52,6 +52,7 @@ struct copy {
     struct letter *letter;
     struct box *box;
     struct copy *next; /* twins and reports of the letter */
+    unsigned told;     /* how often its sender heard that it has failed */
     bool taken;        /* by one reply at least */
     bool refused;      /* by all */
     bool spared;       /* somebody asked to delete it, and never said QUIT */
@@ -61,7 +62,7 @@ struct copy {
     uint64_t seen_us;
 };
 
-/* A recipient who does not exist, on another host: the letter is taken and has to come back. */
+/* A recipient who does not exist, elsewhere: the letter is taken and has to come back. */
 struct doomed {
     char address[BOX_ADDRESS_MAX];
     bool taken;
@@ -76,7 +77,7 @@ struct letter {
     bool offered; /* its last octet is on its way */
     char sender[BOX_ADDRESS_MAX];
     enum fate fate;
-    uint64_t decided_us;
+    uint64_t begun_us, decided_us;
     unsigned host;          /* that it was given to */
     struct box *sender_box; /* who is told; NULL: nobody whom we know */
     unsigned copy_count;
@@ -88,12 +89,21 @@ struct letter {
 
 struct ledger;
 
+/* The domain outside that most mail comes from. */
+#define OUTSIDE "outside.test"
+
 struct ledger *ledger_new(void);
 void ledger_free(struct ledger **);
 
 struct box *ledger_add_box(struct ledger *, unsigned host, const char *address);
 size_t ledger_box_count(const struct ledger *);
 struct box *ledger_box(struct ledger *, size_t index);
+/* Boxes of people outside, to which mail comes by ledger_arrived(). */
+struct box *ledger_add_foreign(struct ledger *, const char *address);
+struct box *ledger_find_foreign(struct ledger *, const char *address);
+struct box *ledger_any_foreign(struct ledger *);
+/* Somebody of this domain. */
+struct box *ledger_foreign_at(struct ledger *, const char *domain);
 
 /* What a new letter is. */
 struct letter_wish {
@@ -118,6 +128,14 @@ void ledger_listed(struct copy *, uint64_t listing, uint64_t asked_us);
 /* ... and had no others.  While the store's index lags behind, which it says, what was accepted
  * may be missing. */
 void ledger_end_listing(struct box *, uint64_t listing, uint64_t asked_us);
+
+/* A host outside has taken it for the box: the letter itself, or a report. */
+struct arrival {
+    struct box *box;
+    const char *sender;
+    struct text message;
+};
+void ledger_arrived(struct ledger *, const struct arrival *);
 
 /* When all is over: nothing is told by halves. */
 void ledger_close_books(struct ledger *);

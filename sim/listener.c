@@ -2,6 +2,7 @@
 #include "base/check.h"
 #include "run/connect.h"
 #include "sim/stream_inner.h"
+#include "sim/zone.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -88,6 +89,8 @@ void listener_close(struct listener **listener_ref)
 struct listener *listener_at(const struct endpoint *at)
 {
     struct world *w = world_now();
+    if (zone_is_retired(w->zone, at))
+        return NULL;
     for (unsigned i = 0; i < w->host_count; i++) {
         struct host *h = &w->hosts[i];
         for (struct list *next = h->listeners.next; next != &h->listeners; next = next->next) {

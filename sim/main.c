@@ -154,7 +154,7 @@ static int usage(void)
 }
 
 /* "cut,stall" */
-static bool read_faults(const char *words, uint32_t *out)
+static bool read_faults(const char *words, uint64_t *out)
 {
     struct text rest = text_of(words), word;
     enum fault fault;
@@ -163,7 +163,7 @@ static bool read_faults(const char *words, uint32_t *out)
         more = text_cut(&rest, ',', &word);
         if (!fault_of_word(word, &fault))
             return false;
-        *out |= 1u << fault;
+        *out |= (uint64_t)1 << fault;
     }
     return true;
 }

@@ -16,6 +16,7 @@
 #include "sim/medium.h"
 #include "sim/stream_inner.h"
 #include "sim/town.h"
+#include "sim/zone.h"
 #include "store/accounts.h"
 #include "store/queue.h"
 
@@ -91,7 +92,7 @@ static bool read_config(const struct node *n, struct config **out, struct error 
     int len = snprintf(words, sizeof words,
                        "hostname = \"%s\"\n"
                        "data = \"%s\"\n"
-                       "listen smtp { address = \"10.0.0.%u:25\" }\n"
+                       "listen smtp { address = {\"10.0.0.%u:25\", \"10.0.1.%u:25\"} }\n"
                        "listen pop3 { address = \"10.0.0.%u:110\" }\n"
                        "domain \"d%u.test\" { }\n"
                        "auth { cleartext = \"always\"  iterations = 4096 }\n"
@@ -101,7 +102,7 @@ static bool read_config(const struct node *n, struct config **out, struct error 
                        "abuse { errors = 0  hourly_errors = 0  hourly_unknown = 0\n"
                        "        hourly_logins = 0 }\n"
                        "log { protocol = \"%s\" }\n",
-                       n->host->name, n->host->data, number, number, number,
+                       n->host->name, n->host->data, number, number, number, number,
                        n->host->world->host_count > 2 ? "\"192.0.0.0/16\"" : "",
                        shown ? "commands" : "off");
     return config_read("/godwit.conf", (struct text){ words, (size_t)len }, NULL, out, e);
@@ -363,6 +364,7 @@ void node_open(struct node *n, struct world *w, struct ledger *ledger, unsigned 
     struct host *h = &w->hosts[number];
     host_init(h, w, number);
     h->disk = medium_new(h, disk_octets);
+    zone_add_host(w->zone, h);
     h->node = n;
     h->stepped = stepped;
     *n = (struct node){ .host = h, .ledger = ledger, .users = users };

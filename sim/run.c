@@ -11,6 +11,7 @@
 #include "sim/node.h"
 #include "sim/town.h"
 #include "sim/vfs.h"
+#include "sim/zone.h"
 
 #include <sqlite3.h>
 #include <stdlib.h>
@@ -61,12 +62,12 @@ static uint32_t likelihood(uint32_t seldom, uint32_t often)
     }
 }
 
-static bool is_without(uint32_t without, enum fault fault)
+static bool is_without(uint64_t without, enum fault fault)
 {
     return without >> fault & 1;
 }
 
-static void remove_kinds(struct weather *w, uint32_t without)
+static void remove_kinds(struct weather *w, uint64_t without)
 {
     const struct {
         enum fault fault;
@@ -86,6 +87,12 @@ static void remove_kinds(struct weather *w, uint32_t without)
         { FAULT_COLD_READ, &w->cold_read },
         { FAULT_MEMORY, &w->memory },
         { FAULT_DNS, &w->dns },
+        { FAULT_DNS_FAILS, &w->dns_fails },
+        { FAULT_DNS_BOGUS, &w->dns_bogus },
+        { FAULT_DNS_GONE, &w->dns_gone },
+        { FAULT_DNS_LIES, &w->dns_lies },
+        { FAULT_DEFER, &w->defer },
+        { FAULT_HANG_UP, &w->hang_up },
     };
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (is_without(without, kinds[i].fault))
@@ -96,9 +103,11 @@ static void remove_kinds(struct weather *w, uint32_t without)
         w->full_every_us = 0;
     if (is_without(without, FAULT_CLOCK))
         w->jump_every_us = 0;
+    if (is_without(without, FAULT_MOVE))
+        w->move_every_us = 0;
 }
 
-static void draw_weather(struct weather *w, uint64_t storm_us, uint32_t without)
+static void draw_weather(struct weather *w, uint64_t storm_us, uint64_t without)
 {
     *w = (struct weather){
         .cut = likelihood(5000, 100000),
@@ -119,6 +128,13 @@ static void draw_weather(struct weather *w, uint64_t storm_us, uint32_t without)
         .memory = chance_below(4) ? 0 : likelihood(5, 100),
         .full_every_us = chance_below(4) ? 0 : storm_us / chance_from(2, 10),
         .jump_every_us = chance_below(4) ? 0 : storm_us / chance_from(2, 10),
+        .dns_fails = likelihood(1000, 50000),
+        .dns_bogus = likelihood(1000, 50000),
+        .dns_gone = likelihood(500, 10000),
+        .dns_lies = likelihood(500, 20000),
+        .defer = likelihood(5000, 100000),
+        .hang_up = likelihood(2000, 50000),
+        .move_every_us = chance_below(2) ? 0 : storm_us / chance_from(2, 20),
     };
     remove_kinds(w, without);
 }
@@ -235,6 +251,7 @@ static void open_world(struct run *r, const struct run_options *o)
         storm_us = storm_us / 60 + chance_below(4 * storm_us);
     }
     r->ledger = ledger_new();
+    r->world.zone = zone_new(&r->world);
     r->world.ledger = r->ledger;
     r->node_count = nodes;
     for (unsigned i = 0; i < nodes; i++)
@@ -243,6 +260,7 @@ static void open_world(struct run *r, const struct run_options *o)
     r->storm_ends_us = r->world.now_us + 4 * storm_us;
     r->town.pause_us = storm_us / (letters / 8 + 1);
     town_open(&r->town, &r->world, r->ledger);
+    zone_open(r->world.zone);
     r->look = (struct event){ .fire = look, .host = &r->world.hosts[0] };
     event_in(&r->look, LOOK_US);
 }
@@ -279,6 +297,8 @@ void run_world(const struct run_options *o, struct run_result *result)
             node_close(&r->nodes[i]);
         town_close(&r->town);
     }
+    zone_close(r->world.zone);
+    zone_free(&r->world.zone);
     ledger_free(&r->ledger);
     world_clear(&r->world);
     free(r);

@@ -12,7 +12,7 @@ struct run_options {
     uint64_t letters, hours;
     unsigned nodes;
     bool swarm;         /* the seed draws how much of all that there is */
-    uint32_t without;   /* kinds of fault that do not happen: 1 << enum fault */
+    uint64_t without;   /* kinds of fault that do not happen: 1 << enum fault */
     uint64_t show_from; /* the step from which the trace is shown; UINT64_MAX: never */
 };
 

@@ -6,13 +6,14 @@
 #include "base/check.h"
 #include "sim/talk.h"
 #include "sim/town.h"
+#include "sim/zone.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ASKS_MAX = 64, CHUNKS_MAX = 4, COMMAND_MAX = 200, SMTP_PORT = 25 };
+enum { ASKS_MAX = 64, CHUNKS_MAX = 4, COMMAND_MAX = 200 };
 
 enum ask_kind {
     ASK_GREETING,
@@ -229,6 +230,12 @@ static struct copy *copy_for(struct letter *letter, const struct box *box)
     return NULL;
 }
 
+static struct box *any_box(const struct sender *s)
+{
+    struct ledger *ledger = s->peer.town->ledger;
+    return ledger_box(ledger, (size_t)chance_below(ledger_box_count(ledger)));
+}
+
 /* Once named or twice, he gets one copy. */
 static void plan_known(struct sender *s, struct box *box)
 {
@@ -236,43 +243,51 @@ static void plan_known(struct sender *s, struct box *box)
     plan(s, ASK_KNOWN, copy ? copy : letter_add(s->letter, box));
 }
 
-static void plan_doomed(struct sender *s, unsigned host)
+/* Nobody of that name, or no such domain. */
+static void plan_doomed(struct sender *s)
 {
+    static const char *const domains[] = { "f1.test", OUTSIDE, "gone.test" };
+    const struct box *other = any_box(s);
     if (s->letter->doomed_count == LETTER_DOOMED_MAX || s->planned == ASKS_MAX)
         return;
     struct doomed *d = &s->letter->doomed[s->letter->doomed_count++];
-    snprintf(d->address, sizeof d->address, "nobody%u@d%u.test", s->letter->doomed_count, host);
+    if (other->host != s->host && chance_below(2))
+        snprintf(d->address, sizeof d->address, "nobody%u@d%u.test", s->letter->doomed_count,
+                 other->host);
+    else
+        snprintf(d->address, sizeof d->address, "nobody%u@%s", s->letter->doomed_count,
+                 domains[chance_below(sizeof domains / sizeof *domains)]);
     s->plan[s->planned++] = (struct ask){ .kind = ASK_DOOMED, .doomed = d };
 }
 
 static void plan_recipients(struct sender *s)
 {
-    struct ledger *ledger = s->peer.town->ledger;
     uint64_t wanted = chance_from(1, chance_below(3) ? 1 : LETTER_COPIES_MAX - 1);
     for (; wanted; wanted--) {
-        struct box *box = ledger_box(ledger, (size_t)chance_below(ledger_box_count(ledger)));
+        struct box *box = any_box(s);
         if (chance_below(12) == 0)
             plan(s, ASK_UNKNOWN, NULL);
-        else if (box->host == s->host || chance_below(2))
+        else if (is_trusted() && chance_below(16) == 0)
+            plan_doomed(s);
+        else if (is_trusted() && chance_below(6) == 0)
+            plan_known(s, ledger_any_foreign(s->peer.town->ledger));
+        else if (box->host == s->host || is_trusted())
             plan_known(s, box);
-        else if (chance_below(4) == 0)
-            plan_doomed(s, box->host);
     }
 }
 
-/* Somebody outside, nobody at all, or, who may be told what became of it, a user of the host. */
+/* Nobody at all, or who may be told what became of it: somebody outside, or a user of the host. */
 static struct box *choose_sender(const struct sender *s, char sender[BOX_ADDRESS_MAX])
 {
-    struct ledger *ledger = s->peer.town->ledger;
-    struct box *box = ledger_box(ledger, (size_t)chance_below(ledger_box_count(ledger)));
+    struct box *box = any_box(s);
     uint64_t kind = chance_below(10);
-    if (kind > 1 && is_trusted() && box->host == s->host) {
-        snprintf(sender, BOX_ADDRESS_MAX, "%s", box->address);
-        return box;
-    }
-    snprintf(sender, BOX_ADDRESS_MAX, kind ? "s%llu@outside.test" : "",
-             (unsigned long long)chance_below(30));
-    return NULL;
+    sender[0] = 0;
+    if (kind == 0)
+        return NULL;
+    if (kind == 1 || !is_trusted() || box->host != s->host)
+        box = ledger_foreign_at(s->peer.town->ledger, OUTSIDE);
+    snprintf(sender, BOX_ADDRESS_MAX, "%s", box->address);
+    return box;
 }
 
 static void begin_letter(struct sender *s)
@@ -438,8 +453,8 @@ void sender_start(struct town *town, unsigned host)
     s->talk.ended = ended;
     buffer_init(&s->text, LETTER_OCTETS_MAX);
     peer_came(&s->peer, town, leave);
-    struct endpoint from = town_address(), to = town->world->hosts[host].address;
-    to.port = SMTP_PORT;
+    struct endpoint from = town_address();
+    struct endpoint to = zone_mail_address(town->world->zone, &town->world->hosts[host]);
     await(s, (struct ask){ .kind = ASK_GREETING });
     talk_start(&s->talk, town->loop, &from, &to);
 }

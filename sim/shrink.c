@@ -48,7 +48,7 @@ static bool try_without(struct run_options *best, uint64_t *steps_best, struct r
 {
     for (enum fault f = 0; f < FAULTS; f++) {
         struct run_options o = *best;
-        o.without |= 1u << f;
+        o.without |= (uint64_t)1 << f;
         if (fault_word(f) && o.without != best->without && is_better(&o, best, steps_best, result))
             return true;
     }

@@ -54,9 +54,16 @@ static void on_input(void *owner, struct bytes fresh)
         buffer_take(&t->in, taken);
 }
 
-static void on_connected(void *owner, struct stream *stream, const struct error *why)
+static void begin(struct talk *t, struct stream *stream)
 {
     static const struct stream_events events = { on_input, on_end, on_drained };
+    t->stream = stream;
+    stream_start(stream, &events, t);
+    flush(t);
+}
+
+static void on_connected(void *owner, struct stream *stream, const struct error *why)
+{
     struct talk *t = owner;
     (void)why;
     t->connecting = NULL;
@@ -64,9 +71,20 @@ static void on_connected(void *owner, struct stream *stream, const struct error 
         over(t);
         return;
     }
-    t->stream = stream;
-    stream_start(stream, &events, t);
-    flush(t);
+    begin(t, stream);
+}
+
+static void prepare(struct talk *t, struct loop *loop)
+{
+    t->loop = loop;
+    buffer_init(&t->in, TALK_OCTETS_MAX);
+    buffer_init(&t->out, TALK_OCTETS_MAX);
+}
+
+void talk_take(struct talk *t, struct loop *loop, struct stream *stream)
+{
+    prepare(t, loop);
+    begin(t, stream);
 }
 
 void talk_start(struct talk *t, struct loop *loop, const struct endpoint *from,
@@ -79,9 +97,7 @@ void talk_start(struct talk *t, struct loop *loop, const struct endpoint *from,
         .done = on_connected,
         .owner = t,
     };
-    t->loop = loop;
-    buffer_init(&t->in, TALK_OCTETS_MAX);
-    buffer_init(&t->out, TALK_OCTETS_MAX);
+    prepare(t, loop);
     t->connecting = connect_start(loop, &options, NULL);
     CHECK(t->connecting);
 }

@@ -16,6 +16,8 @@ struct talk {
     void (*ended)(struct talk *);
 };
 
+/* Somebody has called. */
+void talk_take(struct talk *, struct loop *, struct stream *);
 /* Calls; the first line comes by itself. */
 void talk_start(struct talk *, struct loop *, const struct endpoint *from,
                 const struct endpoint *to);

@@ -1,5 +1,5 @@
 /* town.c - everybody outside: they come in bursts. */
-#include "sim/town.h"
+#include "sim/foreign.h"
 
 #include "base/check.h"
 #include "run/loop.h"
@@ -57,6 +57,7 @@ void town_open(struct town *t, struct world *w, struct ledger *ledger)
     w->current = &w->hosts[0];
     CHECK(loop_new(&t->loop, &error));
     w->current = NULL;
+    t->foreign = foreign_open(t);
     t->burst = (struct event){ .fire = burst, .host = &w->hosts[0] };
     event_in(&t->burst, 1000);
 }
@@ -68,5 +69,6 @@ void town_close(struct town *t)
         p->leave(p);
     }
     event_cancel(&t->burst);
+    foreign_close(&t->foreign);
     loop_free(&t->loop);
 }

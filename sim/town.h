@@ -5,6 +5,7 @@
 #include "sim/ledger.h"
 #include "sim/world.h"
 
+struct foreign;
 struct loop;
 
 #define TOWN_PASSWORD "every metre of it"
@@ -13,6 +14,7 @@ struct town {
     struct world *world;
     struct loop *loop;
     struct ledger *ledger;
+    struct foreign *foreign; /* hosts outside */
     uint64_t letters_left;
     uint64_t pause_us; /* between bursts, on average */
     struct list peers; /* that are here */

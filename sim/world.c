@@ -104,6 +104,13 @@ const char *fault_name(enum fault fault)
         [FAULT_MEMORY] = "times no memory",
         [FAULT_CLOCK] = "jumps of the wall clock",
         [FAULT_DNS] = "questions to DNS unanswered",
+        [FAULT_DNS_FAILS] = "answers of SERVFAIL",
+        [FAULT_DNS_BOGUS] = "answers that do not verify",
+        [FAULT_DNS_GONE] = "names gone for a moment",
+        [FAULT_DNS_LIES] = "wrong answers of DNS",
+        [FAULT_MOVE] = "moves of mail hosts",
+        [FAULT_DEFER] = "deferrals by hosts outside",
+        [FAULT_HANG_UP] = "of those that hung up",
     };
     return names[fault];
 }
@@ -116,7 +123,9 @@ const char *fault_word(enum fault fault)
         [FAULT_IN_DISK_CALL] = "call", [FAULT_LOST_PAGE] = "lost",  [FAULT_TORN_PAGE] = "torn",
         [FAULT_WRITE_ERROR] = "write", [FAULT_SYNC_ERROR] = "sync", [FAULT_READ_ERROR] = "read",
         [FAULT_NO_SPACE] = "full",     [FAULT_COLD_READ] = "cold",  [FAULT_MEMORY] = "memory",
-        [FAULT_CLOCK] = "clock",       [FAULT_DNS] = "dns",
+        [FAULT_CLOCK] = "clock",       [FAULT_DNS] = "dns",         [FAULT_DNS_FAILS] = "servfail",
+        [FAULT_DNS_BOGUS] = "bogus",   [FAULT_DNS_GONE] = "gone",   [FAULT_DNS_LIES] = "lie",
+        [FAULT_MOVE] = "move",         [FAULT_DEFER] = "defer",     [FAULT_HANG_UP] = "hangup",
     };
     return words[fault];
 }
@@ -214,6 +223,8 @@ const char *check_name(enum check check)
         [CHECK_OCTETS] = "octet for octet",
         [CHECK_TRACE] = "the fields in front",
         [CHECK_REPORT] = "who sends to nobody is told so once",
+        [CHECK_TOLD] = "no failure is told that nobody meant",
+        [CHECK_OUTCOME] = "each recipient elsewhere ends in one way",
         [CHECK_DRAINED] = "the queue drains when it is calm",
         [CHECK_SIZES] = "STAT, LIST and RETR agree",
         [CHECK_DELETED] = "what was deleted stays away",

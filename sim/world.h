@@ -20,6 +20,7 @@
 struct host;
 struct ledger;
 struct world;
+struct zone;
 
 /* --- Events --- */
 
@@ -97,7 +98,14 @@ enum fault {
     FAULT_COLD_READ, /* what is read is not in memory */
     FAULT_MEMORY,    /* no memory is given */
     FAULT_CLOCK,     /* the wall clock jumps */
-    FAULT_DNS,       /* no answer */
+    FAULT_DNS,       /* no answer, after a long time */
+    FAULT_DNS_FAILS, /* SERVFAIL */
+    FAULT_DNS_BOGUS, /* what is answered does not verify */
+    FAULT_DNS_GONE,  /* a name that exists does not, for a moment */
+    FAULT_DNS_LIES,  /* another host than it is */
+    FAULT_MOVE,      /* a domain's mail goes to another host from now on */
+    FAULT_DEFER,     /* a host outside wants it later */
+    FAULT_HANG_UP,   /* ... or goes away, having taken the message or not */
     FAULTS,
 };
 const char *fault_name(enum fault);
@@ -117,6 +125,8 @@ enum check {
     CHECK_OCTETS,    /* octet for octet */
     CHECK_TRACE,     /* behind the fields that the server puts in front */
     CHECK_REPORT,    /* whoever sends to nobody is told so once, and nobody else ever */
+    CHECK_TOLD,      /* a failure is only told when somebody said so for good */
+    CHECK_OUTCOME,   /* each recipient elsewhere ends in exactly one way */
     CHECK_DRAINED,   /* when it is calm all mail arrives in bounded time */
     CHECK_SIZES,     /* STAT, LIST and RETR agree */
     CHECK_DELETED,   /* what was deleted stays away */
@@ -137,8 +147,10 @@ struct weather {
     uint32_t cut, stall, short_write, crumbs, rude;
     uint32_t disk_crash, write_error, sync_error, read_error, cold_read, torn, lost;
     uint32_t dns, memory;
-    uint64_t crash_every_us, full_every_us, jump_every_us; /* on average; 0: never */
-    uint64_t latency_us;                                   /* at most, of a quiet connection */
+    uint32_t dns_fails, dns_bogus, dns_gone, dns_lies, defer, hang_up;
+    /* On average; 0: never. */
+    uint64_t crash_every_us, full_every_us, jump_every_us, move_every_us;
+    uint64_t latency_us; /* at most, of a quiet connection */
 };
 
 /* --- The world --- */
@@ -162,6 +174,7 @@ struct world {
     bool calm;    /* nothing goes wrong any more */
     bool drained; /* and no mail is on its way */
     struct ledger *ledger;
+    struct zone *zone;
     unsigned own_work; /* the world itself needs memory: it gets it */
     bool ends, failed;
     char why[ERROR_WORDS_MAX];

@@ -1,0 +1,47 @@
+/* ledger_inner.h - between ledger.c, which knows the promises, and ledger_report.c, which hears
+ * what became of those that are kept elsewhere. */
+#ifndef SIM_LEDGER_INNER_H
+#define SIM_LEDGER_INNER_H
+
+#include "sim/ledger.h"
+
+enum { LEDGER_BOXES_MAX = 64 };
+
+/* Copies by box and UIDL. */
+struct ledger_table {
+    struct copy **at; /* open addressing, a power of two */
+    size_t room, count;
+};
+
+struct ledger {
+    struct box *boxes[LEDGER_BOXES_MAX];
+    size_t box_count;
+    struct box *foreign[LEDGER_BOXES_MAX];
+    size_t foreign_count;
+    struct letter **letters;
+    size_t count, room;
+    struct ledger_table seen;
+    uint64_t listings, arrivals;
+};
+
+/* The letter that "X-Letter: 12" at the beginning names, or NULL. */
+struct letter *ledger_letter_named(struct ledger *, struct text rest);
+struct copy *letter_copy_for(struct letter *, const struct box *);
+/* One that nobody has planned: it belongs to the letter from now on. */
+struct copy *letter_add_other(struct letter *, struct box *, enum copy_kind);
+void ledger_name_copy(struct ledger *, struct copy *, const char *uidl);
+/* That what came for this box is what the letter was, and for him. */
+void letter_expect_right(const struct letter *, const struct copy *, const struct box *,
+                         struct text octets);
+/* Whether something went wrong that makes whoever sends mail on send it again. */
+bool ledger_may_lose_replies(void);
+bool letter_may_come_twice(const struct copy *);
+
+/* ledger_report.c: what became of the recipients elsewhere. */
+void letter_close_elsewhere(const struct letter *);
+/* Whether a refusal for good may have come, although there is such a recipient. */
+bool copy_may_fail(const struct copy *);
+/* Whether it ended so: its sender was told, or nobody is told. */
+bool copy_ended_otherwise(const struct copy *);
+
+#endif

@@ -1,0 +1,219 @@
+/* ledger_report.c - what became of the recipients elsewhere: what came there, and what their
+ * senders were told.
+ *
+ * Each ends in one way: it has come, or the sender is told that it never will, and that only when
+ * somebody said so for good.  Whoever sends as <> is told nothing.
+ */
+#include "base/check.h"
+#include "sim/ledger_inner.h"
+#include "sim/zone.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <xxhash.h>
+
+/* --- What may have happened --- */
+
+static struct text domain_of(const char *address)
+{
+    const char *at = strchr(address, '@');
+    return text_of(at ? at + 1 : "");
+}
+
+static bool was_lied_to(const struct letter *letter, const char *address)
+{
+    return zone_has_lied(world_now()->zone, letter->host, domain_of(address), letter->begun_us);
+}
+
+bool copy_may_fail(const struct copy *c)
+{
+    return c->kind == COPY_REMOTE && was_lied_to(c->letter, c->box->address);
+}
+
+/* Nobody is told of a report that does not reach him. */
+static bool is_surely_told(const struct letter *letter)
+{
+    return letter->sender_box && (letter->sender_box->host || !was_lied_to(letter, letter->sender));
+}
+
+bool copy_ended_otherwise(const struct copy *c)
+{
+    return c->told || (copy_may_fail(c) && !is_surely_told(c->letter));
+}
+
+/* --- Reports --- */
+
+/* The next line that begins with these words; *rest is what stands behind them. */
+static bool find_line(struct text *rest, struct text words)
+{
+    struct text line;
+    while (rest->len) {
+        if (text_starts(*rest, words)) {
+            *rest = text_skip(*rest, words.len);
+            return true;
+        }
+        text_cut(rest, '\n', &line);
+    }
+    return false;
+}
+
+static struct doomed *find_doomed(struct letter *letter, struct text address)
+{
+    for (unsigned i = 0; i < letter->doomed_count; i++)
+        if (text_equal_nocase(text_of(letter->doomed[i].address), address))
+            return &letter->doomed[i];
+    return NULL;
+}
+
+static struct copy *find_remote(struct letter *letter, struct text address)
+{
+    for (unsigned i = 0; i < letter->copy_count; i++)
+        if (letter->copies[i].kind == COPY_REMOTE &&
+            text_equal_nocase(text_of(letter->copies[i].box->address), address))
+            return &letter->copies[i];
+    return NULL;
+}
+
+static void tell_failure(struct letter *letter, const struct box *box, struct text address)
+{
+    struct doomed *d = find_doomed(letter, address);
+    struct copy *c = d ? NULL : find_remote(letter, address);
+    unsigned *told = d ? &d->told : c ? &c->told : NULL;
+    world_expect(CHECK_REPORT, told && letter->sender_box == box,
+                 "%s: is told that letter %u could not go to %.*s", box->address, letter->number,
+                 TEXT_ARGS(address));
+    if (!told)
+        return;
+    ++*told;
+    world_expect(CHECK_REPORT, *told == 1, "%s: is told twice that letter %u did not reach %.*s",
+                 box->address, letter->number, TEXT_ARGS(address));
+    if (c)
+        world_expect(CHECK_TOLD, copy_may_fail(c) && letter->fate != FATE_REFUSED,
+                     "%s: is told that letter %u did not reach %.*s, which nobody refused for good",
+                     box->address, letter->number, TEXT_ARGS(address));
+}
+
+/* RFC 3464 2: a group for each recipient. */
+static void read_groups(struct letter *letter, const struct box *box, struct text rest)
+{
+    struct text address;
+    while (find_line(&rest, T("Final-Recipient: rfc822;"))) {
+        struct text group = rest;
+        text_cut(&rest, '\r', &address);
+        if (find_line(&group, T("Action: ")) && text_starts(group, T("failed")))
+            tell_failure(letter, box, text_trim(address));
+    }
+}
+
+struct copy *ledger_read_report(struct ledger *l, struct box *box, const char *uidl,
+                                struct text message)
+{
+    struct copy *known = ledger_find(l, box, uidl);
+    struct text rest = message;
+    if (known)
+        return known;
+    if (!find_line(&rest, T("Final-Recipient: ")))
+        return NULL;
+    rest = message;
+    bool found = find_line(&rest, T("X-Letter: "));
+    uint64_t number = 0;
+    struct text words = text_first(rest, text_find(rest, '\r'));
+    found = found && text_to_u64(words, &number) && number < l->count;
+    world_expect(CHECK_REPORT, found, "%s: report %s is about no letter of ours", box->address,
+                 uidl);
+    if (!found)
+        return NULL;
+    struct letter *letter = l->letters[number];
+    world_expect(CHECK_REPORT, letter->sender[0], "%s: letter %u came from <>, and is reported",
+                 box->address, letter->number);
+    struct copy *c = letter_add_other(letter, box, COPY_REPORT);
+    ledger_name_copy(l, c, uidl);
+    read_groups(letter, box, message);
+    return c;
+}
+
+/* --- What comes to hosts outside --- */
+
+/* Takes the trace fields that each host on the way put in front. */
+static bool skip_trace(struct text *rest)
+{
+    struct text line;
+    bool any = false;
+    while (text_starts(*rest, T("Received: ")) || (any && text_starts(*rest, T("\t")))) {
+        text_cut(rest, '\n', &line);
+        any = true;
+    }
+    return any;
+}
+
+/* One that was brought before and whose taker's reply was lost comes again, octet for octet. */
+static void report_arrived(struct ledger *l, const struct arrival *a, struct text octets)
+{
+    char uidl[UIDL_MAX];
+    snprintf(uidl, sizeof uidl, "r%016llx", (unsigned long long)XXH3_64bits(octets.at, octets.len));
+    if (ledger_find(l, a->box, uidl))
+        world_expect(CHECK_ONCE, ledger_may_lose_replies(), "%s: report %s came twice",
+                     a->box->address, uidl);
+    else if (!ledger_read_report(l, a->box, uidl, octets))
+        world_expect(CHECK_REPORT, false, "%s: what came from <> is no report", a->box->address);
+}
+
+static void letter_arrived(struct ledger *l, struct letter *letter, const struct arrival *a,
+                           struct text octets)
+{
+    char uidl[UIDL_MAX];
+    struct copy *c = letter_copy_for(letter, a->box);
+    letter_expect_right(letter, c, a->box, octets);
+    if (!c)
+        return;
+    world_expect(CHECK_ONCE, !c->uidl[0] || letter_may_come_twice(c),
+                 "%s: letter %u came twice, and nobody missed a reply", a->box->address,
+                 letter->number);
+    if (c->uidl[0])
+        c = letter_add_other(letter, a->box, COPY_TWIN);
+    snprintf(uidl, sizeof uidl, "a%llu", (unsigned long long)++l->arrivals);
+    ledger_name_copy(l, c, uidl);
+}
+
+void ledger_arrived(struct ledger *l, const struct arrival *a)
+{
+    struct text octets = a->message;
+    bool traced = skip_trace(&octets);
+    struct letter *letter =
+        text_starts(octets, T("X-Letter: ")) ? ledger_letter_named(l, octets) : NULL;
+    trace_words("%s: %s arrives", a->box->address, letter ? "a letter" : "a report");
+    world_expect(CHECK_TRACE,
+                 (traced || !letter) && strcmp(letter ? letter->sender : "", a->sender) == 0,
+                 "%s: what stands in front of what came from <%s> is not as it should be",
+                 a->box->address, a->sender);
+    if (letter)
+        letter_arrived(l, letter, a, octets);
+    else
+        report_arrived(l, a, octets);
+}
+
+/* --- The end --- */
+
+static void close_copy(const struct copy *c)
+{
+    const struct letter *letter = c->letter;
+    bool came = c->uidl[0];
+    world_expect(CHECK_OUTCOME, came || copy_ended_otherwise(c),
+                 "letter %u neither reached %s, nor was that told to <%s>", letter->number,
+                 c->box->address, letter->sender);
+    world_expect(CHECK_OUTCOME, !came || !c->told || letter_may_come_twice(c),
+                 "letter %u reached %s, and <%s> is told that it did not", letter->number,
+                 c->box->address, letter->sender);
+}
+
+void letter_close_elsewhere(const struct letter *letter)
+{
+    for (unsigned i = 0; i < letter->copy_count; i++)
+        if (letter->copies[i].kind == COPY_REMOTE && !letter->copies[i].refused)
+            close_copy(&letter->copies[i]);
+    for (unsigned i = 0; i < letter->doomed_count && is_surely_told(letter); i++)
+        if (letter->doomed[i].taken)
+            world_expect(CHECK_REPORT, letter->doomed[i].told == 1,
+                         "%s: nobody said that letter %u did not reach %s", letter->sender,
+                         letter->number, letter->doomed[i].address);
+}

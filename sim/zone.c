@@ -1,0 +1,248 @@
+/* zone.c - what DNS says in the simulated world. */
+#include "sim/zone.h"
+
+#include "base/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    TTL_S = 300,
+    STALE_US = 60 * 1000 * 1000,       /* after a move, until everybody knows */
+    EFFECT_US_MAX = 10 * 60 * 1000000, /* a session that a lie has begun is over by then */
+    PORT_SMTP = 25,
+    PREFERENCE = 10,
+};
+
+struct zone {
+    struct world *world;
+    struct place *places[PLACES_MAX];
+    size_t count;
+    struct event move;
+};
+
+/* --- Places --- */
+
+static struct place *add(struct zone *z, const char *domain)
+{
+    CHECK(z->count < PLACES_MAX);
+    struct place *p = calloc(1, sizeof *p);
+    CHECK(p);
+    snprintf(p->domain, sizeof p->domain, "%s", domain);
+    z->places[z->count++] = p;
+    return p;
+}
+
+struct place *zone_add_host(struct zone *z, const struct host *h)
+{
+    char domain[HOST_NAME_MAX_OCTETS];
+    snprintf(domain, sizeof domain, "d%u.test", h->number);
+    struct place *p = add(z, domain);
+    snprintf(p->machines[0], HOST_NAME_MAX_OCTETS, "n%u.test", h->number);
+    snprintf(p->machines[1], HOST_NAME_MAX_OCTETS, "m%u.test", h->number);
+    for (unsigned i = 0; i < MACHINES; i++) {
+        p->at[i] = h->address;
+        p->at[i].octets[2] = (uint8_t)i;
+        p->at[i].port = PORT_SMTP;
+    }
+    return p;
+}
+
+struct place *zone_add_outside(struct zone *z, unsigned number, const char *domain)
+{
+    struct place *p = add(z, domain);
+    for (unsigned i = 0; i < MACHINES; i++) {
+        snprintf(p->machines[i], HOST_NAME_MAX_OCTETS, "mx%u.%.16s", i, domain);
+        p->at[i] = (struct endpoint){ NET_IPV4,
+                                      { 198, 51, (uint8_t)(100 + i), (uint8_t)(1 + number) },
+                                      PORT_SMTP };
+    }
+    return p;
+}
+
+struct endpoint zone_refuser(void)
+{
+    return (struct endpoint){ NET_IPV4, { 198, 51, 100, 200 }, PORT_SMTP };
+}
+
+static struct endpoint nobody(void)
+{
+    return (struct endpoint){ NET_IPV4, { 198, 51, 100, 201 }, PORT_SMTP };
+}
+
+struct endpoint zone_mail_address(const struct zone *z, const struct host *h)
+{
+    for (size_t i = 0; i < z->count; i++)
+        if (endpoint_equal_address(&z->places[i]->at[0], &h->address))
+            return z->places[i]->at[z->places[i]->in_service];
+    return h->address;
+}
+
+bool zone_is_retired(const struct zone *z, const struct endpoint *at)
+{
+    if (at->port != PORT_SMTP)
+        return false;
+    for (size_t i = 0; i < z->count; i++)
+        if (endpoint_equal_address(&z->places[i]->at[!z->places[i]->in_service], at))
+            return true;
+    return false;
+}
+
+/* --- Moves --- */
+
+static void move(struct event *e)
+{
+    struct zone *z = OWNER_OF(e, struct zone, move);
+    struct place *p = z->places[chance_below(z->count)];
+    if (z->world->calm)
+        return;
+    p->in_service = !p->in_service;
+    p->moved_us = z->world->now_us;
+    fault_count(FAULT_MOVE);
+    trace_words("mail for %s goes to %s now", p->domain, p->machines[p->in_service]);
+    event_in(e, chance_below(2 * z->world->weather.move_every_us));
+}
+
+void zone_open(struct zone *z)
+{
+    uint64_t every_us = z->world->weather.move_every_us;
+    if (every_us)
+        event_in(&z->move, chance_below(2 * every_us));
+}
+
+void zone_close(struct zone *z)
+{
+    event_cancel(&z->move);
+}
+
+/* --- Answers --- */
+
+static struct place *find_domain(const struct zone *z, struct text name)
+{
+    for (size_t i = 0; i < z->count; i++)
+        if (text_equal_nocase(text_of(z->places[i]->domain), name))
+            return z->places[i];
+    return NULL;
+}
+
+static struct place *find_machine(const struct zone *z, const char *name, unsigned *which_out)
+{
+    for (size_t i = 0; i < z->count; i++)
+        for (unsigned k = 0; k < MACHINES; k++)
+            if (strcmp(z->places[i]->machines[k], name) == 0) {
+                *which_out = k;
+                return z->places[i];
+            }
+    return NULL;
+}
+
+static void found(struct dns_query *q, const struct dns_record *record)
+{
+    q->records = calloc(1, sizeof *q->records);
+    CHECK(q->records);
+    *q->records = *record;
+    q->record_count = 1;
+    q->verdict = DNS_FOUND;
+    q->ttl_s = TTL_S;
+}
+
+/* Whether something else than the truth is said about the place, which is remembered. */
+static bool lies(enum fault fault, uint32_t likelihood, struct place *p)
+{
+    if (!fault_strikes(fault, likelihood))
+        return false;
+    p->lied_us[world_current()->number] = world_now()->now_us;
+    return true;
+}
+
+static bool is_gone(struct place *p, struct dns_query *q)
+{
+    if (!lies(FAULT_DNS_GONE, world_now()->weather.dns_gone, p))
+        return false;
+    q->verdict = DNS_NO_NAME;
+    return true;
+}
+
+static const struct place *any_place(const struct zone *z)
+{
+    return z->places[chance_below(z->count)];
+}
+
+static void answer_mx(const struct zone *z, struct place *p, struct dns_query *q)
+{
+    struct dns_record record = { .preference = PREFERENCE };
+    const struct place *told = p;
+    if (is_gone(p, q))
+        return;
+    if (lies(FAULT_DNS_LIES, world_now()->weather.dns_lies, p))
+        told = any_place(z);
+    bool stale = told->moved_us && world_now()->now_us - told->moved_us < STALE_US;
+    unsigned which = stale && chance_below(2) ? !told->in_service : told->in_service;
+    memcpy(record.name, told->machines[which], HOST_NAME_MAX_OCTETS);
+    found(q, &record);
+}
+
+/* Nobody, one who refuses whatever comes, or one who has never heard of the domain. */
+static struct endpoint wrong_address(const struct zone *z)
+{
+    const struct place *other = any_place(z);
+    switch (chance_below(4)) {
+    case 0:
+        return nobody();
+    case 1:
+        return zone_refuser();
+    default:
+        return other->at[other->in_service];
+    }
+}
+
+static void answer_address(const struct zone *z, struct place *p, unsigned which,
+                           struct dns_query *q)
+{
+    struct dns_record record = { .address = p->at[which] };
+    if (is_gone(p, q))
+        return;
+    if (lies(FAULT_DNS_LIES, world_now()->weather.dns_lies, p))
+        record.address = wrong_address(z);
+    record.address.port = 0;
+    found(q, &record);
+}
+
+void zone_answer(struct zone *z, const char *name, struct dns_query *q)
+{
+    unsigned which = 0;
+    struct place *domain = find_domain(z, text_of(name));
+    struct place *machine = find_machine(z, name, &which);
+    q->verdict = machine || domain ? DNS_NO_DATA : DNS_NO_NAME;
+    if (domain && q->type == DNS_MX)
+        answer_mx(z, domain, q);
+    else if (machine && q->type == DNS_A)
+        answer_address(z, machine, which, q);
+}
+
+bool zone_has_lied(const struct zone *z, unsigned host, struct text domain, uint64_t since_us)
+{
+    const struct place *p = find_domain(z, domain);
+    return p && p->lied_us[host] && p->lied_us[host] + EFFECT_US_MAX >= since_us;
+}
+
+/* --- The whole --- */
+
+struct zone *zone_new(struct world *w)
+{
+    struct zone *z = calloc(1, sizeof *z);
+    CHECK(z);
+    z->world = w;
+    z->move = (struct event){ .fire = move, .host = &w->hosts[0] };
+    return z;
+}
+
+void zone_free(struct zone **zone)
+{
+    struct zone *z = *zone;
+    *zone = NULL;
+    for (size_t i = 0; i < z->count; i++)
+        free(z->places[i]);
+    free(z);
+}

@@ -1,0 +1,47 @@
+/* zone.h - what DNS says in the simulated world: what is true now, what was a while ago, and lies.
+ *
+ * A place is a domain that mail may go to.  It has two machines, of which one is in service; its MX
+ * record names that one, and after a move, for a while, the other one still.  The servers' places
+ * are d1.test and so on, with the machines n1.test and m1.test, which are two addresses of one
+ * host; the others are outside.
+ */
+#ifndef SIM_ZONE_H
+#define SIM_ZONE_H
+
+#include "run/dns.h"
+#include "sim/world.h"
+
+enum { MACHINES = 2, PLACES_MAX = HOSTS_MAX + 4 };
+
+struct place {
+    char domain[HOST_NAME_MAX_OCTETS];             /* "d1.test" */
+    char machines[MACHINES][HOST_NAME_MAX_OCTETS]; /* their names */
+    struct endpoint at[MACHINES];                  /* port 25 */
+    unsigned in_service;
+    uint64_t moved_us;
+    uint64_t lied_us[HOSTS_MAX]; /* when each host was last told something wrong about it */
+};
+
+struct zone *zone_new(struct world *);
+void zone_free(struct zone **);
+/* Mail hosts begin to move. */
+void zone_open(struct zone *);
+void zone_close(struct zone *);
+
+/* The place of a server. */
+struct place *zone_add_host(struct zone *, const struct host *);
+/* One outside; its number makes its addresses. */
+struct place *zone_add_outside(struct zone *, unsigned number, const char *domain);
+/* Where somebody listens who refuses whatever comes. */
+struct endpoint zone_refuser(void);
+/* Where mail for this server goes now. */
+struct endpoint zone_mail_address(const struct zone *, const struct host *);
+/* Whether it is the address of a machine that is not in service. */
+bool zone_is_retired(const struct zone *, const struct endpoint *);
+
+/* What the current host is told. */
+void zone_answer(struct zone *, const char *name, struct dns_query *);
+/* Whether a host may have heard something wrong about a domain since then, or have acted on it. */
+bool zone_has_lied(const struct zone *, unsigned host, struct text domain, uint64_t since_us);
+
+#endif
