@@ -5,7 +5,9 @@
  */
 #include "cli/line_reader.h"
 
+#include "base/check.h"
 #include "run/charset.h"
+#include "run/late.h"
 
 #include <errno.h>
 #include <histedit.h>
@@ -17,6 +19,32 @@
 
 enum { HISTORY_LINES = 500, OFFERS_MAX = 200, OFFER_MAX = 320 };
 
+/* What is called of libedit, which only a person at a terminal needs. */
+struct edit_library {
+    typeof(el_end) *el_end;
+    typeof(el_get) *el_get;
+    typeof(el_gets) *el_gets;
+    typeof(el_init) *el_init;
+    typeof(el_insertstr) *el_insertstr;
+    typeof(el_line) *el_line;
+    typeof(el_reset) *el_reset;
+    typeof(el_set) *el_set;
+    typeof(el_source) *el_source;
+    typeof(history) *history;
+    typeof(history_end) *history_end;
+    typeof(history_init) *history_init;
+};
+
+#define CALL(name) LATE_CALL(struct edit_library, , name)
+
+#define LIBRARY "libedit.so.2"
+
+static const struct late_call calls[] = {
+    CALL(el_end),       CALL(el_get),  CALL(el_gets),     CALL(el_init),
+    CALL(el_insertstr), CALL(el_line), CALL(el_reset),    CALL(el_set),
+    CALL(el_source),    CALL(history), CALL(history_end), CALL(history_init),
+};
+
 struct line_reader {
     struct line_options options; /* .history is our own */
     const char *prompt;
@@ -25,6 +53,7 @@ struct line_reader {
     struct recoder *recoder; /* NULL: the terminal's character set is UTF-8 */
 
     /* A terminal. */
+    struct edit_library lib;
     EditLine *edit;
     History *history;
     bool interrupted;
@@ -32,10 +61,15 @@ struct line_reader {
 
 /* --- Keys --- */
 
+/* The library calls us with nothing but its own handle; so one call is found by name. */
 static struct line_reader *reader_of(EditLine *edit)
 {
+    static const struct late_call call = { "el_get", 0 };
+    typeof(el_get) *get;
     void *reader = NULL;
-    el_get(edit, EL_CLIENTDATA, &reader);
+    struct error e;
+    CHECK(late_load(LIBRARY, LATE_FIND, &call, 1, &get, &e));
+    get(edit, EL_CLIENTDATA, &reader);
     return reader;
 }
 
@@ -97,7 +131,7 @@ static void list_offers(const struct offers *o)
 }
 
 /* Adds what all offers go on with, and a space when there is only one. */
-static unsigned char take_offers(EditLine *edit, const struct offers *o, size_t typed)
+static unsigned char take_offers(struct line_reader *r, const struct offers *o, size_t typed)
 {
     char more[OFFER_MAX + 1];
     size_t len = common_front(o);
@@ -106,7 +140,7 @@ static unsigned char take_offers(EditLine *edit, const struct offers *o, size_t 
     int count = snprintf(more, sizeof more, "%.*s%s", (int)(len - typed), o->words[0] + typed,
                          o->count == 1 ? " " : "");
     if (count > 0)
-        return el_insertstr(edit, more) == 0 ? CC_REFRESH : CC_ERROR;
+        return r->lib.el_insertstr(r->edit, more) == 0 ? CC_REFRESH : CC_ERROR;
     list_offers(o);
     return CC_REDISPLAY;
 }
@@ -115,7 +149,7 @@ static unsigned char complete(EditLine *edit, int key)
 {
     (void)key;
     struct line_reader *r = reader_of(edit);
-    const LineInfo *info = el_line(edit);
+    const LineInfo *info = r->lib.el_line(edit);
     struct text before = { info->buffer, (size_t)(info->cursor - info->buffer) };
     size_t word = before.len;
     while (word > 0 && before.at[word - 1] != ' ' && before.at[word - 1] != ',')
@@ -125,7 +159,7 @@ static unsigned char complete(EditLine *edit, int key)
         return CC_ERROR;
     struct line_offer offer = { add_offer, o };
     r->options.complete(r->options.owner, before, word, &offer);
-    unsigned char done = o->count ? take_offers(edit, o, before.len - word) : CC_ERROR;
+    unsigned char done = o->count ? take_offers(r, o, before.len - word) : CC_ERROR;
     free(o);
     return done;
 }
@@ -135,33 +169,35 @@ static unsigned char complete(EditLine *edit, int key)
 static void open_history(struct line_reader *r)
 {
     HistEvent event;
-    r->history = history_init();
+    r->history = r->lib.history_init();
     if (!r->history)
         return;
-    history(r->history, &event, H_SETSIZE, HISTORY_LINES);
-    history(r->history, &event, H_SETUNIQUE, 1);
+    r->lib.history(r->history, &event, H_SETSIZE, HISTORY_LINES);
+    r->lib.history(r->history, &event, H_SETUNIQUE, 1);
     if (r->options.history)
-        history(r->history, &event, H_LOAD, r->options.history);
-    el_set(r->edit, EL_HIST, history, r->history);
+        r->lib.history(r->history, &event, H_LOAD, r->options.history);
+    r->lib.el_set(r->edit, EL_HIST, r->lib.history, r->history);
 }
 
 static bool open_terminal(struct line_reader *r, struct error *e)
 {
-    r->edit = el_init(r->options.program, stdin, stdout, stderr);
+    if (!late_load(LIBRARY, LATE_LOAD, calls, sizeof calls / sizeof *calls, &r->lib, e))
+        return false;
+    r->edit = r->lib.el_init(r->options.program, stdin, stdout, stderr);
     if (!r->edit)
         return error_set(e, ERROR_TEMPORARY, "the terminal cannot be used for editing");
-    el_set(r->edit, EL_CLIENTDATA, r);
-    el_set(r->edit, EL_EDITOR, "emacs");
-    el_set(r->edit, EL_SIGNAL, 1);
-    el_set(r->edit, EL_PROMPT, give_prompt);
-    el_set(r->edit, EL_ADDFN, "godwit-complete", "complete the word", complete);
-    el_set(r->edit, EL_BIND, "^I", "godwit-complete", NULL);
-    el_source(r->edit, NULL); /* ~/.editrc */
-    el_set(r->edit, EL_ADDFN, "godwit-interrupt", "back to the prompt", interrupt);
-    el_set(r->edit, EL_ADDFN, "godwit-suspend", "back to the shell", suspend);
-    el_set(r->edit, EL_SETTY, "-d", "-isig", NULL);
-    el_set(r->edit, EL_BIND, "^C", "godwit-interrupt", NULL);
-    el_set(r->edit, EL_BIND, "^Z", "godwit-suspend", NULL);
+    r->lib.el_set(r->edit, EL_CLIENTDATA, r);
+    r->lib.el_set(r->edit, EL_EDITOR, "emacs");
+    r->lib.el_set(r->edit, EL_SIGNAL, 1);
+    r->lib.el_set(r->edit, EL_PROMPT, give_prompt);
+    r->lib.el_set(r->edit, EL_ADDFN, "godwit-complete", "complete the word", complete);
+    r->lib.el_set(r->edit, EL_BIND, "^I", "godwit-complete", NULL);
+    r->lib.el_source(r->edit, NULL); /* ~/.editrc */
+    r->lib.el_set(r->edit, EL_ADDFN, "godwit-interrupt", "back to the prompt", interrupt);
+    r->lib.el_set(r->edit, EL_ADDFN, "godwit-suspend", "back to the shell", suspend);
+    r->lib.el_set(r->edit, EL_SETTY, "-d", "-isig", NULL);
+    r->lib.el_set(r->edit, EL_BIND, "^C", "godwit-interrupt", NULL);
+    r->lib.el_set(r->edit, EL_BIND, "^Z", "godwit-suspend", NULL);
     open_history(r);
     return true;
 }
@@ -204,11 +240,11 @@ void line_reader_free(struct line_reader **reader)
     if (!r)
         return;
     if (r->history && r->options.history)
-        history(r->history, &event, H_SAVE, r->options.history);
+        r->lib.history(r->history, &event, H_SAVE, r->options.history);
     if (r->edit)
-        el_end(r->edit);
+        r->lib.el_end(r->edit);
     if (r->history)
-        history_end(r->history);
+        r->lib.history_end(r->history);
     recoder_free(&r->recoder);
     free((char *)(uintptr_t)r->options.history);
     buffer_clear(&r->line);
@@ -249,18 +285,18 @@ static enum line_verdict read_edited(struct line_reader *r, enum line_kind kind,
     r->interrupted = false;
     /* Before the prompt, which the library shows first: keys that follow it at once are not echoed
      * twice, and none is a signal. */
-    el_set(r->edit, EL_PREP_TERM, 1);
-    const char *line = el_gets(r->edit, &count);
+    r->lib.el_set(r->edit, EL_PREP_TERM, 1);
+    const char *line = r->lib.el_gets(r->edit, &count);
     if (r->interrupted || !line || count <= 0) {
         fputc('\n', stdout);
-        el_reset(r->edit);
+        r->lib.el_reset(r->edit);
         return r->interrupted ? LINE_INTERRUPTED : LINE_END;
     }
     *out = (struct text){ line, (size_t)count };
     if (out->len && out->at[out->len - 1] == '\n')
         out->len--;
     if (kind == LINE_COMMAND && r->history && text_trim(*out).len)
-        history(r->history, &event, H_ENTER, line);
+        r->lib.history(r->history, &event, H_ENTER, line);
     return LINE_READ;
 }
 

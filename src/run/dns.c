@@ -49,6 +49,7 @@ enum mode {
 };
 
 struct dns {
+    struct dns_library lib;
     int wake; /* an eventfd */
     pthread_t thread;
     atomic_bool validates;
@@ -217,10 +218,10 @@ static void on_answer(void *owner, int status, struct ub_result *result)
     struct question *question = owner;
     if (status != 0)
         dns_trouble(&question->answer, "cannot ask about %s: %s", question->name,
-                    ub_strerror(status));
+                    question->dns->lib.strerror(status));
     else
         dns_take_result(&question->answer, result);
-    ub_resolve_free(result);
+    question->dns->lib.resolve_free(result);
     finish(question);
 }
 
@@ -228,8 +229,9 @@ static void send_question(struct dns *dns, struct question *question)
 {
     list_append(&dns->sent, &question->link);
     question->context = dns->mode == MODE_VALIDATING ? dns->validating : dns->plain;
-    int status = ub_resolve_async(question->context, question->name, (int)question->answer.type,
-                                  CLASS_IN, question, on_answer, &question->id);
+    int status =
+        dns->lib.resolve_async(question->context, question->name, (int)question->answer.type,
+                               CLASS_IN, question, on_answer, &question->id);
     if (status != 0)
         on_answer(question, status, NULL);
 }
@@ -257,7 +259,7 @@ static void give_up(struct dns *dns, uint64_t now)
 {
     struct question *question;
     while ((question = oldest_sent(dns)) && question->due_ms <= now) {
-        ub_cancel(question->context, question->id); /* on_answer() will not be called */
+        dns->lib.cancel(question->context, question->id); /* on_answer() will not be called */
         dns_trouble(&question->answer, "no answer about %s %s within %d s", question->name,
                     dns_type_name(question->answer.type), DNS_ANSWER_MS / 1000);
         finish(question);
@@ -283,13 +285,14 @@ static void on_root(void *owner, int status, struct ub_result *result)
     } else {
         root_unheard(dns);
     }
-    ub_resolve_free(result);
+    dns->lib.resolve_free(result);
 }
 
 static void ask_root(struct dns *dns)
 {
     dns->mode = MODE_ASKING;
-    if (ub_resolve_async(dns->validating, ".", TYPE_DNSKEY, CLASS_IN, dns, on_root, NULL) != 0)
+    if (dns->lib.resolve_async(dns->validating, ".", TYPE_DNSKEY, CLASS_IN, dns, on_root, NULL) !=
+        0)
         root_unheard(dns);
 }
 
@@ -317,8 +320,8 @@ static void wait_for_news(struct dns *dns, uint64_t now)
 {
     struct pollfd news[] = {
         { .fd = dns->wake, .events = POLLIN },
-        { .fd = dns->plain ? ub_fd(dns->plain) : -1, .events = POLLIN },
-        { .fd = dns->validating ? ub_fd(dns->validating) : -1, .events = POLLIN },
+        { .fd = dns->plain ? dns->lib.fd(dns->plain) : -1, .events = POLLIN },
+        { .fd = dns->validating ? dns->lib.fd(dns->validating) : -1, .events = POLLIN },
     };
     if (poll(news, sizeof news / sizeof news[0], wait_ms(next_due(dns, now), now)) <= 0)
         return;
@@ -326,9 +329,9 @@ static void wait_for_news(struct dns *dns, uint64_t now)
     if (news[0].revents)
         CHECK(read(dns->wake, &count, sizeof count) == sizeof count);
     if (news[1].revents)
-        ub_process(dns->plain);
+        dns->lib.process(dns->plain);
     if (news[2].revents)
-        ub_process(dns->validating);
+        dns->lib.process(dns->validating);
 }
 
 /* False: the end. */
@@ -364,10 +367,10 @@ static void *dns_thread(void *argument)
 static bool make_contexts(struct dns *dns, const struct dns_options *options, struct error *e)
 {
     if (options->security != DNS_SECURITY_REQUIRE &&
-        !dns_context_new(options, false, &dns->plain, e))
+        !dns_context_new(&dns->lib, options, false, &dns->plain, e))
         return false;
     return options->security == DNS_SECURITY_OFF ||
-           dns_context_new(options, true, &dns->validating, e);
+           dns_context_new(&dns->lib, options, true, &dns->validating, e);
 }
 
 static bool start_thread(struct dns *dns, struct error *e)
@@ -385,7 +388,8 @@ static bool start(struct dns *dns, const struct dns_options *options, struct err
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    bool good = make_contexts(dns, options, e) && start_thread(dns, e);
+    bool good =
+        dns_library_load(&dns->lib, e) && make_contexts(dns, options, e) && start_thread(dns, e);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return good;
 }
@@ -429,9 +433,9 @@ static void dns_destroy(struct dns *dns)
 {
     /* The library forgets its open queries without a word; then nobody points to a question. */
     if (dns->plain)
-        ub_ctx_delete(dns->plain);
+        dns->lib.ctx_delete(dns->plain);
     if (dns->validating)
-        ub_ctx_delete(dns->validating);
+        dns->lib.ctx_delete(dns->validating);
     free_list(&dns->asked);
     free_list(&dns->held);
     free_list(&dns->sent);

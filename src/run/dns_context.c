@@ -6,9 +6,10 @@
  */
 #include "run/dns_inner.h"
 
+#include "run/late.h"
+
 #include <errno.h>
 #include <stdio.h>
-#include <unbound.h>
 #include <unistd.h>
 
 struct setting {
@@ -62,122 +63,146 @@ static const char *const root_anchors[] = {
     ". IN DS 38696 8 2 683D2D0ACB8C9B712A1948B27F741219298D0A450D612C483AF444A4C0FB2B16",
 };
 
-static bool failed(struct error *e, int status, const char *what)
+#define CALL(name) LATE_CALL(struct dns_library, ub_, name)
+
+static const struct late_call calls[] = {
+    CALL(cancel),         CALL(ctx_add_ta),    CALL(ctx_add_ta_file), CALL(ctx_async),
+    CALL(ctx_create),     CALL(ctx_debugout),  CALL(ctx_delete),      CALL(ctx_hosts),
+    CALL(ctx_resolvconf), CALL(ctx_set_fwd),   CALL(ctx_set_option),  CALL(fd),
+    CALL(process),        CALL(resolve_async), CALL(resolve_free),    CALL(strerror),
+};
+
+bool dns_library_load(struct dns_library *out, struct error *e)
 {
-    enum error_kind kind = status == UB_NOMEM ? ERROR_TEMPORARY : ERROR_CONFIG;
-    return error_set(e, kind, "the resolver cannot use %s: %s", what, ub_strerror(status));
+    return late_load("libunbound.so.8", LATE_LOAD, calls, sizeof calls / sizeof *calls, out, e);
 }
 
-static bool apply_settings(struct ub_ctx *context, struct error *e)
+/* A context while it is made. */
+struct making {
+    const struct dns_library *lib;
+    struct ub_ctx *context;
+    struct error *error;
+};
+
+static bool failed(const struct making *m, int status, const char *what)
+{
+    enum error_kind kind = status == UB_NOMEM ? ERROR_TEMPORARY : ERROR_CONFIG;
+    return error_set(m->error, kind, "the resolver cannot use %s: %s", what,
+                     m->lib->strerror(status));
+}
+
+static bool apply_settings(const struct making *m)
 {
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
-        int status = ub_ctx_set_option(context, settings[i].name, settings[i].value);
+        int status = m->lib->ctx_set_option(m->context, settings[i].name, settings[i].value);
         if (status != 0)
-            return failed(e, status, settings[i].name);
+            return failed(m, status, settings[i].name);
     }
     return true;
 }
 
-static bool add_resolver(struct ub_ctx *context, const struct endpoint *resolver, struct error *e)
+static bool add_resolver(const struct making *m, const struct endpoint *resolver)
 {
     char address[ENDPOINT_TEXT_MAX], text[ENDPOINT_TEXT_MAX + 8];
     endpoint_print_address(resolver, address);
     snprintf(text, sizeof text, "%s@%u", address, (unsigned)resolver->port);
-    int status = ub_ctx_set_fwd(context, text);
-    return status == 0 || failed(e, status, text);
+    int status = m->lib->ctx_set_fwd(m->context, text);
+    return status == 0 || failed(m, status, text);
 }
 
 /* Without the file, the resolver of this machine: resolv.conf(5). */
-static bool add_system_resolvers(struct ub_ctx *context, struct error *e)
+static bool add_system_resolvers(const struct making *m)
 {
     static const char name[] = "/etc/resolv.conf";
     bool missing = access(name, F_OK) != 0 && errno == ENOENT;
-    int status = missing ? ub_ctx_set_fwd(context, "127.0.0.1") : ub_ctx_resolvconf(context, name);
-    return status == 0 || failed(e, status, name);
+    int status = missing ? m->lib->ctx_set_fwd(m->context, "127.0.0.1")
+                         : m->lib->ctx_resolvconf(m->context, name);
+    return status == 0 || failed(m, status, name);
 }
 
-static bool add_resolvers(struct ub_ctx *context, const struct dns_options *options,
-                          struct error *e)
+static bool add_resolvers(const struct making *m, const struct dns_options *options)
 {
     if (options->resolver_count == 0)
-        return add_system_resolvers(context, e);
+        return add_system_resolvers(m);
     for (size_t i = 0; i < options->resolver_count; i++)
-        if (!add_resolver(context, &options->resolvers[i], e))
+        if (!add_resolver(m, &options->resolvers[i]))
             return false;
     return true;
 }
 
-static bool add_anchor_file(struct ub_ctx *context, const char *name, struct error *e)
+static bool add_anchor_file(const struct making *m, const char *name)
 {
     /* The library reads it with its first query: too late to say what is wrong with it. */
     if (access(name, R_OK) != 0)
-        return error_system(e, ERROR_CONFIG, errno, "cannot read the trust anchors %s", name);
-    int status = ub_ctx_add_ta_file(context, name);
-    return status == 0 || failed(e, status, name);
+        return error_system(m->error, ERROR_CONFIG, errno, "cannot read the trust anchors %s",
+                            name);
+    int status = m->lib->ctx_add_ta_file(m->context, name);
+    return status == 0 || failed(m, status, name);
 }
 
-static bool add_anchors(struct ub_ctx *context, const char *name, struct error *e)
+static bool add_anchors(const struct making *m, const char *name)
 {
     if (name)
-        return add_anchor_file(context, name, e);
+        return add_anchor_file(m, name);
     if (access(system_anchors, R_OK) == 0)
-        return add_anchor_file(context, system_anchors, e);
+        return add_anchor_file(m, system_anchors);
     for (size_t i = 0; i < sizeof root_anchors / sizeof root_anchors[0]; i++) {
-        int status = ub_ctx_add_ta(context, root_anchors[i]);
+        int status = m->lib->ctx_add_ta(m->context, root_anchors[i]);
         if (status != 0)
-            return failed(e, status, "the root's trust anchors");
+            return failed(m, status, "the root's trust anchors");
     }
     return true;
 }
 
-static bool choose_modules(struct ub_ctx *context, const struct dns_options *options,
-                           bool validates, struct error *e)
+static bool choose_modules(const struct making *m, const struct dns_options *options,
+                           bool validates)
 {
     if (validates)
-        return add_anchors(context, options->anchors, e);
-    int status = ub_ctx_set_option(context, "module-config:", "iterator");
-    return status == 0 || failed(e, status, "module-config:");
+        return add_anchors(m, options->anchors);
+    int status = m->lib->ctx_set_option(m->context, "module-config:", "iterator");
+    return status == 0 || failed(m, status, "module-config:");
 }
 
-static bool add_hosts(struct ub_ctx *context, const char *name, struct error *e)
+static bool add_hosts(const struct making *m, const char *name)
 {
-    int status = name ? ub_ctx_hosts(context, name) : 0;
-    return status == 0 || failed(e, status, name);
+    int status = name ? m->lib->ctx_hosts(m->context, name) : 0;
+    return status == 0 || failed(m, status, name);
 }
 
-static void forget(void *nobody, int status, struct ub_result *result)
+static void forget(void *library, int status, struct ub_result *result)
 {
-    (void)nobody;
+    const struct dns_library *lib = library;
     (void)status;
-    ub_resolve_free(result);
+    lib->resolve_free(result);
 }
 
 /* The library starts its thread and opens its descriptors with the first question, which takes a
  * moment, and ends the whole process when there is no descriptor left.  So it is asked at once,
  * when nobody waits and nothing is short, something that it knows by itself. */
-static bool wake_up(struct ub_ctx *context, struct error *e)
+static bool wake_up(const struct making *m)
 {
     enum { TYPE_A = 1, CLASS_IN = 1 };
-    int status = ub_resolve_async(context, "localhost", TYPE_A, CLASS_IN, NULL, forget, NULL);
-    return status == 0 || failed(e, status, "its thread");
+    int status = m->lib->resolve_async(m->context, "localhost", TYPE_A, CLASS_IN,
+                                       (void *)(uintptr_t)m->lib, forget, NULL);
+    return status == 0 || failed(m, status, "its thread");
 }
 
-bool dns_context_new(const struct dns_options *options, bool validates, struct ub_ctx **out,
-                     struct error *e)
+bool dns_context_new(const struct dns_library *library, const struct dns_options *options,
+                     bool validates, struct ub_ctx **out, struct error *e)
 {
+    struct making making = { library, library->ctx_create(), e };
+    const struct making *m = &making;
     *out = NULL;
-    struct ub_ctx *context = ub_ctx_create();
-    if (!context)
+    if (!m->context)
         return error_system(e, ERROR_TEMPORARY, errno, "cannot make a resolver");
-    ub_ctx_debugout(context, NULL);
-    int status = ub_ctx_async(context, 1);
-    bool good = status == 0 || failed(e, status, "threads");
-    if (!good || !apply_settings(context, e) || !add_resolvers(context, options, e) ||
-        !add_hosts(context, options->hosts, e) || !choose_modules(context, options, validates, e) ||
-        !wake_up(context, e)) {
-        ub_ctx_delete(context);
+    library->ctx_debugout(m->context, NULL);
+    int status = library->ctx_async(m->context, 1);
+    bool good = status == 0 || failed(m, status, "threads");
+    if (!good || !apply_settings(m) || !add_resolvers(m, options) ||
+        !add_hosts(m, options->hosts) || !choose_modules(m, options, validates) || !wake_up(m)) {
+        library->ctx_delete(m->context);
         return false;
     }
-    *out = context;
+    *out = m->context;
     return true;
 }

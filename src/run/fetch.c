@@ -1,8 +1,8 @@
 /* fetch.c - one small text over https, by libcurl.
  *
  * libcurl brings two dozen other libraries, which would cost every start of every command three
- * milliseconds.  So it is loaded by who sets this up, once and for good, and found again by name:
- * its calls are members of a struct of whoever uses them.
+ * milliseconds.  So it is loaded by who sets this up, and only found again by whom the sandbox
+ * holds.
  *
  * libcurl is told everything and finds out nothing: the addresses are given, so that its resolver
  * is never asked, and neither environment nor files of its own have a say.
@@ -10,9 +10,9 @@
 #include "run/fetch.h"
 
 #include "base/check.h"
+#include "run/late.h"
 
 #include <curl/curl.h>
-#include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -22,57 +22,36 @@ enum {
     ENTRY_MAX = FETCH_HOST_MAX + 16 + FETCH_ADDRESSES_MAX * ENDPOINT_TEXT_MAX,
 };
 
-#define LIBRARY "libcurl.so.4"
-
-/* What is called of it. */
+/* What is called of the library. */
 struct library {
-    CURLcode (*global_init)(long flags);
-    CURL *(*easy_init)(void);
-    void (*easy_cleanup)(CURL *);
-    CURLcode (*setopt)(CURL *, CURLoption, ...);
-    CURLcode (*getinfo)(CURL *, CURLINFO, ...);
-    CURLcode (*perform)(CURL *);
-    const char *(*strerror)(CURLcode);
-    struct curl_slist *(*slist_append)(struct curl_slist *, const char *);
-    void (*slist_free_all)(struct curl_slist *);
+    typeof(curl_global_init) *global_init;
+    typeof(curl_easy_init) *easy_init;
+    typeof(curl_easy_cleanup) *easy_cleanup;
+    typeof(curl_easy_setopt) *easy_setopt;
+    typeof(curl_easy_getinfo) *easy_getinfo;
+    typeof(curl_easy_perform) *easy_perform;
+    typeof(curl_easy_strerror) *easy_strerror;
+    typeof(curl_slist_append) *slist_append;
+    typeof(curl_slist_free_all) *slist_free_all;
 };
 
-static const struct {
-    const char *name;
-    size_t at;
-} calls[] = {
-    { "curl_global_init", offsetof(struct library, global_init) },
-    { "curl_easy_init", offsetof(struct library, easy_init) },
-    { "curl_easy_cleanup", offsetof(struct library, easy_cleanup) },
-    { "curl_easy_setopt", offsetof(struct library, setopt) },
-    { "curl_easy_getinfo", offsetof(struct library, getinfo) },
-    { "curl_easy_perform", offsetof(struct library, perform) },
-    { "curl_easy_strerror", offsetof(struct library, strerror) },
-    { "curl_slist_append", offsetof(struct library, slist_append) },
-    { "curl_slist_free_all", offsetof(struct library, slist_free_all) },
+#define CALL(name) LATE_CALL(struct library, curl_, name)
+
+static const struct late_call calls[] = {
+    CALL(global_init),   CALL(easy_init),    CALL(easy_cleanup),
+    CALL(easy_setopt),   CALL(easy_getinfo), CALL(easy_perform),
+    CALL(easy_strerror), CALL(slist_append), CALL(slist_free_all),
 };
 
-/* `how`: RTLD_NOLOAD to find what fetch_set_up() has loaded, which touches no file.  The handle is
- * never given back: the library stays. */
-static bool load(struct library *out, int how, struct error *e)
+static bool load(struct library *out, enum late_how how, struct error *e)
 {
-    void *handle = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL | how);
-    if (!handle)
-        return error_set(e, ERROR_TEMPORARY, "the library for https cannot be loaded: %s",
-                         dlerror());
-    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
-        void *found = dlsym(handle, calls[i].name);
-        if (!found)
-            return error_set(e, ERROR_TEMPORARY, LIBRARY " has no %s", calls[i].name);
-        memcpy((char *)out + calls[i].at, &found, sizeof found);
-    }
-    return true;
+    return late_load("libcurl.so.4", how, calls, sizeof calls / sizeof *calls, out, e);
 }
 
 bool fetch_set_up(struct error *e)
 {
     struct library lib;
-    return load(&lib, 0, e) &&
+    return load(&lib, LATE_LOAD, e) &&
            (lib.global_init(CURL_GLOBAL_ALL) == CURLE_OK ||
             error_set(e, ERROR_TEMPORARY, "the library for https cannot be set up"));
 }
@@ -121,7 +100,7 @@ struct transfer {
     char words[CURL_ERROR_SIZE];
 };
 
-#define SET(t, name, value) ((t)->lib.setopt((t)->curl, (name), (value)) == CURLE_OK)
+#define SET(t, name, value) ((t)->lib.easy_setopt((t)->curl, (name), (value)) == CURLE_OK)
 
 /* RFC 8461 3.3: redirects are not followed, and the certificate must be valid for the host. */
 static const struct option options[] = {
@@ -170,8 +149,8 @@ static bool judge(struct transfer *t, struct error *e)
 {
     long status = 0;
     const char *type = NULL;
-    t->lib.getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
-    t->lib.getinfo(t->curl, CURLINFO_CONTENT_TYPE, &type);
+    t->lib.easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
+    t->lib.easy_getinfo(t->curl, CURLINFO_CONTENT_TYPE, &type);
     if (status != STATUS_OK)
         return error_set(e, ERROR_TEMPORARY, "the web server says %ld, not %d", status, STATUS_OK);
     return is_plain_text(type) || error_set(e, ERROR_TEMPORARY, "it is not text/plain");
@@ -179,12 +158,12 @@ static bool judge(struct transfer *t, struct error *e)
 
 static bool perform(struct transfer *t, struct error *e)
 {
-    CURLcode code = t->lib.perform(t->curl);
+    CURLcode code = t->lib.easy_perform(t->curl);
     if (code == CURLE_OK)
         return judge(t, e);
     if (code == CURLE_WRITE_ERROR && t->out->failed)
         return error_set(e, ERROR_TEMPORARY, "it is longer than %zu octets", t->out->max);
-    return error_set(e, ERROR_TEMPORARY, "%s", t->words[0] ? t->words : t->lib.strerror(code));
+    return error_set(e, ERROR_TEMPORARY, "%s", t->words[0] ? t->words : t->lib.easy_strerror(code));
 }
 
 bool fetch_text(const struct fetch *f, struct buffer *out, struct error *e)
@@ -192,7 +171,7 @@ bool fetch_text(const struct fetch *f, struct buffer *out, struct error *e)
     struct transfer t = { .out = out };
     CHECK(f->address_count > 0 && f->address_count <= FETCH_ADDRESSES_MAX);
     CHECK(f->host.len <= FETCH_HOST_MAX && strlen(f->path) <= FETCH_PATH_MAX);
-    if (!load(&t.lib, RTLD_NOLOAD, e))
+    if (!load(&t.lib, LATE_FIND, e))
         return false;
     t.curl = t.lib.easy_init();
     struct curl_slist *known = answers(&t.lib, f);
