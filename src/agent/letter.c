@@ -1,6 +1,8 @@
 /* letter.c - a message on its way from a person to a sender. */
 #include "agent/letter.h"
 
+#include "run/file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -34,20 +36,6 @@ static void look(struct letter *l, struct bytes octets)
     l->eight_bit |= all > 0x7F;
 }
 
-static bool write_all(int file, struct bytes octets)
-{
-    while (octets.len) {
-        ssize_t count = write(file, octets.at, octets.len);
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count < 0)
-            return false;
-        octets.at += count;
-        octets.len -= (size_t)count;
-    }
-    return true;
-}
-
 static const char *folder(void)
 {
     const char *written = getenv("TMPDIR");
@@ -73,7 +61,7 @@ static int open_file(void)
 static bool move_to_file(struct letter *l)
 {
     l->file = open_file();
-    bool ok = l->file >= 0 && write_all(l->file, buffer_bytes(&l->memory));
+    bool ok = l->file >= 0 && file_write_all(l->file, buffer_bytes(&l->memory));
     if (ok)
         buffer_clear(&l->memory);
     return ok;
@@ -86,7 +74,7 @@ static bool take(void *context, struct bytes octets, struct error *e)
     l->octets += octets.len;
     if (l->file < 0 && buffer_append(&l->memory, octets.at, octets.len))
         return true;
-    if ((l->file >= 0 || move_to_file(l)) && write_all(l->file, octets))
+    if ((l->file >= 0 || move_to_file(l)) && file_write_all(l->file, octets))
         return true;
     return error_system(e, ERROR_TEMPORARY, errno, "the message cannot be kept in %s", folder());
 }

@@ -66,8 +66,7 @@ bool box_each_name(const struct box *b, void (*found)(void *owner, struct text b
     struct names names = { found, owner };
     if (shelf_look(b->path) != SHELF_MAILDIR)
         return true;
-    bool ok = shelf_open(b->path, false, &folder, e) &&
-              shelf_list(folder, "cur", found_name, &names, e) &&
+    bool ok = shelf_open(b->path, &folder, e) && shelf_list(folder, "cur", found_name, &names, e) &&
               shelf_list(folder, "new", found_name, &names, e);
     shelf_close(&folder);
     return ok;

@@ -270,7 +270,7 @@ static void listing_clear(struct listing *l)
 static bool read_maildir(struct source *s, const char *path, struct error *e)
 {
     struct maildir m = { .s = s };
-    if (!shelf_open(path, false, &m.folder, e))
+    if (!shelf_open(path, &m.folder, e))
         return false;
     listing_init(&m.all);
     listing_init(&m.again);

@@ -99,9 +99,7 @@ static bool answered(struct fetch *f, const struct pop3_client_result *result)
     }
     f->answer++;
     progress_bar(&f->progress, f->answer, f->octets);
-    bool full = landing_messages(f->landing) >= LANDING_WINDOW_MAX ||
-                landing_octets(f->landing) >= LANDING_WINDOW_OCTETS;
-    return !full || end_window(f);
+    return !landing_is_full(f->landing) || end_window(f);
 }
 
 static bool step(void *owner, const struct pop3_client_step *s)
@@ -112,7 +110,7 @@ static bool step(void *owner, const struct pop3_client_step *s)
         f->answer++;
     switch (s->kind) {
     case POP3_CLIENT_BEGINS:
-        return landing_begin(f->landing, &e) || fail(f, &e);
+        return landing_begin(f->landing, &(struct landing_facts){ 0 }, &e) || fail(f, &e);
     case POP3_CLIENT_CONTENT:
         f->octets += s->content.len;
         progress_bar(&f->progress, f->answer, f->octets);

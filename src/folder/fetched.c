@@ -6,6 +6,7 @@
 #include "base/buffer.h"
 #include "base/check.h"
 #include "run/entropy.h"
+#include "run/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -254,20 +255,6 @@ static bool slurp(int file, struct buffer *to)
     return got == 0;
 }
 
-static bool write_all(int file, struct bytes data)
-{
-    while (data.len) {
-        ssize_t put = write(file, data.at, data.len);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put < 0)
-            return false;
-        data.at += put;
-        data.len -= (size_t)put;
-    }
-    return true;
-}
-
 /* What was torn off is cut off, so that the next line begins as one. */
 static bool load(struct fetched *f, struct error *e)
 {
@@ -280,8 +267,8 @@ static bool load(struct fetched *f, struct error *e)
         ok = ftruncate(f->file, (off_t)whole) == 0 || fail(f, e);
     if (ok && f->lines == 0) {
         f->lines = 1;
-        ok = (write_all(f->file, bytes_of_text(first_line)) &&
-              write_all(f->file, bytes_of_text(T("\n"))) && fdatasync(f->file) == 0) ||
+        ok = (file_write_all(f->file, bytes_of_text(first_line)) &&
+              file_write_all(f->file, bytes_of_text(T("\n"))) && fdatasync(f->file) == 0) ||
              fail(f, e);
     }
     buffer_clear(&all);
@@ -412,8 +399,8 @@ static bool write_pending(struct fetched *f, struct error *e)
 {
     struct text all = buffer_as_text(&f->pending);
     off_t before = lseek(f->file, 0, SEEK_END);
-    bool ok =
-        before >= 0 && write_all(f->file, buffer_bytes(&f->pending)) && fdatasync(f->file) == 0;
+    bool ok = before >= 0 && file_write_all(f->file, buffer_bytes(&f->pending)) &&
+              fdatasync(f->file) == 0;
     if (!ok) {
         fail(f, e);
         if (before >= 0 && ftruncate(f->file, before) != 0)
@@ -479,7 +466,7 @@ static bool replace(struct fetched *f, struct bytes content, struct error *e)
     char name[PATH_ROOM + 8];
     snprintf(name, sizeof name, "%s.new", f->path);
     int file = open(name, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
-    bool ok = file >= 0 && flock(file, LOCK_EX | LOCK_NB) == 0 && write_all(file, content) &&
+    bool ok = file >= 0 && flock(file, LOCK_EX | LOCK_NB) == 0 && file_write_all(file, content) &&
               fdatasync(file) == 0 && rename(name, f->path) == 0;
     if (!ok) {
         fail(f, e);

@@ -83,8 +83,12 @@ bool landing_open(const char *target, struct landing **out, struct error *e)
 {
     enum landing_kind kind;
     const char *path;
-    if (!landing_parse(target, &kind, &path, e))
-        return false;
+    return landing_parse(target, &kind, &path, e) && landing_open_at(kind, path, out, e);
+}
+
+bool landing_open_at(enum landing_kind kind, const char *path, struct landing **out,
+                     struct error *e)
+{
     struct landing *l = new_landing(kind);
     if (!l)
         return error_set(e, ERROR_TEMPORARY, "memory is short");
@@ -93,6 +97,14 @@ bool landing_open(const char *target, struct landing **out, struct error *e)
         return false;
     }
     *out = l;
+    return true;
+}
+
+bool landing_open_file(int file, const char *name, struct landing **out, struct error *e)
+{
+    if (!landing_open_at(LANDING_STREAM, "", out, e))
+        return false;
+    landing_stream_into((*out)->place, file, name);
     return true;
 }
 
@@ -116,10 +128,15 @@ const char *landing_target(const struct landing *l)
     return l->target;
 }
 
-bool landing_begin(struct landing *l, struct error *e)
+bool landing_lock(struct landing *l, struct error *e)
+{
+    return !l->way->lock || l->way->lock(l->place, e);
+}
+
+bool landing_begin(struct landing *l, const struct landing_facts *facts, struct error *e)
 {
     CHECK(l->messages < LANDING_WINDOW_MAX);
-    return l->way->begin(l->place, e);
+    return l->way->begin(l->place, facts, e);
 }
 
 bool landing_add(struct landing *l, struct bytes data, struct error *e)
@@ -146,9 +163,9 @@ size_t landing_messages(const struct landing *l)
     return l->messages;
 }
 
-uint64_t landing_octets(const struct landing *l)
+bool landing_is_full(const struct landing *l)
 {
-    return l->octets;
+    return l->messages >= LANDING_WINDOW_MAX || l->octets >= LANDING_WINDOW_OCTETS;
 }
 
 bool landing_sync(struct landing *l, struct error *e)

@@ -1,4 +1,4 @@
-/* landing_maildir.c - mail that lands in a Maildir, as new mail. */
+/* landing_maildir.c - mail that lands in a Maildir. */
 #include "folder/landing_inner.h"
 #include "folder/maildir.h"
 #include "mail/line_ends.h"
@@ -25,11 +25,18 @@ static void close_place(void *place)
     maildir_close(&p->maildir);
 }
 
-static bool begin(void *place, struct error *e)
+static bool lock(void *place, struct error *e)
 {
     struct place *p = place;
+    return maildir_lock(p->maildir, e);
+}
+
+static bool begin(void *place, const struct landing_facts *facts, struct error *e)
+{
+    struct place *p = place;
+    const struct maildir_facts its = { facts->base, facts->received_ms, facts->flags };
     p->ends = (struct line_ends){ 0 };
-    return maildir_begin(p->maildir, e);
+    return maildir_begin(p->maildir, &its, e);
 }
 
 /* What line ends were made of; `ok`: it could be made. */
@@ -56,10 +63,9 @@ static bool add(void *place, struct bytes data, struct error *e)
 static bool end(void *place, char name_out[LANDING_NAME_MAX], struct error *e)
 {
     struct place *p = place;
-    const struct maildir_facts facts = { 0 };
     struct buffer made = buffer_over(p->room, sizeof p->room);
     return put(p, line_ends_to_lf_end(&p->ends, &made), &made, e) &&
-           maildir_end(p->maildir, &facts, name_out, e);
+           maildir_end(p->maildir, name_out, e);
 }
 
 static void drop(void *place)
@@ -109,6 +115,7 @@ const struct landing_way landing_in_maildir = {
     .add = add,
     .end = end,
     .drop = drop,
+    .lock = lock,
     .sync = sync_window,
     .show = show,
     .finish = finish,

@@ -16,6 +16,7 @@
 #include "mail/mbox.h"
 #include "run/clock.h"
 #include "run/entropy.h"
+#include "run/file.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -205,14 +206,15 @@ static bool flush(struct place *p, struct error *e)
     return ok;
 }
 
-static bool begin(void *place, struct error *e)
+static bool begin(void *place, const struct landing_facts *facts, struct error *e)
 {
     struct place *p = place;
     if (p->window < 0 && !new_window(p, e))
         return false;
     p->message_begin = p->len;
     p->in_message = true;
-    if (!mbox_write_begin(&p->writer, T(""), clock_wall_ms(), 0, &p->made))
+    int64_t date_ms = facts->received_ms ? facts->received_ms : clock_wall_ms();
+    if (!mbox_write_begin(&p->writer, facts->sender, date_ms, facts->flags, &p->made))
         return error_set(e, ERROR_TEMPORARY, "memory is short");
     return true;
 }
@@ -279,14 +281,8 @@ static bool copy(struct place *p, int box, uint64_t from)
             continue;
         if (got <= 0)
             return false;
-        struct bytes rest = { (const uint8_t *)room, (size_t)got };
-        while (rest.len) {
-            ssize_t put = write(box, rest.at, rest.len);
-            if (put < 0 && errno != EINTR)
-                return false;
-            rest.at += put < 0 ? 0 : put;
-            rest.len -= put < 0 ? 0 : (size_t)put;
-        }
+        if (!file_write_all(box, (struct bytes){ (const uint8_t *)room, (size_t)got }))
+            return false;
         from += (uint64_t)got;
     }
     return true;

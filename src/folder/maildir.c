@@ -14,6 +14,7 @@
 #include "mail/maildir.h"
 #include "run/clock.h"
 #include "run/entropy.h"
+#include "run/file.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -22,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -45,6 +47,8 @@ struct maildir {
     bool touched[SUBFOLDERS];
     int file; /* of the message that was begun; -1: none */
     char file_name[BASE_MAX];
+    int64_t received_ms;
+    unsigned flags;
     struct buffer held;
     char (*window)[MAILDIR_TARGET_MAX]; /* as maildir_end() gives them */
     size_t window_count;
@@ -105,24 +109,35 @@ static bool sync_parent(const char *path)
     return ok;
 }
 
-static bool is_empty(const char *path)
+static bool is_subfolder(const char *name)
+{
+    for (size_t i = 0; i < SUBFOLDERS; i++)
+        if (strcmp(name, subfolders[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Whether the folder has nothing but what a Maildir has. */
+static bool has_nothing_else(const char *path)
 {
     DIR *d = opendir(path);
     bool found = false;
     for (struct dirent *entry = NULL; d && (entry = readdir(d)) != NULL;)
-        found |= strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+        found |= strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+                 !is_subfolder(entry->d_name);
     if (d)
         closedir(d);
     return d && !found;
 }
 
-/* Only where nothing is, or an empty folder: a wrong path must not be littered. */
+/* Only where nothing is, an empty folder, or one that somebody has died over making: a wrong path
+ * must not be littered. */
 static bool make(const char *path, struct error *e)
 {
     bool made = mkdir(path, 0700) == 0;
     if (!made && errno != EEXIST)
         return error_system(e, ERROR_REFUSED, errno, "%.300s cannot be made", path);
-    if (!made && !is_empty(path))
+    if (!made && !has_nothing_else(path))
         return error_set(e, ERROR_REFUSED,
                          "%.250s is no Maildir (tmp, new, cur): name one, or a folder that is "
                          "not there",
@@ -154,10 +169,14 @@ static bool open_folders(struct maildir *m, struct error *e)
 
 static bool exists(const char *path)
 {
-    char tmp[PATH_ROOM + SUBFOLDER_LEN];
+    char sub[PATH_ROOM + SUBFOLDER_LEN];
     struct stat at;
-    snprintf(tmp, sizeof tmp, "%s/tmp", path);
-    return stat(tmp, &at) == 0;
+    for (size_t i = 0; i < SUBFOLDERS; i++) {
+        snprintf(sub, sizeof sub, "%s/%s", path, subfolders[i]);
+        if (stat(sub, &at) != 0)
+            return false;
+    }
+    return true;
 }
 
 bool maildir_open(const char *path, struct maildir **out, struct error *e)
@@ -216,15 +235,46 @@ void maildir_close(struct maildir **pointer)
     *pointer = NULL;
 }
 
+bool maildir_lock(struct maildir *m, struct error *e)
+{
+    if (flock(m->folder, LOCK_EX | LOCK_NB) == 0)
+        return true;
+    if (errno != EWOULDBLOCK)
+        return fail(m, "", e);
+    return error_set(e, ERROR_REFUSED, "another godwit writes into %.300s; wait for its end",
+                     m->path);
+}
+
 /* --- One message --- */
 
-bool maildir_begin(struct maildir *m, struct error *e)
+static void name_file(struct maildir *m)
 {
-    CHECK(m->file < 0);
-    CHECK(m->window_count < MAILDIR_WINDOW_MAX);
     snprintf(m->file_name, sizeof m->file_name, "%lld.R%016llxQ%llu.%s",
              (long long)(clock_wall_ms() / 1000), (unsigned long long)m->session,
              (unsigned long long)++m->count, m->host);
+}
+
+static bool take_name(struct maildir *m, struct text base, struct error *e)
+{
+    if (base.len >= sizeof m->file_name || text_find(base, '/') < base.len ||
+        text_find(base, 0) < base.len)
+        return error_set(e, ERROR_REFUSED, "%.*s: no name for a file", TEXT_ARGS(base));
+    snprintf(m->file_name, sizeof m->file_name, "%.*s", TEXT_ARGS(base));
+    if (unlinkat(m->sub[IN_TMP], m->file_name, 0) != 0 && errno != ENOENT)
+        return fail(m, m->file_name, e);
+    return true;
+}
+
+bool maildir_begin(struct maildir *m, const struct maildir_facts *facts, struct error *e)
+{
+    CHECK(m->file < 0);
+    CHECK(m->window_count < MAILDIR_WINDOW_MAX);
+    if (facts->base.len == 0)
+        name_file(m);
+    else if (!take_name(m, facts->base, e))
+        return false;
+    m->received_ms = facts->received_ms;
+    m->flags = facts->flags;
     m->file = openat(m->sub[IN_TMP], m->file_name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     m->held.len = 0;
     return m->file >= 0 || fail(m, "tmp", e);
@@ -232,16 +282,7 @@ bool maildir_begin(struct maildir *m, struct error *e)
 
 static bool write_out(struct maildir *m, struct bytes data, struct error *e)
 {
-    while (data.len) {
-        ssize_t put = write(m->file, data.at, data.len);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put < 0)
-            return fail(m, "tmp", e);
-        data.at += put;
-        data.len -= (size_t)put;
-    }
-    return true;
+    return file_write_all(m->file, data) || fail(m, "tmp", e);
 }
 
 static bool flush(struct maildir *m, struct error *e)
@@ -261,20 +302,23 @@ bool maildir_add(struct maildir *m, struct bytes data, struct error *e)
            error_set(e, ERROR_TEMPORARY, "memory is short");
 }
 
-static bool set_time(struct maildir *m, int64_t ms)
+/* A file system that cannot keep it keeps the mail all the same. */
+static void set_time(struct maildir *m)
 {
-    struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
-                                 { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 } };
-    return ms <= 0 || futimens(m->file, times) == 0;
+    struct timespec time = { .tv_sec = m->received_ms / 1000,
+                             .tv_nsec = m->received_ms % 1000 * 1000000 };
+    const struct timespec times[] = { time, time };
+    if (m->received_ms > 0)
+        (void)futimens(m->file, times);
 }
 
-bool maildir_end(struct maildir *m, const struct maildir_facts *facts,
-                 char target_out[MAILDIR_TARGET_MAX], struct error *e)
+bool maildir_end(struct maildir *m, char target_out[MAILDIR_TARGET_MAX], struct error *e)
 {
     char path[MAILDIR_PATH_MAX];
     if (!flush(m, e))
         return false;
-    bool ok = set_time(m, facts->received_ms) && (m->whole_disk || fsync(m->file) == 0);
+    set_time(m);
+    bool ok = m->whole_disk || fsync(m->file) == 0;
     ok = close(m->file) == 0 && ok;
     m->file = -1;
     if (!ok) {
@@ -283,7 +327,7 @@ bool maildir_end(struct maildir *m, const struct maildir_facts *facts,
         return false;
     }
     snprintf(target_out, MAILDIR_TARGET_MAX, "%s",
-             maildir_path(text_of(m->file_name), facts->flags, path));
+             maildir_path(text_of(m->file_name), m->flags, path));
     snprintf(m->window[m->window_count++], MAILDIR_TARGET_MAX, "%s", target_out);
     m->synced = false;
     return true;

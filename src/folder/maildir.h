@@ -24,23 +24,27 @@ enum {
     MAILDIR_WINDOW_MAX = 4096, /* messages between two maildir_show() */
 };
 
-/* Opens it; makes it, with tmp, new and cur (0700), when nothing is there. */
+/* Opens it; makes it, with tmp, new and cur (0700), when nothing else is there. */
 bool maildir_open(const char *path, struct maildir **out, struct error *);
 /* What was not shown is removed, unless it was synced: that is left for maildir_finish(). */
 void maildir_close(struct maildir **);
 
-/* A new message, in a file of its own (0600).  Not when maildir_window() is at its maximum. */
-bool maildir_begin(struct maildir *, struct error *);
-bool maildir_add(struct maildir *, struct bytes, struct error *);
+/* Until the Maildir is closed no other caller of this has it: ERROR_REFUSED while one does. */
+bool maildir_lock(struct maildir *, struct error *);
 
 struct maildir_facts {
+    /* What its name is made of, by maildir_path(): under lock, since what is in tmp/ under this
+     * name is thrown away.  Empty: a name that no other has. */
+    struct text base;
     int64_t received_ms; /* becomes the file's time; 0: now */
     unsigned flags;      /* as mail/flags.h: into cur/; 0: new/ */
 };
+/* A new message, in a file of its own (0600).  Not when maildir_window() is at its maximum. */
+bool maildir_begin(struct maildir *, const struct maildir_facts *, struct error *);
+bool maildir_add(struct maildir *, struct bytes, struct error *);
 /* The message is whole.  *target_out is what maildir_finish() wants: its name in tmp/, as
  * mail/maildir.h makes a path of it ("new/17...", "cur/17...:2,S"). */
-bool maildir_end(struct maildir *, const struct maildir_facts *,
-                 char target_out[MAILDIR_TARGET_MAX], struct error *);
+bool maildir_end(struct maildir *, char target_out[MAILDIR_TARGET_MAX], struct error *);
 /* Forgets the message that was begun; harmless without one. */
 void maildir_drop(struct maildir *);
 

@@ -7,6 +7,7 @@
 #include "run/dropbox.h"
 
 #include "run/entropy.h"
+#include "run/file.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -32,19 +33,6 @@ void dropbox_make_name(char out[DROPBOX_NAME + 1])
              (unsigned long long)entropy_u64());
 }
 
-static bool write_all(int file, struct text part)
-{
-    while (part.len > 0) {
-        ssize_t n = write(file, part.at, part.len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return false;
-        part = text_skip(part, (size_t)n);
-    }
-    return true;
-}
-
 /* A folder that may not be read cannot be synced; then its whole file system is. */
 static bool sync_name(int folder, int file)
 {
@@ -59,7 +47,7 @@ static bool sync_name(int folder, int file)
 static bool fill(int file, const struct text *parts, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (!write_all(file, parts[i]))
+        if (!file_write_all(file, bytes_of_text(parts[i])))
             return false;
     return fchmod(file, FILE_MODE) == 0 && fsync(file) == 0;
 }

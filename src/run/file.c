@@ -1,4 +1,4 @@
-/* file.c - a small file as a whole. */
+/* file.c - a small file as a whole, and writing all there is. */
 #include "run/file.h"
 
 #include <errno.h>
@@ -46,4 +46,17 @@ bool file_read(const char *path, struct buffer *to, bool *denied_out, struct err
     }
     close(fd);
     return done || error_system(e, ERROR_TEMPORARY, number, "cannot read %s", path);
+}
+
+bool file_write_all(int file, struct bytes octets)
+{
+    while (octets.len > 0) {
+        ssize_t written = write(file, octets.at, octets.len);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return false;
+        octets = (struct bytes){ octets.at + written, octets.len - (size_t)written };
+    }
+    return true;
 }

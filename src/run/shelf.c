@@ -70,30 +70,13 @@ enum shelf_kind shelf_look(const char *path)
     return maildir ? SHELF_MAILDIR : SHELF_PLAIN;
 }
 
-/* A new folder lasts when the one above has been synced. */
-static bool sync_parent(int folder)
-{
-    int parent = openat(folder, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool ok = parent >= 0 && fsync(parent) == 0;
-    if (parent >= 0)
-        close(parent);
-    return ok;
-}
-
-bool shelf_open(const char *path, bool make, struct shelf **out, struct error *e)
+bool shelf_open(const char *path, struct shelf **out, struct error *e)
 {
     size_t path_octets = strlen(path) + 1;
     *out = NULL;
-    bool made = make && mkdir(path, 0700) == 0;
-    if (make && !made && errno != EEXIST)
-        return failed(e, errno, "make the folder", path);
     int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor < 0)
         return failed(e, errno, "open the folder", path);
-    if (made && !sync_parent(descriptor)) {
-        close(descriptor);
-        return failed(e, errno, "sync the folder above", path);
-    }
     struct shelf *f = malloc(sizeof *f + path_octets);
     if (!f) {
         close(descriptor);
@@ -113,12 +96,6 @@ void shelf_close(struct shelf **folder)
         return;
     close(f->descriptor);
     free(f);
-}
-
-bool shelf_make(struct shelf *f, const char *name, struct error *e)
-{
-    return mkdirat(f->descriptor, name, 0700) == 0 || errno == EEXIST ||
-           failed_at(e, errno, "make the folder", f, name);
 }
 
 static int open_sub(const struct shelf *f, const char *name)
@@ -159,16 +136,6 @@ bool shelf_list_hidden(struct shelf *f, void (*found)(void *owner, const char *n
     return list(f, ".", true, found, owner, e);
 }
 
-bool shelf_lock(struct shelf *f, struct error *e)
-{
-    if (flock(f->descriptor, LOCK_EX | LOCK_NB) == 0)
-        return true;
-    if (errno == EWOULDBLOCK)
-        return error_set(e, ERROR_REFUSED, "another godwit writes into %s; wait for its end",
-                         f->path);
-    return failed(e, errno, "lock", f->path);
-}
-
 bool shelf_sync(struct shelf *f, const char *name, struct error *e)
 {
     int descriptor = open_sub(f, name);
@@ -176,17 +143,6 @@ bool shelf_sync(struct shelf *f, const char *name, struct error *e)
     if (descriptor >= 0)
         close(descriptor);
     return number == 0 || failed_at(e, number, "sync the folder", f, name);
-}
-
-bool shelf_sync_all(struct shelf *f, struct error *e)
-{
-    return syncfs(f->descriptor) == 0 || failed(e, errno, "sync what is in", f->path);
-}
-
-bool shelf_rename(struct shelf *f, const char *from, const char *to, struct error *e)
-{
-    return renameat(f->descriptor, from, f->descriptor, to) == 0 ||
-           failed_at(e, errno, "rename", f, from);
 }
 
 void shelf_remove(struct shelf *f, const char *name)
@@ -203,7 +159,8 @@ bool shelf_rename_new(struct shelf *f, const char *from, const char *to, struct 
     /* A file system that cannot promise it: as near as it gets. */
     if (faccessat(f->descriptor, to, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
         return failed_at(e, EEXIST, "make", f, to);
-    return shelf_rename(f, from, to, e);
+    return renameat(f->descriptor, from, f->descriptor, to) == 0 ||
+           failed_at(e, errno, "make", f, to);
 }
 
 /* --- Reading a file --- */
@@ -253,11 +210,6 @@ bool shelf_file_at(const char *path, struct shelf_file *out, struct error *e)
 struct shelf_file shelf_file_stdin(void)
 {
     return (struct shelf_file){ .descriptor = STDIN_FILENO, .name = "standard input" };
-}
-
-struct shelf_file shelf_file_stdout(void)
-{
-    return (struct shelf_file){ .descriptor = STDOUT_FILENO, .name = "standard output" };
 }
 
 bool shelf_file_lock(struct shelf_file *file, struct error *e)
@@ -333,40 +285,6 @@ bool shelf_file_make(struct shelf *f, const char *name, struct shelf_file *out, 
         return failed_at(e, number, "make", f, name);
     return error_set(e, ERROR_REFUSED, "%s/%s is another program's; is an export under way?",
                      f->path, name);
-}
-
-bool shelf_file_write(struct shelf_file *file, struct bytes octets, struct error *e)
-{
-    while (octets.len > 0) {
-        ssize_t written = write(file->descriptor, octets.at, octets.len);
-        if (written < 0 && errno != EINTR)
-            return failed(e, errno, "write", file->name);
-        size_t done = written > 0 ? (size_t)written : 0;
-        octets = (struct bytes){ octets.at + done, octets.len - done };
-    }
-    return true;
-}
-
-bool shelf_file_cut(struct shelf_file *file, uint64_t octets, struct error *e)
-{
-    if (ftruncate(file->descriptor, (off_t)octets) == 0 &&
-        lseek(file->descriptor, (off_t)octets, SEEK_SET) >= 0)
-        return true;
-    return failed(e, errno, "cut", file->name);
-}
-
-void shelf_file_date(struct shelf_file *file, int64_t dated_ms)
-{
-    struct timespec date = { .tv_sec = (time_t)(dated_ms / 1000),
-                             .tv_nsec = (long)(dated_ms % 1000) * 1000 * 1000 };
-    const struct timespec dates[] = { date, date };
-    /* A file system that cannot keep a date keeps the mail all the same. */
-    (void)futimens(file->descriptor, dates);
-}
-
-bool shelf_file_sync(struct shelf_file *file, struct error *e)
-{
-    return fsync(file->descriptor) == 0 || failed(e, errno, "sync", file->name);
 }
 
 void shelf_file_close(struct shelf_file *file)

@@ -26,25 +26,18 @@ enum shelf_kind {
 /* SHELF_NOTHING too when it cannot be seen. */
 enum shelf_kind shelf_look(const char *path);
 
-/* With `make`: makes it (0700) when it is missing. */
-bool shelf_open(const char *path, bool make, struct shelf **out, struct error *);
+bool shelf_open(const char *path, struct shelf **out, struct error *);
 void shelf_close(struct shelf **);
-bool shelf_make(struct shelf *, const char *name, struct error *);
 /* Calls `found` for each name but those with a dot in front, in no order. */
 bool shelf_list(struct shelf *, const char *name, void (*found)(void *owner, const char *name),
                 void *owner, struct error *);
 /* Those with a dot in front, "." and ".." left out. */
 bool shelf_list_hidden(struct shelf *, void (*found)(void *owner, const char *name), void *owner,
                        struct error *);
-/* Nobody else holds it until the folder is closed; ERROR_REFUSED when somebody does. */
-bool shelf_lock(struct shelf *, struct error *);
 bool shelf_sync(struct shelf *, const char *name, struct error *);
-/* All that was written, by whomever, into the file system that the folder is on. */
-bool shelf_sync_all(struct shelf *, struct error *);
-bool shelf_rename(struct shelf *, const char *from, const char *to, struct error *);
 /* If it can. */
 void shelf_remove(struct shelf *, const char *name);
-/* As shelf_rename(), never over something that is there: ERROR_REFUSED. */
+/* Never over something that is there: ERROR_REFUSED. */
 bool shelf_rename_new(struct shelf *, const char *from, const char *to, struct error *);
 
 /* --- One file --- */
@@ -58,9 +51,8 @@ struct shelf_file {
 bool shelf_file_open(struct shelf *, const char *name, struct shelf_file *out, struct error *);
 /* The same for a path of its own, whose last part may be a link. */
 bool shelf_file_at(const char *path, struct shelf_file *out, struct error *);
-/* Standard input and output, of which nobody knows the length or the date. */
+/* Standard input, of which nobody knows the length or the date. */
 struct shelf_file shelf_file_stdin(void);
-struct shelf_file shelf_file_stdout(void);
 /* One that somebody is writing is ERROR_TEMPORARY (fcntl locks, as mail programs use them). */
 bool shelf_file_lock(struct shelf_file *, struct error *);
 /* Appends up to `len` octets; *got_out is 0 at the end only. */
@@ -73,11 +65,6 @@ bool shelf_file_look(struct shelf_file *, uint64_t offset, struct buffer *, size
 /* Mode 0600, empty; what a dead process has left under this name is thrown away.  ERROR_REFUSED:
  * another process is at it, or it is another user's. */
 bool shelf_file_make(struct shelf *, const char *name, struct shelf_file *out, struct error *);
-bool shelf_file_write(struct shelf_file *, struct bytes, struct error *);
-/* Throws away what was written behind so many octets. */
-bool shelf_file_cut(struct shelf_file *, uint64_t octets, struct error *);
-void shelf_file_date(struct shelf_file *, int64_t dated_ms);
-bool shelf_file_sync(struct shelf_file *, struct error *);
 void shelf_file_close(struct shelf_file *);
 
 #endif

@@ -1,6 +1,7 @@
 /* test_landing.c - folder/landing: a window is seen as a whole or not at all, and a stop between
  * any two of its steps is made good. */
 #include "folder/landing.h"
+#include "mail/flags.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,6 +9,9 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+
+#include <fcntl.h>
+#include <sys/stat.h>
 
 #include "world.h"
 
@@ -43,11 +47,12 @@ static void add(struct landing *l, const char *text)
 static void put_window(struct landing *l, struct names *out)
 {
     struct error e;
+    const struct landing_facts none = { 0 };
     for (size_t i = 0; i < MESSAGES; i++) {
-        assert_true(landing_begin(l, &e));
+        assert_true(landing_begin(l, &none, &e));
         add(l, "half of");
         landing_drop(l);
-        assert_true(landing_begin(l, &e));
+        assert_true(landing_begin(l, &none, &e));
         add(l, messages[i]);
         assert_true(landing_end(l, out->at[i], &e));
     }
@@ -135,6 +140,95 @@ static void a_maildir_is_finished_after_a_stop(void **state)
     assert_int_equal(landing_finish(l, "../x", &e), LANDING_GONE);
     assert_int_equal(landing_finish(l, "new/../x", &e), LANDING_GONE);
     landing_close(&l);
+    world_close(&w);
+}
+
+/* As godwit export writes: what is known of a message, and a name that stays. */
+static bool put_named(struct landing *l, const char *base, const char *text, struct error *e)
+{
+    char name[LANDING_NAME_MAX];
+    const struct landing_facts facts = { .base = text_of(base),
+                                         .received_ms = 1795246887123,
+                                         .flags = MAIL_SEEN };
+    if (!landing_begin(l, &facts, e))
+        return false;
+    add(l, text);
+    return landing_end(l, name, e) && landing_sync(l, e) && landing_show(l, e) &&
+           landing_done(l, e);
+}
+
+static void a_maildir_takes_names(void **state)
+{
+    (void)state;
+    struct world w;
+    struct error e;
+    struct stat at;
+    char text[WORLD_READ_MAX];
+    world_open(&w);
+    assert_int_equal(mkdir(world_path(&w, "M"), 0700), 0);
+    assert_int_equal(mkdir(world_path(&w, "M/tmp"), 0700), 0); /* somebody died over making it */
+    world_write(&w, "M/tmp/1.a", "w", "what a dead one has left");
+    struct landing *l = open_at(&w, "maildir:", "M"), *other = open_at(&w, "maildir:", "M");
+    assert_true(landing_lock(l, &e));
+    assert_false(landing_lock(other, &e));
+    assert_int_equal(e.kind, ERROR_REFUSED);
+    for (size_t i = 0; i < 2; i++)
+        assert_true(put_named(l, "1.a", messages[i], &e));
+    assert_int_equal(world_count(&w, "M/cur"), 1);
+    assert_int_equal(world_count(&w, "M/new"), 0);
+    assert_int_equal(world_count(&w, "M/tmp"), 0);
+    assert_non_null(strstr(world_read(&w, "M/cur/1.a:2,S", text), "two"));
+    assert_int_equal(stat(world_path(&w, "M/cur/1.a:2,S"), &at), 0);
+    assert_int_equal(at.st_mtim.tv_sec, 1795246887);
+    assert_false(put_named(l, "a/b", "", &e));
+    assert_int_equal(e.kind, ERROR_REFUSED);
+    landing_close(&l);
+    assert_true(landing_lock(other, &e));
+    landing_close(&other);
+    world_close(&w);
+}
+
+static void put_long(struct landing *l, size_t octets)
+{
+    char line[1024];
+    struct error e;
+    memset(line, 'x', sizeof line);
+    line[sizeof line - 1] = '\n';
+    assert_true(landing_begin(l, &(struct landing_facts){ .received_ms = 1 }, &e));
+    add(l, "Subject: long\r\n\r\n");
+    for (size_t i = 0; i < octets; i += sizeof line)
+        assert_true(landing_add(l, bytes_of_text((struct text){ line, sizeof line }), &e));
+}
+
+/* Whatever a message's length, one that is dropped leaves nothing. */
+static void a_file_takes_whole_messages(void **state)
+{
+    (void)state;
+    struct world w;
+    struct error e;
+    char all[WORLD_READ_MAX], name[LANDING_NAME_MAX];
+    enum { SHORT = 1024, LONG = 3 << 20 };
+    static const char first[] = "From MAILER-DAEMON Thu Jan  1 00:00:00 1970\nSubject: long\n\n";
+    world_open(&w);
+    for (size_t octets = SHORT; octets <= LONG; octets += LONG - SHORT) {
+        struct landing *l = NULL;
+        int file = open(world_path(&w, "box"), O_RDWR | O_CREAT | O_TRUNC, 0600);
+        assert_true(file >= 0 && landing_open_file(file, "box", &l, &e));
+        for (int i = 0; i < 3; i++) {
+            put_long(l, octets);
+            if (i == 1)
+                landing_drop(l);
+            else
+                assert_true(landing_end(l, name, &e));
+        }
+        assert_int_equal(landing_messages(l), 2);
+        assert_true(landing_sync(l, &e) && landing_show(l, &e) && landing_done(l, &e));
+        landing_close(&l);
+        assert_int_equal(lseek(file, 0, SEEK_END) % 2, 0);
+        assert_int_equal(lseek(file, 0, SEEK_CUR) / 2 / octets, 1);
+        assert_int_equal(close(file), 0);
+        assert_memory_equal(world_read(&w, "box", all), first, sizeof first - 1);
+    }
     world_close(&w);
 }
 
@@ -273,6 +367,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_maildir_sees_whole_windows),
         cmocka_unit_test(a_maildir_is_finished_after_a_stop),
+        cmocka_unit_test(a_maildir_takes_names),
+        cmocka_unit_test(a_file_takes_whole_messages),
         cmocka_unit_test(an_mbox_sees_whole_windows),
         cmocka_unit_test(an_mbox_is_finished_after_a_stop),
         cmocka_unit_test(what_is_left_is_swept_up),
