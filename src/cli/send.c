@@ -21,6 +21,8 @@ static const struct option rows[] = {
       "what it is about" },
     { "--body-file", 0, OPTION_TEXT, "FILE", offsetof(struct send_words, body_file),
       "the text (else standard input)" },
+    { "--html-file", 0, OPTION_TEXT, "FILE", offsetof(struct send_words, html_file),
+      "the same text in HTML, for readers that show that" },
     { "--attach", 'a', OPTION_LIST, "FILE", offsetof(struct send_words, attach),
       "a file to send along; may be given many times" },
     { "-t", 0, OPTION_FLAG, NULL, offsetof(struct send_words, from_header),
@@ -67,10 +69,10 @@ static bool fits(struct cli *cli, unsigned *notify_out, struct error *e)
     const struct send_words *w = cli->options;
     bool whole = w->from_header || cli->word_count;
     bool to_somebody = w->to.count || w->cc.count || w->bcc.count;
-    if (whole && (w->subject || w->body_file || w->attach.count))
+    if (whole && (w->subject || w->body_file || w->html_file || w->attach.count))
         return error_set(e, ERROR_USAGE,
-                         "--subject, --body-file and --attach compose a message; FILE and -t are "
-                         "whole ones");
+                         "--subject, --body-file, --html-file and --attach compose a message; FILE "
+                         "and -t are whole ones");
     if (!w->from_header && !to_somebody)
         return error_set(e, ERROR_USAGE, "to whom? --to ADDRESS%s",
                          whole ? ", or -t for whom the message names" : "");

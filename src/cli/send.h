@@ -17,7 +17,7 @@ enum {
 /* Options as written. */
 struct send_words {
     struct user_words user;
-    const char *from, *subject, *body_file, *notify;
+    const char *from, *subject, *body_file, *html_file, *notify;
     struct option_list to, cc, bcc, attach;
     unsigned ret; /* 1: full, 2: hdrs */
     bool from_header, quiet;

@@ -278,7 +278,12 @@ static bool write_from(const struct send *s, struct buffer *out)
     return written ? buffer_text(out, text_of(s->words->from)) : composing_from(s->user, out);
 }
 
-static bool write_composed(struct send *s, struct outgoing *o, struct text text,
+/* What the person wrote: the text, and the same in HTML or nothing. */
+struct words {
+    struct buffer text, html;
+};
+
+static bool write_composed(struct send *s, struct outgoing *o, const struct words *words,
                            const struct attachments *attached, struct error *e)
 {
     char room[FROM_MAX];
@@ -296,7 +301,8 @@ static bool write_composed(struct send *s, struct outgoing *o, struct text text,
         .zone_seconds = identity.zone_seconds,
         .message_id = text_of(identity.message_id),
         .boundary = { identity.boundary, sizeof identity.boundary },
-        .text = text,
+        .text = buffer_as_text(&words->text),
+        .html = buffer_as_text(&words->html),
         .files = attached->as,
         .file_count = attached->count,
         .smtputf8 = true,
@@ -312,30 +318,38 @@ static bool write_composed(struct send *s, struct outgoing *o, struct text text,
     return compose_write(&c, letter_sink(&o->letter), e);
 }
 
-static bool fill_composed(struct send *s, struct outgoing *o, struct text text, struct failure *f)
+static bool fill_composed(struct send *s, struct outgoing *o, const struct words *words,
+                          struct failure *f)
 {
     struct posting p = { 0 };
     struct attachments attached = { 0 };
     struct error e;
     bool ok = add_written(s, &p, &o->arena, f) &&
               attach(&s->words->attach, &o->arena, &attached, f) && address_it(s, o, &p, f);
-    if (ok && !write_composed(s, o, text, &attached, &e))
+    if (ok && !write_composed(s, o, words, &attached, &e))
         ok = failure_of(f, &e);
     attachments_close(&attached);
     describe(o);
     return ok;
 }
 
+static bool read_words(const struct send_words *w, struct words *to, struct failure *f)
+{
+    return send_slurp(w->body_file ? w->body_file : "-", &to->text, f) &&
+           (!w->html_file || send_slurp(w->html_file, &to->html, f));
+}
+
 bool send_compose(struct send *s, struct outgoing **out, struct failure *f)
 {
-    struct buffer text;
-    const char *name = s->words->body_file ? s->words->body_file : "-";
+    struct words words;
     struct outgoing *o = new_outgoing(NULL);
     if (!o)
         return short_of_memory(f);
-    buffer_init(&text, COMPOSE_TEXT_MAX);
-    bool ok = send_slurp(name, &text, f) && fill_composed(s, o, buffer_as_text(&text), f);
-    buffer_clear(&text);
+    buffer_init(&words.text, COMPOSE_TEXT_MAX);
+    buffer_init(&words.html, COMPOSE_TEXT_MAX);
+    bool ok = read_words(s->words, &words, f) && fill_composed(s, o, &words, f);
+    buffer_clear(&words.text);
+    buffer_clear(&words.html);
     if (!ok)
         send_free(&o);
     *out = o;

@@ -64,6 +64,26 @@ def composed_from_options():
 
 
 @case
+def the_same_in_html():
+    """Another form of the text, beside files that are attached."""
+    with Server(users=[ANN, BOB]) as server, Home() as home:
+        home.write("html", "<p>Grüße</p>\n".encode())
+        home.write("file", b"octets")
+        home.send("--to", BOB, "--html-file", "html", "--attach", "file", "--subject", "both",
+                  text="Grüße\n".encode(), port=server.ports["smtp"])
+        found = read(content_of(server.only_message(BOB)))
+        equal([part.get_content_type() for part in found.walk()],
+              ["multipart/mixed", "multipart/alternative", "text/plain", "text/html",
+               "application/octet-stream"], "the tree")
+        equal([found.get_body((kind,)).get_content().strip() for kind in ("plain", "html")],
+              ["Grüße", "<p>Grüße</p>"], "the forms")
+        home.send("--to", BOB, "--html-file", "missing", code=66, said="missing: No such", port=1)
+        home.send("-t", "--html-file", "html", code=2, said="compose a message", port=1)
+        home.send("--to", BOB, "--html-file", home.write("b", b"\xff\n"), code=2, said="UTF-8",
+                  port=1)
+
+
+@case
 def a_hidden_copy_is_hidden():
     with Server(users=[ANN, BOB]) as server, Home() as home:
         home.write("text", b"the text\n")
