@@ -9,13 +9,13 @@ import json
 import mailbox
 import os
 import pty
-import select
 import shutil
 import signal
 import socket
 import subprocess
 import time
 
+import mutt
 from faulty import FaultyServer
 from harness import TIMEOUT, Server, Skip, World, case, check, content_of, equal, main, need, until
 
@@ -253,37 +253,9 @@ def python_writes_and_reads():
         equal(carry(server, "import", BOB, "box"), (0, 20), "the same mail as mbox")
 
 
-def run_neomutt(world, box, keys):
-    """On a terminal that nobody sees."""
-    config = path_in(world, "muttrc")
-    with open(config, "w", encoding="ascii") as file:
-        file.write(f"set mbox_type=mbox confirmappend=no confirmcreate=no quit=yes\n"
-                   f"set delete=no mark_old=no\n"
-                   f"set folder={world.folder} spoolfile={box} wait_key=no copy=no move=no\n"
-                   f"push '{keys}'\n")
-    child, terminal = pty.fork()
-    if child == 0:
-        os.chdir(world.folder)
-        os.environ.update(TERM="xterm", HOME=world.folder)
-        os.execv(need("neomutt"), ["neomutt", "-n", "-F", config, "-f", box])
-    deadline = time.monotonic() + TIMEOUT
-    try:
-        while time.monotonic() < deadline:
-            if select.select([terminal], [], [], 0.1)[0] and not os.read(terminal, 65536):
-                break
-    except OSError:
-        pass    # its end, as Linux says it
-    finally:
-        os.kill(child, signal.SIGKILL)
-        os.close(terminal)
-        os.waitpid(child, 0)
-
-
-@case
-def neomutt_reads_and_writes():
-    """It copies what we exported into an mbox of its own; in that there is nothing new for us, but
-    for quoted lines, from which it takes no ">"."""
-    need("neomutt")
+def read_and_written_by(program, environment=None):
+    """mutt or neomutt copies what we exported into an mbox of its own; in that there is nothing new
+    for us, but for quoted lines, from which it takes no ">"."""
     with Users() as world:
         texts = [b"From: a@b.test\nDate: Sun, 13 Sep 2020 12:26:40 +0000\nSubject: %d\n\n%s" %
                  (i, shape.split(b"\n\n", 1)[1])
@@ -294,11 +266,16 @@ def neomutt_reads_and_writes():
         carry(world, "export", BOB, "mbox:mb")
         for name, new in ("md", 0), ("mb", 1):
             copy = path_in(world, f"{name}.copy")
-            run_neomutt(world, path_in(world, name),
-                        f"<tag-pattern>~A<enter><tag-prefix><copy-message>{copy}<enter><quit>")
-            check(os.path.exists(copy), f"neomutt made no copy of {name}")
+            mutt.run(program, path_in(world, name), f"<tag-pattern>~A<enter><tag-prefix>"
+                     f"<copy-message>{copy}<enter><quit>", world.folder, environment)
+            check(os.path.exists(copy), f"{program} made no copy of {name}")
             equal(carry(world, "import", BOB, f"mbox:{copy}"), (new, len(texts) - new),
-                  f"{name} by neomutt")
+                  f"{name} by {program}")
+
+
+@case
+def neomutt_reads_and_writes():
+    read_and_written_by(need("neomutt"))
 
 
 @case
