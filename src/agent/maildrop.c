@@ -210,15 +210,16 @@ static enum link_turn step(void *owner, struct bytes *in, uint64_t now)
 
 static enum failure_kind kind_of(const struct pop3_client_result *r)
 {
+    if (r->senseless)
+        return FAILURE_PROTOCOL;
     switch (r->where) {
     case POP3_CLIENT_AT_STLS:
         return FAILURE_PROTOCOL;
     case POP3_CLIENT_AT_LOGIN:
-        return r->temporary ? FAILURE_LATER : FAILURE_DENIED;
     case POP3_CLIENT_AT_LOCAL:
         return r->temporary ? FAILURE_LATER : FAILURE_DENIED;
     default:
-        return r->verdict == POP3_CLIENT_LOST || r->temporary ? FAILURE_LATER : FAILURE_REFUSED;
+        return r->temporary ? FAILURE_LATER : FAILURE_REFUSED;
     }
 }
 
@@ -255,10 +256,11 @@ static bool failure(void *owner, struct failure *f)
 {
     struct maildrop *m = owner;
     const struct pop3_client_result *r = pop3_client_failure(m->machine);
+    char reply[FAILURE_REPLY_MAX];
     if (!r)
         return false;
-    failure_set(f, kind_of(r), "%s, at %s: %.*s%s", m->link.where, step_name(r->where),
-                TEXT_ARGS(text_first(r->reply, 400)), advice_for(m, r));
+    failure_set(f, kind_of(r), "%s, at %s: %s%s", m->link.where, step_name(r->where),
+                failure_reply(r->reply, reply), advice_for(m, r));
     return true;
 }
 

@@ -275,15 +275,31 @@ static struct pop3_client_result loss(enum pop3_client_where where, struct text 
     };
 }
 
+static struct text write_sentence(struct pop3_client *c, const char *format, va_list args)
+{
+    int len = vsnprintf(c->sentence, POPPING_SENTENCE_MAX, format, args);
+    CHECK(len >= 0);
+    struct text sentence = { c->sentence, (size_t)len };
+    return text_first(sentence, POPPING_SENTENCE_MAX - 1);
+}
+
 void pop3_client_fail(struct pop3_client *c, enum pop3_client_where where, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(c->sentence, POPPING_SENTENCE_MAX, format, args);
+    struct pop3_client_result why = loss(where, write_sentence(c, format, args));
     va_end(args);
-    CHECK(len >= 0);
-    struct text sentence = { c->sentence, (size_t)len };
-    struct pop3_client_result why = loss(where, text_first(sentence, POPPING_SENTENCE_MAX - 1));
+    fail(c, &why);
+}
+
+void pop3_client_nonsense(struct pop3_client *c, enum pop3_client_where where, const char *format,
+                          ...)
+{
+    va_list args;
+    va_start(args, format);
+    struct pop3_client_result why = loss(where, write_sentence(c, format, args));
+    va_end(args);
+    why.senseless = true;
     fail(c, &why);
 }
 
@@ -317,7 +333,11 @@ void pop3_client_refuse(struct pop3_client *c, enum pop3_client_where where, str
     bool all_was_written = c->output.len == 0;
     bool in_exchange = c->login.begun && c->awaited_count == 0 && c->reply[0] == '+' &&
                        (c->reply_len == 1 || c->reply[1] == ' ');
-    pop3_client_fail(c, where, "%.*s", TEXT_ARGS(sentence));
+    sentence = text_first(sentence, POPPING_SENTENCE_MAX - 1);
+    memcpy(c->sentence, sentence.at, sentence.len);
+    struct pop3_client_result why = loss(where, (struct text){ c->sentence, sentence.len });
+    why.temporary = false;
+    fail(c, &why);
     leave_politely(c, all_was_written, in_exchange);
 }
 

@@ -147,7 +147,9 @@ struct pop3_client_result {
     enum pop3_client_verdict verdict;
     enum pop3_client_where where;
     enum pop3_client_code code; /* of a NO */
-    bool temporary;    /* the same may succeed later: IN-USE, LOGIN-DELAY, SYS/TEMP, or LOST */
+    bool temporary;    /* the same may succeed later: IN-USE, LOGIN-DELAY, SYS/TEMP, or LOST, but
+                          not when it was the client that would not go on */
+    bool senseless;    /* LOST: what the server says is no POP3 */
     struct text reply; /* the line as the server said it, whatever octets, its first 512; our own
                           sentence when it is LOST */
     uint32_t count;    /* STAT: messages; LIST, UIDL of all: lines that came */

@@ -155,9 +155,13 @@ void pop3_client_set_deadline(struct pop3_client *);
  * will be. */
 void pop3_client_fail(struct pop3_client *, enum pop3_client_where, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* ... since what it says is no POP3. */
+void pop3_client_nonsense(struct pop3_client *, enum pop3_client_where, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* ... for the -ERR in hand. */
 void pop3_client_fail_by_reply(struct pop3_client *, enum pop3_client_where);
-/* A server that refuses a session, or is refused one, is told QUIT; its answer does not matter. */
+/* A server that refuses a session, or is refused one for good, is told QUIT; its answer does not
+ * matter. */
 void pop3_client_refuse_by_reply(struct pop3_client *, enum pop3_client_where);
 void pop3_client_refuse(struct pop3_client *, enum pop3_client_where, struct text sentence);
 /* Where the session stands. */

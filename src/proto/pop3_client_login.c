@@ -183,7 +183,7 @@ void pop3_client_challenged(struct pop3_client *c, struct text line)
         return;
     uint8_t *to = buffer_reserve(out, BASE64_DECODED_MAX(words.len) + 1);
     if (!to)
-        pop3_client_refuse(c, POP3_CLIENT_AT_LOCAL, T("memory is short"));
+        pop3_client_fail(c, POP3_CLIENT_AT_LOCAL, "memory is short");
     else if (!base64_decode(words, to, &out->len))
         pop3_client_refuse(c, POP3_CLIENT_AT_LOGIN, T("the server's challenge is not base64"));
 }

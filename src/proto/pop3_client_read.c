@@ -64,7 +64,7 @@ static bool lose(struct pop3_client *c, struct bytes *in)
     bool took = octets > 0;
     take_front(c, in, octets);
     if (c->answer.octets > POPPING_REPLY_OCTETS_MAX) {
-        pop3_client_fail(c, pop3_client_where(c), "the server's reply has no end");
+        pop3_client_nonsense(c, pop3_client_where(c), "the server's reply has no end");
     } else if (lf) {
         c->answer.losing = false;
         pop3_client_take_reply(c, (struct text){ c->reply, c->reply_len });
@@ -125,11 +125,11 @@ static void take_line(struct pop3_client *c, struct text line, struct pop3_clien
     const struct awaited *oldest = pop3_client_awaited(c);
     if (oldest->kind == AWAIT_CAPA) {
         if (c->answer.octets > POPPING_REPLY_OCTETS_MAX)
-            pop3_client_fail(c, pop3_client_where(c), "the server's reply has no end");
+            pop3_client_nonsense(c, pop3_client_where(c), "the server's reply has no end");
         else
             pop3_client_offers_line(c, line);
     } else if (c->answer.result.count == POPPING_LISTED_MAX) {
-        pop3_client_fail(c, pop3_client_where(c), "the server's list has no end");
+        pop3_client_nonsense(c, pop3_client_where(c), "the server's list has no end");
     } else if (!read_listed(c, line, step_out)) {
         pop3_client_junk(c, line);
     } else {

@@ -122,9 +122,9 @@ void pop3_client_junk(struct pop3_client *c, struct text line)
     uint8_t memory[POPPING_SENTENCE_MAX / 2]; /* a buffer over memory of its own never allocates */
     struct buffer shown = buffer_over(memory, sizeof memory);
     escape_text(&shown, text_first(line, sizeof memory));
-    pop3_client_fail(c, pop3_client_where(c), "this is no answer to %s: %.*s",
-                     oldest ? rows[oldest->kind].name : "anything",
-                     TEXT_ARGS(buffer_as_text(&shown)));
+    pop3_client_nonsense(c, pop3_client_where(c), "this is no answer to %s: %.*s",
+                         oldest ? rows[oldest->kind].name : "anything",
+                         TEXT_ARGS(buffer_as_text(&shown)));
 }
 
 /* ---- the session ---- */
@@ -194,7 +194,7 @@ static void quit_taken(struct pop3_client *c)
     if (c->quit_left)
         pop3_client_close(c);
     else
-        pop3_client_fail(c, POP3_CLIENT_AT_QUIT, "the server answered QUIT before it was said");
+        pop3_client_nonsense(c, POP3_CLIENT_AT_QUIT, "the server answered QUIT before it was said");
 }
 
 /* ---- commands of the driver: their entry stays until ANSWERED is told ---- */
