@@ -176,15 +176,21 @@ static bool print_counts(const struct exporting *x)
 }
 
 /* With the child started; it ends here. */
-static enum cli_exit export(struct exporting *x) {
-    struct error e; hand_out_init(&x->out, x->hand.socket); progress_begin_count(&x->progress);
-    bool ok = list_messages(x, &e) &&
-              (hand_go(&x->hand) || error_set(&e, ERROR_TEMPORARY, HAND_GONE));
-    if (ok) export_all(x);
+static enum cli_exit export_mailbox(struct exporting *x)
+{
+    struct error e;
+    hand_out_init(&x->out, x->hand.socket);
+    progress_begin_count(&x->progress);
+    bool ok =
+        list_messages(x, &e) && (hand_go(&x->hand) || error_set(&e, ERROR_TEMPORARY, HAND_GONE));
+    if (ok)
+        export_all(x);
     progress_end(&x->progress);
     enum cli_exit code = hand_end(&x->hand);
-    if (!ok) return cli_fail(&e);
-    if (code == CLI_DONE && !print_counts(x)) return cli_say(CLI_AGAIN, "memory is short");
+    if (!ok)
+        return cli_fail(&e);
+    if (code == CLI_DONE && !print_counts(x))
+        return cli_say(CLI_AGAIN, "memory is short");
     return code == CLI_DONE && x->left_out ? CLI_NO : code;
 }
 
@@ -206,7 +212,7 @@ enum cli_exit cli_export(struct cli *cli)
     arena_init(&x.texts, LIST_MAX);
     buffer_init(&x.names, LIST_MAX);
     buffer_init(&x.entries, LIST_MAX);
-    enum cli_exit code = prepare(&x, &e) ? export(&x) : cli_fail(&e);
+    enum cli_exit code = prepare(&x, &e) ? export_mailbox(&x) : cli_fail(&e);
     store_view_close(&x.view);
     hand_out_clear(&x.out);
     arena_reset(&x.texts);

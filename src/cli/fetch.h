@@ -12,7 +12,7 @@
 struct fetch_words {
     struct user_words user;
     const char *to, *state;
-    bool keep, delete, quiet;
+    bool keep, deletes, quiet;
 };
 
 /* A message that the server has. */

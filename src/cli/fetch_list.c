@@ -121,8 +121,8 @@ bool fetch_list(struct fetch *f)
     if (!f->has_uids) {
         f->count = 0;
         cli_warn("%s has no unique-ids: %s", maildrop_where(f->maildrop),
-                 f->words->delete ? "what is not deleted by the end of this run comes again"
-                                  : "every message comes again each time; --delete ends that");
+                 f->words->deletes ? "what is not deleted by the end of this run comes again"
+                                   : "every message comes again each time; --delete ends that");
     }
     if (!ask(f, POP3_CLIENT_LIST, take_size))
         return false;
