@@ -38,6 +38,13 @@ void talk_complain(const struct failure *f)
     cli_say(CLI_NO, "%s", f->words);
 }
 
+void talk_too_long(void)
+{
+    fflush(stdout);
+    cli_say(CLI_USAGE, "a line has at most %d octets: it was not taken; attach sends a file",
+            LINE_OCTETS_MAX);
+}
+
 void talk_complain_error(const struct error *e)
 {
     fflush(stdout);
@@ -83,6 +90,8 @@ bool talk_ask(struct talk *t, enum asks asks, const char *prompt, struct text *o
     t->asks = asks;
     enum line_verdict verdict = line_read(t->lines, LINE_WORDS, prompt, out);
     t->asks = before;
+    if (verdict == LINE_TOO_LONG)
+        talk_too_long();
     return verdict == LINE_READ;
 }
 
@@ -158,6 +167,9 @@ static void converse(struct talk *t)
             break;
         case LINE_END:
             t->over = true;
+            break;
+        case LINE_TOO_LONG:
+            talk_too_long();
             break;
         case LINE_INTERRUPTED:
             break;
@@ -237,6 +249,7 @@ enum cli_exit cli_agent(struct cli *cli)
     } else if (!user_words_agent(&w->user, &t->user.wish, &resolvers, &options, &e)) {
         code = cli_fail(&e);
     } else {
+        options.server_option = NULL; /* it has two */
         code = run(t, &options);
     }
     user_close(&t->user);

@@ -54,6 +54,8 @@ struct talk {
 /* Says what went wrong, with whatever a server said made harmless; the agent goes on. */
 void talk_complain(const struct failure *);
 void talk_complain_error(const struct error *);
+/* Of a line that was typed. */
+void talk_too_long(void);
 /* Who listens to a session: --trace shows all of it; otherwise, in POP3, what the server says. */
 struct trace talk_trace(struct talk *);
 /* A line; false: there is none, and the question is over. */

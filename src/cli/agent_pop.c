@@ -172,6 +172,9 @@ static void converse(struct talk *t)
         case LINE_END:
             pop_quit(t, T(""));
             break;
+        case LINE_TOO_LONG:
+            talk_too_long();
+            break;
         case LINE_INTERRUPTED:
             break;
         }

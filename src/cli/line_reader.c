@@ -6,6 +6,7 @@
 #include "cli/line_reader.h"
 
 #include "base/check.h"
+#include "mail/harmless.h"
 #include "run/charset.h"
 #include "run/late.h"
 
@@ -123,11 +124,18 @@ static size_t common_front(const struct offers *o)
     return len;
 }
 
+/* Others may have chosen what a file is called. */
 static void list_offers(const struct offers *o)
 {
-    fputc('\n', stdout);
-    for (size_t i = 0; i < o->count; i++)
-        printf("%s%s", o->words[i], i + 1 < o->count ? "  " : "\n");
+    struct buffer line;
+    buffer_init(&line, HARMLESS_ROOM(OFFERS_MAX * OFFER_MAX));
+    for (size_t i = 0; i < o->count; i++) {
+        if (line.len)
+            buffer_text(&line, T("  "));
+        harmless_line(&line, text_of(o->words[i]));
+    }
+    printf("\n%.*s\n", TEXT_ARGS(buffer_as_text(&line)));
+    buffer_clear(&line);
 }
 
 /* Adds what all offers go on with, and a space when there is only one. */
@@ -275,6 +283,10 @@ static enum line_verdict read_plain(struct line_reader *r, struct text *out)
         buffer_byte(&r->line, (uint8_t)c);
     }
     *out = buffer_as_text(&r->line);
+    bool failed = r->line.failed;
+    r->line.failed = false;
+    if (failed)
+        return LINE_TOO_LONG;
     return got <= 0 && out->len == 0 ? LINE_END : LINE_READ;
 }
 

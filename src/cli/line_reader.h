@@ -31,15 +31,15 @@ enum line_verdict {
     LINE_READ,
     LINE_END,         /* of the input; Ctrl-D on an empty line */
     LINE_INTERRUPTED, /* Ctrl-C */
+    LINE_TOO_LONG,    /* more than LINE_OCTETS_MAX: it is thrown away as a whole */
 };
 
-enum { LINE_OCTETS_MAX = 64 * 1024 };
+enum { LINE_OCTETS_MAX = 1024 * 1024 };
 
 bool line_reader_new(const struct line_options *, struct line_reader **out, struct error *);
 /* Saves the history. */
 void line_reader_free(struct line_reader **);
-/* One line without its end, borrowed until the next call.  Of one that is too long the rest is
- * thrown away. */
+/* One line without its end, borrowed until the next call. */
 enum line_verdict line_read(struct line_reader *, enum line_kind, const char *prompt,
                             struct text *out);
 bool line_reader_is_terminal(const struct line_reader *);

@@ -229,6 +229,32 @@ def tab_and_the_keys():
 
 
 @case
+def names_of_files_move_nothing():
+    with World() as world:
+        for name in ("evil-\x1b]0;owned\x07", "evil-2"):
+            world.home.write(name, "x\n")
+        with Terminal(world.home, *world.words(world.user)) as one:
+            one.expect(FIRST)
+            one.type("attach ev\t")
+            one.expect("il-")
+            one.type("\t")
+            offered = one.expect("evil-2")
+            check("\x1b]0" not in offered and "evil-\\u{1B}]0;owned\\u{7}" in offered, offered)
+
+
+@case
+def a_line_is_whole_or_not_taken():
+    with World() as world:
+        long = "0123456789" * 90000
+        talk = world.pipe(world.user, [*letter([world.user], "long", long),
+                                       *letter([world.user], "too long", long + long), long + long])
+        equal(talk.said.count("250 2.0.0 accepted as "), 1, "messages")
+        equal(talk.told.count("a line has at most 1048576 octets: it was not taken"), 2, talk.told)
+        content = world.lab.message(world.user).split(b"\r\n\r\n", 1)[1]
+        equal(base64.b64decode(content), long.encode() + b"\r\n", "the text")
+
+
+@case
 def the_end_of_the_input_is_quit():
     with World() as world:
         world.lab.send(world.other, world.other)
