@@ -38,6 +38,17 @@ static bool find_dot(struct buffer *b, size_t *line)
     return false;
 }
 
+static enum sendmail_exit no_room(const struct buffer *b)
+{
+    if (b->len + PIECE <= b->max) {
+        cli_say(CLI_NO, "memory is short for a message of %zu octets", b->len);
+        return SENDMAIL_TROUBLE;
+    }
+    cli_say(CLI_NO, "the message has more than %zu octets: the server takes no longer one",
+            b->max - PIECE);
+    return SENDMAIL_DATA;
+}
+
 static enum sendmail_exit read_message(const struct sendmail_options *o, uint64_t octets_max,
                                        struct buffer *to)
 {
@@ -46,15 +57,13 @@ static enum sendmail_exit read_message(const struct sendmail_options *o, uint64_
     for (;;) {
         uint8_t *at = buffer_reserve(to, PIECE);
         ssize_t got = at ? read(STDIN_FILENO, at, PIECE) : 0;
-        if (!at) {
-            cli_say(CLI_NO, "the message is too long, or memory is short");
-            return to->len + PIECE > to->max ? SENDMAIL_DATA : SENDMAIL_TROUBLE;
-        }
+        if (!at)
+            return no_room(to);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0) {
-            cli_say(CLI_NO, "standard input: %s", strerror(errno));
-            return SENDMAIL_TROUBLE;
+            cli_say(CLI_NO, "the message cannot be read from standard input: %s", strerror(errno));
+            return SENDMAIL_IO;
         }
         to->len += (size_t)got;
         if (got == 0 || (!o->dots && find_dot(to, &line)))

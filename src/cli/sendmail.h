@@ -19,7 +19,8 @@ enum sendmail_exit {
     SENDMAIL_DATA = 65, /* the message is none */
     SENDMAIL_NOUSER = 67,
     SENDMAIL_UNAVAILABLE = 69,
-    SENDMAIL_TROUBLE = 71, /* standard input cannot be read, memory is short */
+    SENDMAIL_TROUBLE = 71, /* memory is short, the caller is nobody */
+    SENDMAIL_IO = 74,      /* standard input cannot be read */
     SENDMAIL_AGAIN = 75,
     SENDMAIL_NOPERM = 77,
     SENDMAIL_CONFIG = 78,

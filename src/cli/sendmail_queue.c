@@ -56,6 +56,24 @@ static bool may_look(const struct sendmail_place *place)
     return false;
 }
 
+/* What other commands of godwit end with, as programs expect it of sendmail. */
+static enum sendmail_exit exit_of(enum cli_exit code)
+{
+    switch (code) {
+    case CLI_DONE:
+        return SENDMAIL_DONE;
+    case CLI_USAGE:
+        return SENDMAIL_USAGE;
+    case CLI_AGAIN:
+        return SENDMAIL_AGAIN;
+    case CLI_CONFIG:
+        return SENDMAIL_CONFIG;
+    case CLI_NO:
+        break;
+    }
+    return SENDMAIL_UNAVAILABLE;
+}
+
 enum sendmail_exit sendmail_list(const struct sendmail_place *place, struct cli *cli)
 {
     struct error e;
@@ -64,7 +82,7 @@ enum sendmail_exit sendmail_list(const struct sendmail_place *place, struct cli 
     enum cli_exit code = cli_queue_list(cli);
     if (code == CLI_DONE && !list_spool(place, &e))
         code = cli_fail(&e);
-    return (enum sendmail_exit)code;
+    return exit_of(code);
 }
 
 enum sendmail_exit sendmail_retry(const struct sendmail_place *place, struct cli *cli)
@@ -75,11 +93,11 @@ enum sendmail_exit sendmail_retry(const struct sendmail_place *place, struct cli
     if (!may_look(place))
         return SENDMAIL_NOPERM;
     if (place->spool[0] && !dropbox_poke(place->spool, &e) && e.kind != ERROR_REFUSED)
-        return (enum sendmail_exit)cli_fail(&e);
+        return exit_of(cli_fail(&e));
     cli->words = words;
     cli->word_count = 1;
     enum cli_exit code = cli_queue_retry(cli);
     cli->words = NULL;
     cli->word_count = 0;
-    return code == CLI_NO ? SENDMAIL_DONE : (enum sendmail_exit)code; /* nothing waits */
+    return code == CLI_NO ? SENDMAIL_DONE : exit_of(code); /* nothing waits */
 }
