@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,21 @@ bool agent_tls_parse(struct text word, enum agent_tls *out)
     return false;
 }
 
+static bool have_authorities(struct agent *a, struct failure *f)
+{
+    struct error e;
+    const char *file = a->options.authorities;
+    if (file && access(file, R_OK) != 0)
+        return failure_set(f, FAILURE_CONFIG, "the authorities in %.300s: %s", file,
+                           strerror(errno));
+    if (!file || agent_tls_context(a, TLS_VERIFY_NAME, &e))
+        return true;
+    return failure_set(f, e.kind == ERROR_TEMPORARY ? FAILURE_LATER : FAILURE_CONFIG,
+                       "%s; that file is to have the certificates, in PEM, of who may vouch for "
+                       "servers",
+                       e.words);
+}
+
 bool agent_new(const struct agent_options *options, struct agent **out, struct failure *f)
 {
     struct error e;
@@ -37,6 +53,10 @@ bool agent_new(const struct agent_options *options, struct agent **out, struct f
     if (!loop_new(&a->loop, &e)) {
         free(a);
         return failure_of(f, &e);
+    }
+    if (!have_authorities(a, f)) {
+        agent_free(&a);
+        return false;
     }
     *out = a;
     return true;

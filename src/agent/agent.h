@@ -4,7 +4,8 @@
  * Everything in this room blocks its caller: a call turns the loop until what was asked is done, so
  * that commands read from top to bottom.  Callbacks come from within such a call.  What costs time
  * is made when it is first needed: the resolver when a name is looked up, TLS with the first
- * handshake, the authorities of the system when a certificate is verified.
+ * handshake, the authorities of the system when a certificate is verified; those of a file that was
+ * named are read at once, so that a mistake in its name is told as one.
  *
  *   find.h      from an address to servers
  *   accounts.h  what the user's own file says of them
@@ -37,11 +38,13 @@ struct agent_options {
     const struct endpoint *resolvers; /* none: the system's, and /etc/hosts */
     size_t resolver_count;
     const char *authorities; /* a PEM file; NULL: those of the system */
+    /* What names a server, for advice: "--server".  NULL: --smtp and --pop. */
+    const char *server_option;
 };
 
 struct agent; /* opaque */
 
-/* FAILURE_LATER: descriptors or memory are short. */
+/* FAILURE_LATER: descriptors or memory are short.  FAILURE_CONFIG: the file of authorities. */
 bool agent_new(const struct agent_options *, struct agent **out, struct failure *);
 /* No session may be open. */
 void agent_free(struct agent **);

@@ -18,15 +18,14 @@ enum failure_kind {
     FAILURE_NO_HOST,     /* no server was found, or its name is unknown */
     FAILURE_REFUSED,     /* the server says no, for good */
     FAILURE_CREATE,      /* a file cannot be made */
-    FAILURE_WRITE,       /* a disk is full or broken */
-    FAILURE_LATER,       /* may succeed later: nobody answers, 4xx, memory */
+    FAILURE_LATER,       /* may succeed later: nobody answers, 4xx, memory, a disk */
     FAILURE_PROTOCOL,    /* what the server says makes no sense, or TLS did not come about */
     FAILURE_DENIED,      /* the login was refused, or the password must not be said there */
     FAILURE_CONFIG,      /* the configuration is wrong */
     FAILURE_INTERRUPTED, /* by the user */
 };
 
-enum { FAILURE_WORDS_MAX = 800 };
+enum { FAILURE_WORDS_MAX = 800, FAILURE_REPLY_MAX = 400 };
 
 struct failure {
     enum failure_kind kind;
@@ -36,6 +35,10 @@ struct failure {
 /* Fills it and returns false.  Words past the maximum are cut. */
 bool failure_set(struct failure *, enum failure_kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* A reply within such words, terminated: of several lines one, with its codes once
+ * ("550-5.1.1 who", "550 5.1.1 is that": "550 5.1.1 who is that"); of a longer one the beginning,
+ * and "...". */
+const char *failure_reply(struct text reply, char out[FAILURE_REPLY_MAX]);
 /* From an error; false. */
 bool failure_of(struct failure *, const struct error *);
 /* As an error: its kind is the nearest; false. */

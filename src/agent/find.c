@@ -43,8 +43,13 @@ static bool is_denied(const struct agent_query *queries)
     return denied;
 }
 
-static bool judge_srv(const struct find_options *o, struct agent_query *queries,
-                      struct servers *out, struct failure *f)
+static const char *option_of(const struct agent *a, enum find_service service)
+{
+    return a->options.server_option ? a->options.server_option : services[service].option;
+}
+
+static bool judge_srv(const struct agent *a, const struct find_options *o,
+                      struct agent_query *queries, struct servers *out, struct failure *f)
 {
     const struct service *s = &services[o->service];
     struct text domain = address_domain(o->address);
@@ -54,13 +59,13 @@ static bool judge_srv(const struct find_options *o, struct agent_query *queries,
     if (is_denied(queries))
         return failure_set(f, FAILURE_NO_HOST,
                            "%.*s offers no %s, its DNS says; name a server with %s HOST:PORT",
-                           TEXT_ARGS(domain), s->words, s->option);
+                           TEXT_ARGS(domain), s->words, option_of(a, o->service));
     for (int i = 0; i < SRV_COUNT; i++)
         if (queries[i].query.verdict == DNS_TROUBLE)
             return failure_set(f, FAILURE_LATER,
                                "the DNS cannot be asked for the servers of %.*s: %s; try again, or "
                                "name one with %s HOST:PORT",
-                               TEXT_ARGS(domain), queries[i].query.words, s->option);
+                               TEXT_ARGS(domain), queries[i].query.words, option_of(a, o->service));
     return true;
 }
 
@@ -77,21 +82,22 @@ static bool ask_srv(struct agent *a, const struct find_options *o, struct server
         queries[i].query.name = names[i];
         queries[i].query.type = DNS_SRV;
     }
-    bool ok = agent_ask(a, queries, SRV_COUNT, f) && judge_srv(o, queries, out, f);
+    bool ok = agent_ask(a, queries, SRV_COUNT, f) && judge_srv(a, o, queries, out, f);
     agent_forget(queries, SRV_COUNT);
     return ok;
 }
 
 /* --- All --- */
 
-static bool take_written(const struct find_options *o, struct servers *out, struct failure *f)
+static bool take_written(const struct agent *a, const struct find_options *o, struct servers *out,
+                         struct failure *f)
 {
     struct error e;
     bool by_option = o->written != NULL;
     struct text words = text_of(by_option ? o->written : o->account);
     if (!servers_add_written(out, o->service, words, &e))
         return failure_set(f, by_option ? FAILURE_USAGE : FAILURE_CONFIG, "%s%s%s",
-                           by_option ? services[o->service].option : "", by_option ? ": " : "",
+                           by_option ? option_of(a, o->service) : "", by_option ? ": " : "",
                            e.words);
     for (size_t i = 0; i < out->count; i++)
         out->at[i].source = by_option ? SERVER_WRITTEN : SERVER_ACCOUNT;
@@ -104,7 +110,7 @@ bool find_servers(struct agent *a, const struct find_options *o, struct servers 
     struct text domain = address_domain(o->address);
     out->count = 0;
     if (o->written || o->account)
-        return take_written(o, out, f);
+        return take_written(a, o, out, f);
     if (o->config)
         servers_add_ours(out, o->service, o->config, domain);
     if (out->count)

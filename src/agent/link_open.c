@@ -218,6 +218,7 @@ static bool is_useless(const struct link *l, const struct servers *servers, size
 bool link_open(struct link *l, const struct servers *servers, struct failure *f)
 {
     struct opening o = { .link = l };
+    const char *option = l->agent->options.server_option;
     bool next = true;
     for (size_t i = 0; i < servers->count && next; i++)
         if (!is_useless(l, servers, i) && try_server(&o, &servers->at[i], &next, f))
@@ -227,8 +228,8 @@ bool link_open(struct link *l, const struct servers *servers, struct failure *f)
     if (o.reach == REACH_NOTHING && l->server.source == SERVER_USUAL)
         return failure_set(f, FAILURE_NO_HOST,
                            "%s has no server by any usual name, and its DNS names none; name one "
-                           "with --smtp or --pop HOST:PORT",
-                           l->server.host);
+                           "with %s HOST:PORT",
+                           l->server.host, option ? option : "--smtp or --pop");
     *f = o.best;
     return false;
 }
@@ -278,7 +279,8 @@ const char *link_obstacle(const struct link *l)
         return NULL;
     if (l->server.is_foreign)
         return "the DNS names this server, which is outside of the domain, and nobody vouches for "
-               "that answer (RFC 6186 6): if it is right, name it with --smtp or --pop";
+               "that answer (RFC 6186 6): if it is right, name it yourself, as an option or in "
+               "agent.conf";
     if (!l->secured && l->tls != AGENT_TLS_NONE)
         return "the password is not said without TLS; --tls none says it in the clear";
     return NULL;

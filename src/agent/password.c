@@ -14,26 +14,36 @@
 
 enum { OUTPUT_MAX = 16 * 1024 };
 
-/* The first line of what a file or a command gave. */
-static bool take_line(const char *from, struct text words, struct password *out, struct error *e)
+/* Where it comes from, for messages, and what it is when there is none in it. */
+struct origin {
+    const char *name;
+    enum error_kind kind;
+};
+
+/* The first line of what was written, or of what a file or a command gave. */
+static bool take_line(const struct origin *from, struct text words, struct password *out,
+                      struct error *e)
 {
     struct text line;
+    struct error why;
     text_cut(&words, '\n', &line);
     if (line.len && line.at[line.len - 1] == '\r')
         line.len--;
     if (line.len > sizeof out->at)
-        return error_set(e, ERROR_CONFIG, "%s: the password is longer than %d octets", from,
+        return error_set(e, from->kind, "%.200s: the password is longer than %d octets", from->name,
                          PASSWORD_MAX);
     if (line.len)
         memcpy(out->at, line.at, line.len);
     out->len = line.len;
-    return password_check(out, e);
+    return password_check(out, &why) ||
+           error_set(e, from->kind, "%.200s: %.150s", from->name, why.words);
 }
 
-static bool take_written(char *written, struct password *out, struct error *e)
+static bool take_written(const char *name, char *written, struct password *out, struct error *e)
 {
+    const struct origin from = { name, ERROR_USAGE };
     size_t len = strlen(written);
-    bool ok = take_line("-p", (struct text){ written, len }, out, e);
+    bool ok = take_line(&from, (struct text){ written, len }, out, e);
     secret_wipe(written, len);
     return ok;
 }
@@ -41,7 +51,7 @@ static bool take_written(char *written, struct password *out, struct error *e)
 static bool take_variable(struct password *out, struct error *e)
 {
     char *value = getenv(PASSWORD_VARIABLE);
-    bool ok = take_written(value, out, e);
+    bool ok = take_written(PASSWORD_VARIABLE, value, out, e);
     unsetenv(PASSWORD_VARIABLE);
     return ok;
 }
@@ -65,8 +75,10 @@ static bool read_all(int from, struct buffer *to)
 {
     for (;;) {
         uint8_t *room = buffer_reserve(to, OUTPUT_MAX - to->len);
-        if (!room || to->len == OUTPUT_MAX)
+        if (!room || to->len == OUTPUT_MAX) {
+            errno = room ? EFBIG : ENOMEM;
             return false;
+        }
         ssize_t got = read(from, room, OUTPUT_MAX - to->len);
         if (got < 0 && errno == EINTR)
             continue;
@@ -79,14 +91,14 @@ static bool read_all(int from, struct buffer *to)
 /* A pipe is as good: what a password manager prints. */
 static bool take_file(const char *name, struct password *out, struct error *e)
 {
+    const struct origin from = { name, ERROR_CONFIG };
     struct buffer words;
     int file = open(name, O_RDONLY | O_CLOEXEC);
     if (file < 0)
         return error_system(e, ERROR_CONFIG, errno, "%.300s", name);
     buffer_init(&words, OUTPUT_MAX);
-    bool ok = read_all(file, &words)
-                  ? take_line(name, buffer_as_text(&words), out, e)
-                  : error_set(e, ERROR_CONFIG, "%.300s cannot be read, or is too large", name);
+    bool ok = read_all(file, &words) ? take_line(&from, buffer_as_text(&words), out, e)
+                                     : error_system(e, ERROR_CONFIG, errno, "%.300s", name);
     close(file);
     buffer_wipe(&words);
     return ok;
@@ -103,6 +115,7 @@ static bool ended_well(pid_t pid)
 
 static bool take_command(const char *command, struct password *out, struct error *e)
 {
+    const struct origin from = { command, ERROR_CONFIG };
     int ends[2];
     pid_t pid;
     struct buffer words;
@@ -114,7 +127,7 @@ static bool take_command(const char *command, struct password *out, struct error
     bool read_well = started && read_all(ends[0], &words);
     close(ends[0]);
     bool ok = started && ended_well(pid) && read_well;
-    ok = ok ? take_line(command, buffer_as_text(&words), out, e)
+    ok = ok ? take_line(&from, buffer_as_text(&words), out, e)
             : error_set(e, ERROR_CONFIG, "the command \"%.100s\" gives no password", command);
     buffer_wipe(&words);
     return ok;
@@ -137,7 +150,7 @@ bool password_find(const struct password_wish *s, struct password *out, struct e
 {
     bool ok;
     if (s->written)
-        ok = take_written(s->written, out, e);
+        ok = take_written("-p", s->written, out, e);
     else if (s->file)
         ok = take_file(s->file, out, e);
     else if (s->command)

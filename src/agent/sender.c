@@ -338,8 +338,10 @@ static enum failure_kind kind_of(const struct smtp_client_result *r)
 {
     if (r->where == AT_AUTH)
         return r->code >= 400 && r->code < 500 ? FAILURE_LATER : FAILURE_DENIED;
-    if (!r->permanent)
-        return r->where == AT_STARTTLS ? FAILURE_PROTOCOL : FAILURE_LATER;
+    if (!r->permanent) {
+        bool senseless = r->code == 0 && strcmp(r->status, "4.5.0") == 0;
+        return r->where == AT_STARTTLS || senseless ? FAILURE_PROTOCOL : FAILURE_LATER;
+    }
     if (r->where == AT_LOCAL)
         return FAILURE_DATA;
     if (r->where == AT_RCPT && strncmp(r->status, "5.1.", 4) == 0)
@@ -368,9 +370,10 @@ static const char *advice_for(const struct sender *s, const struct smtp_client_r
 static void explain(const struct sender *s, struct text about, const struct smtp_client_result *r,
                     struct failure *out)
 {
-    struct text words = text_first(r->reply, 400);
-    failure_set(out, kind_of(r), "%s, at %s%s%.*s: %.*s%s", s->link.where, step_name(r->where),
-                about.len ? " " : "", TEXT_ARGS(about), TEXT_ARGS(words), advice_for(s, r));
+    char reply[FAILURE_REPLY_MAX];
+    failure_set(out, kind_of(r), "%s, at %s%s%.*s: %s%s", s->link.where, step_name(r->where),
+                about.len ? " " : "", TEXT_ARGS(about), failure_reply(r->reply, reply),
+                advice_for(s, r));
 }
 
 static bool failure(void *owner, struct failure *f)

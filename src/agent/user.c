@@ -71,6 +71,16 @@ static bool take_account_password(struct user *u, const struct account *a, struc
     return true;
 }
 
+/* It would end a line of the conversation, and begin another. */
+static bool check_login(const struct user *u, struct failure *f)
+{
+    struct text login = text_of(u->wish.login);
+    if (text_find(login, '\r') == login.len && text_find(login, '\n') == login.len)
+        return true;
+    return failure_set(f, FAILURE_USAGE, "the name to log in with, \"%.*s\", has a line end in it",
+                       TEXT_ARGS(text_first(login, 100)));
+}
+
 static bool take_written(struct user *u, struct failure *f)
 {
     struct error e;
@@ -91,6 +101,7 @@ bool user_open(struct user *u, const struct user_wish *wish, struct failure *f)
         add_account(u, a);
         ok = take_account_password(u, a, f);
     }
+    ok = ok && check_login(u, f);
     if (!ok)
         user_close(u);
     return ok;

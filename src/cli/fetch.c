@@ -17,7 +17,7 @@ static const struct option rows[] = {
       "maildir:PATH, mbox:PATH, or - for standard output (as an mbox)" },
     { "--keep", 0, OPTION_FLAG, NULL, offsetof(struct fetch_words, keep),
       "leave the mail on the server (unless said otherwise)" },
-    { "--delete", 0, OPTION_FLAG, NULL, offsetof(struct fetch_words, delete),
+    { "--delete", 0, OPTION_FLAG, NULL, offsetof(struct fetch_words, deletes),
       "delete there what is on the disk here" },
     { "--state", 0, OPTION_TEXT, "FILE", offsetof(struct fetch_words, state),
       "note here what was fetched (else a file for each account in ~/.local/state/godwit/fetch)" },
@@ -74,8 +74,8 @@ static bool open_state(struct fetch *f, const struct user *user, const struct se
     if (fetched_open(path, &f->fetched, &e))
         return fetch_make_good(f);
     failure_of(f->failure, &e);
-    if (e.kind == ERROR_REFUSED) /* somebody else is at it */
-        f->failure->kind = FAILURE_LATER;
+    if (e.kind == ERROR_REFUSED)
+        f->failure->kind = FAILURE_CREATE;
     return false;
 }
 
@@ -101,7 +101,7 @@ static bool talk(struct fetch *f)
 {
     if (!fetch_list(f) || !fetch_retrieve(f))
         return false;
-    if (f->words->delete &&!fetch_delete(f))
+    if (f->words->deletes && !fetch_delete(f))
         return false;
     return quit(f);
 }
@@ -116,7 +116,7 @@ static void report(const struct fetch *f, const struct user *user)
     FILE *to = landing_kind(f->landing) == LANDING_STREAM ? stderr : stdout;
     fprintf(to, "%.*s: %zu fetched, %zu here before", TEXT_ARGS(address_text(&user->address)),
             fetched, before);
-    if (f->words->delete)
+    if (f->words->deletes)
         fprintf(to, ", %zu deleted on the server", f->deleted);
     if (f->refused)
         fprintf(to, ", %zu not given", f->refused);
@@ -214,7 +214,7 @@ static bool fits(const struct cli *cli, struct error *e)
                          "output");
     if (!landing_parse(words->to, &kind, &path, e))
         return false;
-    if (words->keep && words->delete)
+    if (words->keep && words->deletes)
         return error_set(e, ERROR_USAGE, "--keep and --delete: one of them");
     if (words->state && cli->word_count > 1)
         return error_set(e, ERROR_USAGE, "--state is for one account");

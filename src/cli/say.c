@@ -1,17 +1,21 @@
-/* say.c - messages of the command line: what a peer or a typist gave is made harmless here. */
+/* say.c - messages of the command line: what a peer or a typist gave is made harmless here.
+ *
+ * No memory is asked for: that it is short must be sayable.
+ */
 #include "base/escape.h"
 #include "cli/cli.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
+enum { WORDS_MAX = 1024, ESCAPED_MAX = 4 * WORDS_MAX /* "\xFF" */ };
+
 static void print(const char *before, struct text words)
 {
-    struct buffer b;
-    buffer_init(&b, 8 * ERROR_WORDS_MAX);
+    char room[ESCAPED_MAX];
+    struct buffer b = buffer_over(room, sizeof room);
     escape_text(&b, words);
     fprintf(stderr, "godwit: %s%.*s\n", before, TEXT_ARGS(buffer_as_text(&b)));
-    buffer_clear(&b);
 }
 
 enum cli_exit cli_fail(const struct error *e)
@@ -26,7 +30,7 @@ enum cli_exit cli_fail(const struct error *e)
 
 enum cli_exit cli_say(enum cli_exit code, const char *format, ...)
 {
-    char words[ERROR_WORDS_MAX];
+    char words[WORDS_MAX];
     va_list args;
     va_start(args, format);
     vsnprintf(words, sizeof words, format, args);
@@ -37,7 +41,7 @@ enum cli_exit cli_say(enum cli_exit code, const char *format, ...)
 
 void cli_warn(const char *format, ...)
 {
-    char words[ERROR_WORDS_MAX];
+    char words[WORDS_MAX];
     va_list args;
     va_start(args, format);
     vsnprintf(words, sizeof words, format, args);

@@ -45,16 +45,25 @@ void send_free(struct outgoing **pointer)
 
 /* --- Files --- */
 
+static bool is_standard(const char *name)
+{
+    return strcmp(name, "-") == 0;
+}
+
+static const char *shown(const char *name)
+{
+    return is_standard(name) ? "standard input" : name;
+}
+
 static bool open_file(const char *name, int *out, struct failure *f)
 {
     struct stat at;
-    bool standard = strcmp(name, "-") == 0;
-    *out = standard ? dup(STDIN_FILENO) : open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    *out = is_standard(name) ? dup(STDIN_FILENO) : open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (*out < 0)
-        return failure_set(f, FAILURE_NO_INPUT, "%.300s: %s", name, strerror(errno));
+        return failure_set(f, FAILURE_NO_INPUT, "%.300s: %s", shown(name), strerror(errno));
     if (fstat(*out, &at) == 0 && S_ISDIR(at.st_mode)) {
         close(*out);
-        return failure_set(f, FAILURE_NO_INPUT, "%.300s is a folder, not a file", name);
+        return failure_set(f, FAILURE_NO_INPUT, "%.300s is a folder, not a file", shown(name));
     }
     return true;
 }
@@ -73,9 +82,11 @@ bool send_slurp(const char *name, struct buffer *to, struct failure *f)
     int number = errno;
     close(file);
     if (got < 0)
-        return failure_set(f, FAILURE_NO_INPUT, "%.300s: %s", name, strerror(number));
+        return failure_set(f, FAILURE_NO_INPUT, "%.300s: %s", shown(name), strerror(number));
+    if (to->failed && to->len + SLICE_MAX <= to->max)
+        return short_of_memory(f);
     if (to->failed)
-        return failure_set(f, FAILURE_DATA, "%.300s: larger than %zu octets", name, to->max);
+        return failure_set(f, FAILURE_DATA, "%.300s: larger than %zu octets", shown(name), to->max);
     return true;
 }
 
@@ -211,7 +222,7 @@ static bool add_from_header(struct posting *p, struct outgoing *o, struct failur
     struct text field = T("");
     enum posting_verdict verdict = posting_add_header(p, &o->arena, &field);
     if (verdict == POSTING_MALFORMED)
-        return failure_set(f, FAILURE_DATA, "%.200s: its %.*s has no good address", o->name,
+        return failure_set(f, FAILURE_DATA, "%.200s: its %.*s has no good address", shown(o->name),
                            TEXT_ARGS(field));
     return take_verdict(verdict, "", "", f);
 }
@@ -221,11 +232,11 @@ static bool fill_whole(struct send *s, struct outgoing *o, struct bytes raw, str
     struct posting p = { .content = text_of_bytes(raw) };
     struct error e;
     if (raw.len == 0)
-        return failure_set(f, FAILURE_DATA, "%.300s: empty, this is no message", o->name);
+        return failure_set(f, FAILURE_DATA, "%.300s: empty, this is no message", shown(o->name));
     if (!add_written(s, &p, &o->arena, f) || (s->words->from_header && !add_from_header(&p, o, f)))
         return false;
     if (p.to_count == 0)
-        return failure_set(f, FAILURE_DATA, "%.300s: it names no recipient", o->name);
+        return failure_set(f, FAILURE_DATA, "%.300s: it names no recipient", shown(o->name));
     if (!write_whole(s, o, raw, &e))
         return failure_of(f, &e);
     describe(o);

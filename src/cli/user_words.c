@@ -14,7 +14,8 @@ bool user_words_agent(const struct user_words *words, const struct user_wish *wi
     resolvers->count = words->dns.count;
     *out = (struct agent_options){ .resolvers = resolvers->at,
                                    .resolver_count = resolvers->count,
-                                   .authorities = wish->authorities };
+                                   .authorities = wish->authorities,
+                                   .server_option = "--server" };
     return true;
 }
 
@@ -47,8 +48,6 @@ enum cli_exit user_exit(enum failure_kind kind)
         return CLI_NO;
     case FAILURE_INTERRUPTED:
         return (enum cli_exit)INTERRUPTED;
-    case FAILURE_WRITE:
-        return CLI_AGAIN;
     default:
         return (enum cli_exit)failure_sysexit(kind);
     }

@@ -302,6 +302,19 @@ static bool sync_folder(const char *path)
     return ok;
 }
 
+/* There is no such place, or it is not ours: the next time will not be better. */
+static bool refuse(const struct fetched *f, struct error *e)
+{
+    bool lasts = errno == EISDIR || errno == ENOTDIR || errno == ENOENT || errno == EACCES ||
+                 errno == EPERM || errno == EROFS || errno == ELOOP || errno == ENAMETOOLONG;
+    return error_system(e, lasts ? ERROR_REFUSED : ERROR_TEMPORARY, errno, "%.300s", f->path);
+}
+
+static bool is_busy(const struct fetched *f, struct error *e)
+{
+    return error_set(e, ERROR_TEMPORARY, "%.300s: another godwit fetch is at it", f->path);
+}
+
 /* The lock is the file's own; who wrote it anew in the meantime has another file of that name. */
 static bool open_locked(struct fetched *f, struct error *e)
 {
@@ -309,15 +322,20 @@ static bool open_locked(struct fetched *f, struct error *e)
         struct stat own, named;
         f->file = open(f->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
         if (f->file < 0)
+            return refuse(f, e);
+        if (fstat(f->file, &own) != 0)
             return fail(f, e);
+        if (!S_ISREG(own.st_mode))
+            return error_set(e, ERROR_REFUSED, "%.300s is no file: nothing can be noted there",
+                             f->path);
         if (flock(f->file, LOCK_EX | LOCK_NB) != 0)
-            return error_set(e, ERROR_REFUSED, "%.300s: another godwit fetch is at it", f->path);
-        if (fstat(f->file, &own) == 0 && stat(f->path, &named) == 0 && own.st_ino == named.st_ino)
+            return is_busy(f, e);
+        if (stat(f->path, &named) == 0 && own.st_ino == named.st_ino)
             return sync_folder(f->path) || fail(f, e);
         close(f->file);
         f->file = -1;
     }
-    return error_set(e, ERROR_REFUSED, "%.300s: another godwit fetch is at it", f->path);
+    return is_busy(f, e);
 }
 
 bool fetched_open(const char *path, struct fetched **out, struct error *e)
@@ -336,7 +354,7 @@ bool fetched_open(const char *path, struct fetched **out, struct error *e)
     if (!ok)
         error_set(e, ERROR_REFUSED, "%.100s...: too long a name", path);
     else
-        ok = make_folders(path) || fail(f, e);
+        ok = make_folders(path) || refuse(f, e);
     if (!ok || !open_locked(f, e) || !load(f, e)) {
         fetched_close(&f);
         return false;

@@ -37,8 +37,8 @@ enum {
     FETCHED_MESSAGES_MAX = 4 * 1000 * 1000,
 };
 
-/* Opens the file, made when missing, with the folders above it (0700).  ERROR_REFUSED: another
- * process has it. */
+/* Opens the file, made when missing, with the folders above it (0700).  ERROR_REFUSED: there cannot
+ * be such a file.  ERROR_TEMPORARY: another process has it, too. */
 bool fetched_open(const char *path, struct fetched **out, struct error *);
 void fetched_close(struct fetched **);
 

@@ -66,7 +66,10 @@ def an_authority_that_nobody_knows():
                 records(("pop.a.test", host)) as dns:
             where = ("--pop", f"pop3s://pop.a.test:{host.port}", "--tls", "verify")
             pops(home, dns, *where).complains("certificate")
-            pops(home, dns, *where, "--ca", "/nowhere").complains("/nowhere")
+            for file, said in (("/nowhere", "No such file"), (home.folder, "PEM"),
+                               ("/dev/null", "PEM")):
+                home.pipe([], *WHO, "--dns", dns.resolver, *where, "--ca", file, code=78).complains(
+                    file, said)
             check(not was_said(host), host.lines)
 
 
@@ -117,7 +120,7 @@ def a_server_outside_of_the_domain_gets_no_password():
                 ("pop.provider.test", host),
                 more=(f"_pop3s._tcp.a.test SRV 0 0 {host.port} pop.provider.test",)) as dns:
             talk = pops(home, dns, "--tls", "verify", "--ca", pem)
-            talk.complains("outside of the domain", "RFC 6186 6", "--pop")
+            talk.complains("outside of the domain", "RFC 6186 6", "name it yourself")
             check(not was_said(host), host.lines)
             pops(home, dns, "--tls", "verify", "--ca", pem, "--pop",
                  f"pop3s://pop.provider.test:{host.port}").has("+OK 2 200")

@@ -217,8 +217,8 @@ def smtp_refusals_in_the_servers_words():
             ({"LOGIN": ["454 4.7.0 later"]}, "454 4.7.0 later"),
             ({"AUTH LOGIN": ["504 not that"]}, "504 not that"),
             ({"MAIL": ["550 5.7.1 not you"]}, "at the sender: 550 5.7.1 not you"),
-            ({"RCPT": ["550-5.1.1 who", "550 5.1.1 is that"]}, "at a recipient b@b.test: 550-5.1.1 "
-             "who", "check the address"),
+            ({"RCPT": ["550-5.1.1 who", "550 5.1.1 is that"]}, "at a recipient b@b.test: 550 5.1.1 "
+             "who is that; check the address"),
             ({"RCPT": ["451 4.7.1 greylisted"]}, "451 4.7.1 greylisted", "try again later"),
             ({"DATA": ["554 5.7.1 spam"]}, "554 5.7.1 spam"),
             ({".": ["552 5.3.4 too big"]}, "at the end of the message: 552 5.3.4 too big"),

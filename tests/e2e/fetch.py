@@ -367,6 +367,8 @@ def usage():
                 (["c@d.test", "--state", "x"], {}, "one account"),
                 ([], {"address": "nobody"}, "user@example.org"),
                 ([], {"address": "a@example.test\r\nx"}, r"\\x0D\\x0A"),
+                (["--user", "bob\r\nQUIT"], {"port": 1}, r"with, .bob\\x0D\\x0AQUIT., has a line"),
+                (["--server", "x y:1"], {}, "--server: x y:1 is no server"),
                 (["--delet"], {}, "nearest: --delete")]:
             home.fetch(*words, code=2, said=said, **how)
         done = subprocess.run([godwit(), "fetch", BOB], capture_output=True, check=False)
@@ -383,6 +385,8 @@ def places_that_are_none():
         for to in ("maildir:file", "maildir:full", "maildir:no/where", "mbox:full", "mbox:no/where",
                    "mbox:/dev/null"):
             home.fetch(port=1, to=to, code=73, said="(file|full|no|null).*(:|is no)")
+        for state in ("full", "file/state", "/dev/null"):
+            home.fetch("--state", state, port=1, code=73, said=f"{state}.*(:|is no)")
 
 
 @case
@@ -395,7 +399,7 @@ def servers_that_fail():
             ("half a message", {"instead": {"RETR 2": Half(b"+OK\r\nSubject: x\r\n")}}, 75,
              "."),
             ("a list", {"instead": {"UIDL": b"+OK\r\n2 a\r\n1 b\r\n.\r\n"}}, 76, "no sense"),
-            ("numbers", {"instead": {"UIDL": b"+OK\r\n0 a\r\n.\r\n"}}, 75, "no answer")]:
+            ("numbers", {"instead": {"UIDL": b"+OK\r\n0 a\r\n.\r\n"}}, 76, "no answer")]:
         with PopPeer(own_address(), mail, **options) as peer, Home() as home:
             home.fetch("--delete", port=peer.port, code=code, said=said)
             here = home.maildir()
@@ -407,7 +411,7 @@ def servers_that_fail():
 def a_gigabyte_line():
     flood = b"+OK\r\n" + b"1 " + b"x" * (8 << 20) + b"\r\n.\r\n"
     with PopPeer(own_address(), letters(1), instead={"UIDL": flood}) as peer, Home() as home:
-        home.fetch(port=peer.port, code=75, said="this is no answer to UIDL: 1 xxx")
+        home.fetch(port=peer.port, code=76, said="this is no answer to UIDL: 1 xxx")
 
 
 @case
@@ -422,7 +426,12 @@ def no_password():
         home.fetch(port=peer.port, password=None, code=2, said="password")
         home.fetch("--password-file", "/nowhere", port=peer.port, password=None, code=78,
                    said="/nowhere")
-        home.fetch("--password-command", "exit 3", port=peer.port, password=None, code=78, said=".")
+        home.fetch("--password-file", ".", port=peer.port, password=None, code=78,
+                   said=r"\.: Is a directory")
+        for command, said in (("exit 3", "gives no password"), ("echo", "echo: .* is empty"),
+                              ("printf 'a\\rb'", "a CR in it")):
+            home.fetch("--password-command", command, port=peer.port, password=None, code=78,
+                       said=said)
         with open(home.path("password"), "w", encoding="ascii") as file:
             file.write("from the file\n")
         home.fetch("--password-file", "password", port=peer.port, password=None)

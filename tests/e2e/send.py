@@ -271,6 +271,8 @@ def usage():
         home.send("--to", BOB, "--body-file", home.write("b", b"\xff\xfe\n"), code=2, said="UTF-8",
                   port=1)
         home.send("--to", BOB, auth=None, password=None, code=2, said="password", port=1)
+        home.send("--to", BOB, "--server", "x y:1", code=2, said="--server: x y:1 is no server")
+        home.send("-t", code=65, said="standard input: empty", port=1)
 
 
 if __name__ == "__main__":

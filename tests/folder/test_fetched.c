@@ -201,7 +201,7 @@ static void only_one_has_it(void **state)
     world_open(&w);
     struct fetched *f = open_it(&w), *other = NULL;
     assert_false(fetched_open(world_path(&w, "state/of/one"), &other, &e));
-    assert_int_equal(e.kind, ERROR_REFUSED);
+    assert_int_equal(e.kind, ERROR_TEMPORARY);
     assert_true(fetched_add(f, T("a"), &e));
     assert_true(fetched_commit(f, &e));
     for (int i = 0; i < 400; i++) {
