@@ -157,6 +157,19 @@ def house_citations(text):
     return sorted(rules), sorted(set(PAGE.findall(text)))
 
 
+def rows_of_files(page):
+    """Of a page's tables whose first column is "file": the names there, without ".c" and ".h", and
+    the names of C files that the other columns mention."""
+    names, words = set(), set()
+    for table in re.findall(r"^\| file \|.*\n\|---.*\n((?:\|.*\n)+)", page, re.M):
+        for row in table.splitlines():
+            first, rest = row[1:].split("|", 1)
+            listed = re.sub(r"[()`,]", " ", first).split()
+            names.update(re.sub(r"\.[ch]$", "", name) for name in listed)
+            words.update(re.findall(r"\b(\w+)\.[ch]\b", rest))
+    return names, words
+
+
 OBJECT = re.compile(r"^[0-9a-f]+ .{7} *(\S+)\s+[0-9a-f]+ +(?:\.hidden +)?(\S+)$")
 
 
