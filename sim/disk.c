@@ -142,13 +142,8 @@ bool disk_file_size(struct disk_file *file, uint64_t *octets_out, struct error *
 bool disk_file_write(struct disk_file *file, uint64_t offset, const struct iovec *parts, int count,
                      struct error *e)
 {
-    for (int i = 0; i < count; i++) {
-        int number = inode_write(file->node, offset, parts[i].iov_base, parts[i].iov_len);
-        if (number)
-            return failed(e, number, "write", file->path);
-        offset += parts[i].iov_len;
-    }
-    return true;
+    int number = inode_write(file->node, offset, parts, (size_t)count);
+    return number == 0 || failed(e, number, "write", file->path);
 }
 
 bool disk_file_sync(struct disk_file *file, struct error *e)

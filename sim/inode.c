@@ -112,23 +112,49 @@ static bool put(struct inode *n, uint64_t offset, const uint8_t *octets, size_t 
     return true;
 }
 
-int inode_write(struct inode *n, uint64_t offset, const void *octets, size_t len)
+static uint64_t octets_of(const struct iovec *parts, size_t count)
 {
+    uint64_t octets = 0;
+    for (size_t i = 0; i < count; i++)
+        octets += parts[i].iov_len;
+    return octets;
+}
+
+/* At most `limit` octets of it.  False: the disk is full. */
+static bool put_parts(struct inode *n, uint64_t offset, const struct iovec *parts, uint64_t limit)
+{
+    for (; limit; parts++) {
+        size_t len = parts->iov_len < limit ? parts->iov_len : (size_t)limit;
+        if (!put(n, offset, parts->iov_base, len))
+            return false;
+        offset += len;
+        limit -= len;
+    }
+    return true;
+}
+
+int inode_write(struct inode *n, uint64_t offset, const struct iovec *parts, size_t count)
+{
+    uint64_t octets = octets_of(parts, count);
     const struct weather *weather = &world_now()->weather;
     struct medium *m = n->medium;
-    if (medium_is_gone(m) || medium_ends_before(m))
+    struct point at = { CALL_WRITE, n->kind };
+    bool was_alive = !medium_is_gone(m);
+    if (!medium_begins(m, at)) {
+        if (was_alive && octets)
+            put_parts(n, offset, parts, chance_below(octets)); /* it dies within */
         return EIO;
-    if (fault_strikes(FAULT_WRITE_ERROR, weather->write_error)) {
-        size_t part = len ? (size_t)chance_below(len) : 0;
-        fault_count(part ? FAULT_PART_WRITTEN : FAULT_WRITE_ERROR);
-        put(n, offset, octets, part);
+    }
+    if (medium_fails(m, at, FAULT_WRITE_ERROR, weather->write_error)) {
+        uint64_t part = octets ? chance_below(octets) : 0;
+        if (part)
+            fault_count(FAULT_PART_WRITTEN);
+        put_parts(n, offset, parts, part);
         return chance_below(2) ? EIO : ENOSPC;
     }
-    if (!put(n, offset, octets, len)) {
-        fault_count(FAULT_NO_SPACE);
-        return ENOSPC;
-    }
-    return medium_ends_after(m) ? EIO : 0;
+    if (!put_parts(n, offset, parts, octets))
+        return medium_is_full(m, at);
+    return medium_ends(m, at) ? 0 : EIO;
 }
 
 static void drop_pages(struct inode *n, struct page **pages, size_t from)
@@ -140,18 +166,21 @@ static void drop_pages(struct inode *n, struct page **pages, size_t from)
 int inode_truncate(struct inode *n, uint64_t octets)
 {
     struct medium *m = n->medium;
-    if (medium_is_gone(m) || medium_ends_before(m))
+    struct point at = { CALL_TRUNCATE, n->kind };
+    if (!medium_begins(m, at))
+        return EIO;
+    if (medium_fails(m, at, FAULT_NAME_ERROR, world_now()->weather.name_error))
         return EIO;
     size_t whole = (size_t)(octets / MEDIUM_PAGE), tail = (size_t)(octets % MEDIUM_PAGE);
     make_room(n, whole + 1);
     if (octets < n->size) {
         if (tail && n->seen[whole] && !put(n, octets, zeros, MEDIUM_PAGE - tail))
-            return ENOSPC;
+            return medium_is_full(m, at);
         drop_pages(n, n->seen, tail ? whole + 1 : whole);
     }
     n->size = octets;
     n->size_dirty = true;
-    return medium_ends_after(m) ? EIO : 0;
+    return medium_ends(m, at) ? 0 : EIO;
 }
 
 /* --- Reading --- */
@@ -165,9 +194,8 @@ int inode_read(struct inode *n, uint64_t offset, void *to, size_t len, size_t *r
 {
     uint8_t *at = to;
     *read_out = 0;
-    if (medium_is_gone(n->medium))
-        return EIO;
-    if (fault_strikes(FAULT_READ_ERROR, world_now()->weather.read_error))
+    struct point from = { CALL_READ, n->kind };
+    if (!medium_looks(n->medium, from))
         return EIO;
     if (offset >= n->size)
         return 0;
@@ -211,14 +239,15 @@ static void reach_surface(struct inode *n)
 int inode_sync(struct inode *n)
 {
     struct medium *m = n->medium;
-    if (medium_is_gone(m) || medium_ends_before(m))
+    struct point at = { CALL_SYNC, n->kind };
+    if (!medium_begins(m, at))
         return EIO;
-    if (fault_strikes(FAULT_SYNC_ERROR, world_now()->weather.sync_error)) {
+    if (medium_fails(m, at, FAULT_SYNC_ERROR, world_now()->weather.sync_error)) {
         forget_dirty(n);
         return EIO;
     }
     reach_surface(n);
-    return medium_ends_after(m) ? EIO : 0;
+    return medium_ends(m, at) ? 0 : EIO;
 }
 
 /* --- The power cut --- */

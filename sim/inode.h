@@ -3,6 +3,7 @@
 #define SIM_INODE_H
 
 #include "sim/medium.h"
+#include "sim/points.h"
 
 enum { CHANGES_MAX = 4096 };
 
@@ -10,6 +11,7 @@ struct page;
 
 struct inode {
     struct medium *medium;
+    enum file_kind kind;
     char folder[MEDIUM_NAME_MAX];
     unsigned links; /* names, and changes of names that still wait */
     unsigned opens;
@@ -52,9 +54,16 @@ struct medium {
 };
 
 bool medium_is_gone(const struct medium *);
-/* The process may end before what a call does, or after it without being told. */
-bool medium_ends_before(const struct medium *);
-bool medium_ends_after(const struct medium *);
+/* A call that changes something begins; false: the process is gone, or ends here. */
+bool medium_begins(const struct medium *, struct point);
+/* What it does is done; false: the process ends before it is told. */
+bool medium_ends(const struct medium *, struct point);
+/* A call that only looks; false: the process is gone, or it fails. */
+bool medium_looks(const struct medium *, struct point);
+/* Whether the call fails with this fault. */
+bool medium_fails(const struct medium *, struct point, enum fault, uint32_t millionths);
+/* It has failed for lack of room. */
+int medium_is_full(const struct medium *, struct point);
 
 struct inode *inode_new(struct medium *);
 void inode_free_if_unused(struct inode *);

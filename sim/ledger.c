@@ -350,7 +350,7 @@ bool ledger_may_lose_replies(void)
     static const enum fault causes[] = { FAULT_CUT,         FAULT_KILL,       FAULT_POWER,
                                          FAULT_WRITE_ERROR, FAULT_SYNC_ERROR, FAULT_STALL,
                                          FAULT_READ_ERROR,  FAULT_NO_SPACE,   FAULT_MEMORY,
-                                         FAULT_HANG_UP };
+                                         FAULT_NAME_ERROR,  FAULT_HANG_UP };
     uint64_t count = 0;
     for (size_t i = 0; i < sizeof causes / sizeof *causes; i++)
         count += w->faults[causes[i]];

@@ -144,6 +144,9 @@ void ledger_close_books(struct ledger *);
 struct copy *ledger_read_report(struct ledger *, struct box *, const char *uidl,
                                 struct text message);
 
+/* At most so much is in the boxes of this host, with what a store adds to each message. */
+uint64_t ledger_live_octets(const struct ledger *, unsigned host);
+
 struct ledger_figures {
     uint64_t letters, accepted, refused, unknown, copies_seen, copies_removed, relayed, twins,
         reports;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <time.h>
 
 enum { STEPS_SHOWN = 400, EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -28,6 +29,15 @@ static double seconds_now(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* Of the worlds that have ended. */
+static double processor_seconds(void)
+{
+    struct rusage used;
+    getrusage(RUSAGE_CHILDREN, &used);
+    return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+           (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
 }
 
 /* The same world again, its last steps in words. */
@@ -69,19 +79,23 @@ static void add_up(struct run_result *sum, const struct run_result *r)
         sum->faults[i] += r->faults[i];
     for (int i = 0; i < CHECKS; i++)
         sum->checks[i] += r->checks[i];
+    points_add(&sum->points, &r->points);
 }
 
 static void print_sum(const struct run_result *sum, uint64_t worlds, double seconds)
 {
-    printf("\n%llu worlds, %.1f simulated hours in %.1f seconds, %llu events, %llu crashes\n"
+    double used = processor_seconds();
+    printf("\n%llu worlds, %.1f simulated hours in %.1f seconds, %.1f of a processor; "
+           "%llu events, %llu crashes\n"
            "%llu sessions; %llu letters: %llu accepted, %llu refused, %llu in doubt; "
-           "%llu copies read, %llu deleted; %.0f letters a second\n",
-           (unsigned long long)worlds, (double)sum->world_us / 3.6e9, seconds,
+           "%llu copies read, %llu deleted\n"
+           "%.0f message lives in a second of a processor\n",
+           (unsigned long long)worlds, (double)sum->world_us / 3.6e9, seconds, used,
            (unsigned long long)sum->steps, (unsigned long long)sum->crashes,
            (unsigned long long)sum->sessions, (unsigned long long)sum->letters.letters,
            (unsigned long long)sum->letters.accepted, (unsigned long long)sum->letters.refused,
            (unsigned long long)sum->letters.unknown, (unsigned long long)sum->letters.copies_seen,
-           (unsigned long long)sum->letters.copies_removed, (double)sum->letters.letters / seconds);
+           (unsigned long long)sum->letters.copies_removed, (double)sum->letters.letters / used);
     printf("%llu copies relayed, %llu of them came twice; %llu reports\n",
            (unsigned long long)sum->letters.relayed, (unsigned long long)sum->letters.twins,
            (unsigned long long)sum->letters.reports);
@@ -92,6 +106,7 @@ static void print_sum(const struct run_result *sum, uint64_t worlds, double seco
     for (int i = 0; i < CHECKS; i++)
         printf("  %10llu %s%s\n", (unsigned long long)sum->checks[i], check_name(i),
                sum->checks[i] ? "" : "   <- never had a chance to fail");
+    points_print(&sum->points, stdout);
 }
 
 /* The same seed gives the same world. */

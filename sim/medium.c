@@ -21,23 +21,88 @@ bool medium_is_gone(const struct medium *m)
     return m->host->dead;
 }
 
-/* Whether the process, or the machine, ends in this very call. */
-static bool ends_here(const struct medium *m)
+/* What compaction's store does at the moment; 0: nothing. */
+static unsigned compaction_of(const struct medium *m)
 {
-    if (!fault_strikes(FAULT_IN_DISK_CALL, world_now()->weather.disk_crash))
-        return false;
+    return m->host->compaction ? m->host->compaction(m->host) : 0;
+}
+
+static void count(const struct medium *m, struct point at, enum point_event event)
+{
+    points_count(&m->host->world->points, at, compaction_of(m), event);
+}
+
+/* So often that a server could not start any more, if it did not end. */
+static bool is_in_focus(struct point at)
+{
+    const struct weather *w = &world_now()->weather;
+    return w->focus_times && at.call == w->focus.call && at.file == w->focus.file;
+}
+
+static void count_strike(const struct medium *m, struct point at, enum point_event event)
+{
+    count(m, at, event);
+    if (is_in_focus(at))
+        world_now()->weather.focus_times--;
+}
+
+/* Most worlds have a kind of call that is struck more often than others, and some are rougher while
+ * compaction works. */
+static uint32_t likelihood_here(const struct medium *m, struct point at, uint32_t usual,
+                                uint32_t in_focus)
+{
+    const struct weather *w = &world_now()->weather;
+    if (is_in_focus(at) && in_focus)
+        return in_focus;
+    return usual * (compaction_of(m) ? w->rougher : 1);
+}
+
+/* Whether the process, or the machine, ends in this very call. */
+static bool lives_on(const struct medium *m, struct point at)
+{
+    const struct weather *w = &world_now()->weather;
+    if (!fault_strikes(FAULT_IN_DISK_CALL, likelihood_here(m, at, w->disk_crash, w->focus_crash)))
+        return true;
+    count_strike(m, at, POINT_CRASHED);
     host_die(m->host, "dies in a call of the disk");
+    return false;
+}
+
+bool medium_begins(const struct medium *m, struct point at)
+{
+    if (medium_is_gone(m))
+        return false;
+    count(m, at, POINT_CALLED);
+    return lives_on(m, at);
+}
+
+bool medium_ends(const struct medium *m, struct point at)
+{
+    return lives_on(m, at);
+}
+
+bool medium_fails(const struct medium *m, struct point at, enum fault fault, uint32_t millionths)
+{
+    uint32_t in_focus = world_now()->weather.focus_fails;
+    if (!fault_strikes(fault, likelihood_here(m, at, millionths, in_focus)))
+        return false;
+    count_strike(m, at, POINT_FAILED);
     return true;
 }
 
-bool medium_ends_before(const struct medium *m)
+bool medium_looks(const struct medium *m, struct point at)
 {
-    return ends_here(m);
+    if (medium_is_gone(m))
+        return false;
+    count(m, at, POINT_CALLED);
+    return !medium_fails(m, at, FAULT_READ_ERROR, world_now()->weather.read_error);
 }
 
-bool medium_ends_after(const struct medium *m)
+int medium_is_full(const struct medium *m, struct point at)
 {
-    return ends_here(m);
+    count(m, at, POINT_FAILED);
+    fault_count(FAULT_NO_SPACE);
+    return ENOSPC;
 }
 
 /* --- Lists of names --- */
@@ -153,9 +218,10 @@ static void change(struct medium *m, const struct change *c)
 
 int medium_sync_folder(struct medium *m, const char *folder)
 {
-    if (medium_is_gone(m) || medium_ends_before(m))
+    struct point at = { CALL_SYNC, FILE_FOLDER };
+    if (!medium_begins(m, at))
         return EIO;
-    if (fault_strikes(FAULT_SYNC_ERROR, world_now()->weather.sync_error))
+    if (medium_fails(m, at, FAULT_SYNC_ERROR, world_now()->weather.sync_error))
         return EIO;
     for (size_t i = 0; i < m->change_count;) {
         if (!is_in(m->changes[i].name, folder)) {
@@ -165,7 +231,7 @@ int medium_sync_folder(struct medium *m, const char *folder)
         apply(&m->surface, &m->changes[i]);
         forget_change(m, i);
     }
-    return medium_ends_after(m) ? EIO : 0;
+    return medium_ends(m, at) ? 0 : EIO;
 }
 
 static struct change change_of(enum change_kind kind, const char *name, struct inode *node)
@@ -176,6 +242,15 @@ static struct change change_of(enum change_kind kind, const char *name, struct i
 }
 
 /* --- Names, as programs use them --- */
+
+/* A call that changes a name begins: 0 or an errno value. */
+static int begin_change(const struct medium *m, struct point at)
+{
+    if (!medium_begins(m, at) ||
+        medium_fails(m, at, FAULT_NAME_ERROR, world_now()->weather.name_error))
+        return EIO;
+    return 0;
+}
 
 bool medium_has(const struct medium *m, const char *name)
 {
@@ -190,44 +265,49 @@ bool medium_has_folder(const struct medium *m, const char *name)
 
 int medium_make_folder(struct medium *m, const char *name)
 {
-    if (medium_is_gone(m) || medium_ends_before(m))
+    struct point at = { CALL_MAKE, FILE_FOLDER };
+    if (begin_change(m, at))
         return EIO;
     if (medium_has_folder(m, name))
         return EEXIST;
     struct change c = change_of(CHANGE_MAKE, name, NULL);
     change(m, &c);
-    return 0;
+    return medium_ends(m, at) ? 0 : EIO;
 }
 
 int medium_unlink(struct medium *m, const char *name)
 {
-    if (medium_is_gone(m) || medium_ends_before(m))
+    struct point point = { CALL_REMOVE, file_kind_of(name) };
+    if (begin_change(m, point))
         return EIO;
     size_t at = find(&m->seen, name);
     if (at == m->seen.count || !m->seen.at[at].node)
         return ENOENT;
     struct change c = change_of(CHANGE_REMOVE, name, m->seen.at[at].node);
     change(m, &c);
-    return medium_ends_after(m) ? EIO : 0;
+    return medium_ends(m, point) ? 0 : EIO;
 }
 
 int medium_rename(struct medium *m, const char *from, const char *to)
 {
-    if (medium_is_gone(m) || medium_ends_before(m))
+    struct point point = { CALL_RENAME, file_kind_of(to) };
+    if (begin_change(m, point))
         return EIO;
     size_t at = find(&m->seen, from);
     if (at == m->seen.count)
         return ENOENT;
     struct change c = change_of(CHANGE_RENAME, from, m->seen.at[at].node);
     snprintf(c.to, sizeof c.to, "%s", to);
+    if (c.node)
+        c.node->kind = point.file;
     change(m, &c);
-    return medium_ends_after(m) ? EIO : 0;
+    return medium_ends(m, point) ? 0 : EIO;
 }
 
 int medium_list(struct medium *m, const char *folder, void (*found)(void *owner, const char *name),
                 void *owner)
 {
-    if (medium_is_gone(m))
+    if (!medium_looks(m, (struct point){ CALL_READ, FILE_FOLDER }))
         return EIO;
     if (!medium_has_folder(m, folder))
         return ENOENT;
@@ -239,14 +319,22 @@ int medium_list(struct medium *m, const char *folder, void (*found)(void *owner,
     return 0;
 }
 
+void medium_each_file(const struct medium *m,
+                      void (*found)(void *owner, const char *name, uint64_t octets), void *owner)
+{
+    for (size_t i = 0; i < m->seen.count; i++)
+        if (m->seen.at[i].node)
+            found(owner, m->seen.at[i].name, inode_size(m->seen.at[i].node));
+}
+
 int medium_open(struct medium *m, const char *name, struct inode **out)
 {
     *out = NULL;
-    if (medium_is_gone(m))
-        return EIO;
     size_t at = find(&m->seen, name);
-    if (at == m->seen.count || !m->seen.at[at].node)
+    if (!medium_is_gone(m) && (at == m->seen.count || !m->seen.at[at].node))
         return ENOENT;
+    if (!medium_looks(m, (struct point){ CALL_OPEN, file_kind_of(name) }))
+        return EIO;
     *out = m->seen.at[at].node;
     (*out)->opens++;
     return 0;
@@ -255,8 +343,9 @@ int medium_open(struct medium *m, const char *name, struct inode **out)
 int medium_make(struct medium *m, const char *name, struct inode **out)
 {
     char folder[MEDIUM_NAME_MAX];
+    struct point point = { CALL_MAKE, file_kind_of(name) };
     *out = NULL;
-    if (medium_is_gone(m) || medium_ends_before(m))
+    if (begin_change(m, point))
         return EIO;
     folder_of(name, folder);
     if (!medium_has_folder(m, folder))
@@ -264,6 +353,7 @@ int medium_make(struct medium *m, const char *name, struct inode **out)
     if (find(&m->seen, name) < m->seen.count)
         return EEXIST;
     struct inode *node = inode_new(m);
+    node->kind = point.file;
     snprintf(node->folder, sizeof node->folder, "%s", folder);
     node->opens++;
     struct change c = change_of(CHANGE_MAKE, name, node);
@@ -275,6 +365,7 @@ int medium_make(struct medium *m, const char *name, struct inode **out)
 struct inode *medium_scratch(struct medium *m)
 {
     struct inode *node = inode_new(m);
+    node->kind = FILE_SCRATCH;
     node->opens++;
     return node;
 }

@@ -15,6 +15,7 @@
 #include "sim/world.h"
 
 #include <stddef.h>
+#include <sys/uio.h>
 
 enum { MEDIUM_NAME_MAX = 96, MEDIUM_PAGE = 4096 };
 
@@ -34,6 +35,9 @@ bool medium_has(const struct medium *, const char *name);
 /* Calls `found` with the last part of each name in the folder. */
 int medium_list(struct medium *, const char *folder, void (*found)(void *owner, const char *name),
                 void *owner);
+/* Calls `found` for each file, with its whole name and its length. */
+void medium_each_file(const struct medium *,
+                      void (*found)(void *owner, const char *name, uint64_t octets), void *owner);
 uint64_t medium_free_octets(const struct medium *);
 /* For a phase: so much is left, or what there is. */
 void medium_set_capacity(struct medium *, uint64_t octets);
@@ -47,7 +51,7 @@ void medium_let_go(struct inode **);
 
 uint64_t inode_size(const struct inode *);
 /* Everything or an errno value; then nothing is known about the range. */
-int inode_write(struct inode *, uint64_t offset, const void *octets, size_t len);
+int inode_write(struct inode *, uint64_t offset, const struct iovec *, size_t count);
 int inode_read(struct inode *, uint64_t offset, void *to, size_t len, size_t *read_out);
 int inode_sync(struct inode *);
 int inode_truncate(struct inode *, uint64_t octets);

@@ -17,8 +17,10 @@ struct node {
     bool stays_down; /* it was asked to stop */
     struct event start, crash, fill, jump;
     bool is_full;
-    uint64_t starts, crashes, units;
+    uint64_t starts, crashes;
     uint64_t segment_octets;
+    unsigned compaction;       /* what that did after the last event */
+    uint64_t segments_removed; /* by it, since the start */
 };
 
 /* A host with an empty disk; the server starts by itself, and again after every end. */
@@ -30,6 +32,8 @@ void node_stop(struct node *);
 void node_close(struct node *);
 /* Compares the live index with one that is made from the journal, and verifies everything. */
 void node_examine(struct node *, bool all);
+/* Verifies everything; the server may go on. */
+void node_verify(struct node *, enum check);
 /* Recipients that wait in its queue; shows each of them if so wished. */
 uint64_t node_waiting(struct node *, bool tell);
 

@@ -130,7 +130,7 @@ static bool wants(const struct reader *r, const struct item *item)
 {
     if (r->phase == READING)
         return !item->copy || r->peer.town->audits || chance_below(20) == 0;
-    return item->copy && chance_below(10) > 0;
+    return item->copy && (world_now()->weather.tidy || chance_below(10) > 0);
 }
 
 static void go_on(struct reader *r);
@@ -141,7 +141,7 @@ static void end_phase(struct reader *r)
     if (r->phase == READING) {
         ledger_end_listing(r->box, r->listing, r->asked_us);
         r->phase = DELETING;
-        if (!r->peer.town->audits && chance_below(4)) {
+        if (!r->peer.town->audits && (world_now()->weather.tidy || chance_below(4))) {
             go_on(r);
             return;
         }

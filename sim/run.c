@@ -3,11 +3,13 @@
  *   STORM  peers come and go, and everything goes wrong now and then, until all letters were tried
  *   CALM   nothing goes wrong any more; who is here finishes, who is down comes up, queues drain
  *   AUDIT  every box is read to its end and nothing is deleted: the ledger must come out even
+ *   TIDY   the stores win back the space of what was deleted, as far as that is worth it
  *   END    the servers stop in the ordinary way; their stores are verified
  */
 #include "sim/run.h"
 
 #include "base/check.h"
+#include "sim/compaction.h"
 #include "sim/node.h"
 #include "sim/town.h"
 #include "sim/vfs.h"
@@ -22,12 +24,15 @@ enum {
     PARTING_US = 60 * 1000 * 1000,
     USERS_MAX = 6,
     SWARM_NODES_MAX = 5,
-    CALM_US_MAX = 4 * 3600 * 1000
+    FOCUS_SELDOM = 20 * 1000, /* millionths */
+    FOCUS_OFTEN = 200 * 1000,
+    FOCUS_TIMES_MAX = 40,
+    CALM_MS_MAX = 6 * 3600 * 1000
 };
 
 static const uint64_t drain_us_max = (uint64_t)2 * 3600 * 1000 * 1000;
 
-enum phase { STORM, CALM, AUDIT, END };
+enum phase { STORM, CALM, AUDIT, TIDY, END };
 
 struct run {
     struct world world;
@@ -36,7 +41,8 @@ struct run {
     struct node nodes[HOSTS_MAX];
     unsigned node_count;
     enum phase phase;
-    size_t audited; /* boxes */
+    size_t audited;            /* boxes */
+    uint64_t looks[HOSTS_MAX]; /* of each store's compaction before it was calm */
     uint64_t storm_ends_us, calm_since_us;
     struct event look;
 };
@@ -79,10 +85,13 @@ static void remove_kinds(struct weather *w, uint64_t without)
         { FAULT_CRUMBS, &w->crumbs },
         { FAULT_RUDE, &w->rude },
         { FAULT_IN_DISK_CALL, &w->disk_crash },
+        { FAULT_IN_DISK_CALL, &w->focus_crash },
+        { FAULT_WRITE_ERROR, &w->focus_fails },
         { FAULT_LOST_PAGE, &w->lost },
         { FAULT_TORN_PAGE, &w->torn },
         { FAULT_WRITE_ERROR, &w->write_error },
         { FAULT_SYNC_ERROR, &w->sync_error },
+        { FAULT_NAME_ERROR, &w->name_error },
         { FAULT_READ_ERROR, &w->read_error },
         { FAULT_COLD_READ, &w->cold_read },
         { FAULT_MEMORY, &w->memory },
@@ -107,6 +116,15 @@ static void remove_kinds(struct weather *w, uint64_t without)
         w->move_every_us = 0;
 }
 
+static void draw_focus(struct weather *w)
+{
+    w->focus = (struct point){ (enum call_kind)chance_below(CALLS),
+                               (enum file_kind)chance_below(FILE_KINDS) };
+    w->focus_crash = likelihood(FOCUS_SELDOM, FOCUS_OFTEN);
+    w->focus_fails = likelihood(FOCUS_SELDOM, FOCUS_OFTEN);
+    w->focus_times = (unsigned)chance_from(1, FOCUS_TIMES_MAX);
+}
+
 static void draw_weather(struct weather *w, uint64_t storm_us, uint64_t without)
 {
     *w = (struct weather){
@@ -125,6 +143,7 @@ static void draw_weather(struct weather *w, uint64_t storm_us, uint64_t without)
         .dns = likelihood(1000, 50000),
         .crash_every_us = chance_below(4) ? storm_us / chance_from(2, 30) : 0,
         .latency_us = likelihood(2000, 100000),
+        .name_error = likelihood(100, 3000),
         .memory = chance_below(4) ? 0 : likelihood(5, 100),
         .full_every_us = chance_below(4) ? 0 : storm_us / chance_from(2, 10),
         .jump_every_us = chance_below(4) ? 0 : storm_us / chance_from(2, 10),
@@ -135,7 +154,10 @@ static void draw_weather(struct weather *w, uint64_t storm_us, uint64_t without)
         .defer = likelihood(5000, 100000),
         .hang_up = likelihood(2000, 50000),
         .move_every_us = chance_below(2) ? 0 : storm_us / chance_from(2, 20),
+        .rougher = chance_below(2) ? 1 : (uint32_t)chance_from(2, 40),
+        .tidy = chance_below(2) == 0,
     };
+    draw_focus(w);
     remove_kinds(w, without);
 }
 
@@ -189,11 +211,29 @@ static void begin_audit(struct run *r)
     r->phase = AUDIT;
 }
 
-static void begin_end(struct run *r)
+static void begin_tidying(struct run *r)
 {
+    trace_words("the audit is over");
     ledger_close_books(r->ledger);
     for (unsigned i = 0; i < r->node_count; i++)
+        r->looks[i] = compaction_looks(&r->nodes[i]);
+    r->phase = TIDY;
+}
+
+static bool all_tidy(const struct run *r)
+{
+    for (unsigned i = 0; i < r->node_count; i++)
+        if (!compaction_is_done(&r->nodes[i], r->looks[i]))
+            return false;
+    return true;
+}
+
+static void begin_end(struct run *r)
+{
+    for (unsigned i = 0; i < r->node_count; i++) {
+        compaction_expect_space(&r->nodes[i]);
         node_stop(&r->nodes[i]);
+    }
     r->phase = END;
 }
 
@@ -210,7 +250,7 @@ static void audit_next(struct run *r)
     r->audited += r->town.audit_done;
     r->town.audit_done = false;
     if (r->audited == ledger_box_count(r->ledger))
-        begin_end(r);
+        begin_tidying(r);
     else
         reader_start(&r->town, ledger_box(r->ledger, r->audited));
 }
@@ -227,9 +267,11 @@ static void look(struct event *e)
         begin_audit(r);
     else if (r->phase == AUDIT && quiet)
         audit_next(r);
+    else if (r->phase == TIDY && all_tidy(r))
+        begin_end(r);
     else if (r->phase == END && all_down(r))
         end(r);
-    if (r->phase != STORM && r->world.now_us - r->calm_since_us > (uint64_t)CALM_US_MAX * 1000)
+    if (r->phase != STORM && r->world.now_us - r->calm_since_us > (uint64_t)CALM_MS_MAX * 1000)
         world_fail("hours after the storm it is still not calm");
     event_in(e, LOOK_US);
 }
@@ -279,6 +321,7 @@ static void tell(const struct run *r, struct run_result *result)
     result->letters = ledger_figures(r->ledger);
     memcpy(result->faults, w->faults, sizeof result->faults);
     memcpy(result->checks, w->checks, sizeof result->checks);
+    result->points = w->points;
     result->over = true;
 }
 

@@ -22,6 +22,7 @@ struct run_result {
     uint64_t steps, world_us, trace, crashes, sessions;
     struct ledger_figures letters;
     uint64_t faults[FAULTS], checks[CHECKS];
+    struct points points;
 };
 
 /* Once in a process. */

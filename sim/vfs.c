@@ -61,7 +61,8 @@ static int vfs_read(sqlite3_file *base, void *to, int count, sqlite3_int64 offse
 
 static int vfs_write(sqlite3_file *base, const void *octets, int count, sqlite3_int64 offset)
 {
-    int number = inode_write(file_of(base)->node, (uint64_t)offset, octets, (size_t)count);
+    struct iovec part = { (void *)(uintptr_t)octets, (size_t)count };
+    int number = inode_write(file_of(base)->node, (uint64_t)offset, &part, 1);
     return number == 0 ? SQLITE_OK : number == ENOSPC ? SQLITE_FULL : SQLITE_IOERR_WRITE;
 }
 

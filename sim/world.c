@@ -98,6 +98,7 @@ const char *fault_name(enum fault fault)
         [FAULT_WRITE_ERROR] = "failed writes",
         [FAULT_PART_WRITTEN] = "partial writes",
         [FAULT_SYNC_ERROR] = "failed syncs",
+        [FAULT_NAME_ERROR] = "failed changes of names",
         [FAULT_READ_ERROR] = "failed reads",
         [FAULT_NO_SPACE] = "full disks",
         [FAULT_COLD_READ] = "cold reads",
@@ -118,14 +119,31 @@ const char *fault_name(enum fault fault)
 const char *fault_word(enum fault fault)
 {
     static const char *const words[FAULTS] = {
-        [FAULT_CUT] = "cut",           [FAULT_STALL] = "stall",     [FAULT_SHORT_WRITE] = "part",
-        [FAULT_CRUMBS] = "crumbs",     [FAULT_RUDE] = "rude",       [FAULT_KILL] = "crash",
-        [FAULT_IN_DISK_CALL] = "call", [FAULT_LOST_PAGE] = "lost",  [FAULT_TORN_PAGE] = "torn",
-        [FAULT_WRITE_ERROR] = "write", [FAULT_SYNC_ERROR] = "sync", [FAULT_READ_ERROR] = "read",
-        [FAULT_NO_SPACE] = "full",     [FAULT_COLD_READ] = "cold",  [FAULT_MEMORY] = "memory",
-        [FAULT_CLOCK] = "clock",       [FAULT_DNS] = "dns",         [FAULT_DNS_FAILS] = "servfail",
-        [FAULT_DNS_BOGUS] = "bogus",   [FAULT_DNS_GONE] = "gone",   [FAULT_DNS_LIES] = "lie",
-        [FAULT_MOVE] = "move",         [FAULT_DEFER] = "defer",     [FAULT_HANG_UP] = "hangup",
+        [FAULT_CUT] = "cut",
+        [FAULT_STALL] = "stall",
+        [FAULT_SHORT_WRITE] = "part",
+        [FAULT_CRUMBS] = "crumbs",
+        [FAULT_RUDE] = "rude",
+        [FAULT_KILL] = "crash",
+        [FAULT_IN_DISK_CALL] = "call",
+        [FAULT_LOST_PAGE] = "lost",
+        [FAULT_TORN_PAGE] = "torn",
+        [FAULT_WRITE_ERROR] = "write",
+        [FAULT_SYNC_ERROR] = "sync",
+        [FAULT_READ_ERROR] = "read",
+        [FAULT_NAME_ERROR] = "name",
+        [FAULT_NO_SPACE] = "full",
+        [FAULT_COLD_READ] = "cold",
+        [FAULT_MEMORY] = "memory",
+        [FAULT_CLOCK] = "clock",
+        [FAULT_DNS] = "dns",
+        [FAULT_DNS_FAILS] = "servfail",
+        [FAULT_DNS_BOGUS] = "bogus",
+        [FAULT_DNS_GONE] = "gone",
+        [FAULT_DNS_LIES] = "lie",
+        [FAULT_MOVE] = "move",
+        [FAULT_DEFER] = "defer",
+        [FAULT_HANG_UP] = "hangup",
     };
     return words[fault];
 }
@@ -233,6 +251,8 @@ const char *check_name(enum check check)
         [CHECK_ORDER] = "each reply is one to its command",
         [CHECK_REBUILT] = "a rebuilt index is the live one",
         [CHECK_VERIFIED] = "everything in the store verifies",
+        [CHECK_COMPACTED] = "it does after each compaction",
+        [CHECK_SPACE] = "the space of deleted mail comes back",
     };
     return names[check];
 }

@@ -16,6 +16,7 @@
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/net.h"
+#include "sim/points.h"
 
 struct host;
 struct ledger;
@@ -64,7 +65,8 @@ struct host {
     bool is_behind;
     uint64_t caught_up_us;
     void (*stepped)(struct host *); /* after each of its events, once the stack has unwound */
-    void *node;                     /* sim/node.c: its server */
+    unsigned (*compaction)(const struct host *); /* what that of its store does; 0: it rests */
+    void *node;                                  /* sim/node.c: its server */
 };
 
 void host_init(struct host *, struct world *, unsigned number);
@@ -93,6 +95,7 @@ enum fault {
     FAULT_WRITE_ERROR, /* EIO */
     FAULT_PART_WRITTEN,
     FAULT_SYNC_ERROR,
+    FAULT_NAME_ERROR, /* a name, or a length, cannot be changed */
     FAULT_READ_ERROR,
     FAULT_NO_SPACE,
     FAULT_COLD_READ, /* what is read is not in memory */
@@ -135,6 +138,8 @@ enum check {
     CHECK_ORDER,     /* each reply is one to its command */
     CHECK_REBUILT,   /* a rebuilt index is the live one */
     CHECK_VERIFIED,  /* every frame and every reference verifies */
+    CHECK_COMPACTED, /* ... after each compaction too, in a store that goes on */
+    CHECK_SPACE,     /* the space of deleted mail comes back */
     CHECKS,
 };
 const char *check_name(enum check);
@@ -145,12 +150,17 @@ void world_expect(enum check, bool holds, const char *format, ...)
 /* How likely each thing is, in millionths of whatever it may happen to. */
 struct weather {
     uint32_t cut, stall, short_write, crumbs, rude;
-    uint32_t disk_crash, write_error, sync_error, read_error, cold_read, torn, lost;
+    uint32_t disk_crash, write_error, sync_error, name_error, read_error, cold_read, torn, lost;
     uint32_t dns, memory;
     uint32_t dns_fails, dns_bogus, dns_gone, dns_lies, defer, hang_up;
     /* On average; 0: never. */
     uint64_t crash_every_us, full_every_us, jump_every_us, move_every_us;
     uint64_t latency_us; /* at most, of a quiet connection */
+    struct point focus;  /* calls that are struck more often than others */
+    uint32_t focus_crash, focus_fails;
+    unsigned focus_times; /* that are left */
+    uint32_t rougher; /* so many times as likely are faults of the disk while compaction works */
+    bool tidy;        /* small segments, and nobody keeps anything: compaction has work */
 };
 
 /* --- The world --- */
@@ -179,6 +189,7 @@ struct world {
     bool ends, failed;
     char why[ERROR_WORDS_MAX];
     uint64_t faults[FAULTS], checks[CHECKS];
+    struct points points;
     uint64_t next_socket;
 };
 

@@ -131,7 +131,8 @@ void store_submit(struct store *, struct commit *);
 struct store_figures {
     uint64_t batches, units, messages, octets, syncs, checkpoints;
     uint64_t rewritten, segments_removed; /* by compaction: units; files of the journal */
-    uint64_t looks; /* how often it found nothing, or nothing more, that is worth the work */
+    uint64_t looks;      /* how often it found nothing, or nothing more, that is worth the work */
+    uint64_t compaction; /* which of its steps it is at; 0: it rests */
 };
 struct store_figures store_figures(const struct store *);
 

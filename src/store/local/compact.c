@@ -32,10 +32,17 @@ static enum compaction_state state_of(struct commit_line *line)
     return state;
 }
 
+/* With the mutex held. */
+static void enter(struct commit_line *line, enum compaction_state state)
+{
+    line->compaction.state = state;
+    atomic_store(&line->store->figures.compaction, state);
+}
+
 static void set_state(struct commit_line *line, enum compaction_state state)
 {
     pthread_mutex_lock(&line->mutex);
-    line->compaction.state = state;
+    enter(line, state);
     pthread_mutex_unlock(&line->mutex);
 }
 
@@ -43,7 +50,7 @@ static void set_state(struct commit_line *line, enum compaction_state state)
 static void go_upkeep(struct commit_line *line, enum compaction_state state)
 {
     pthread_mutex_lock(&line->mutex);
-    line->compaction.state = line->closing ? COMPACTION_RESTS : state;
+    enter(line, line->closing ? COMPACTION_RESTS : state);
     if (!line->closing)
         lane_follow(line->store->upkeep, &line->compaction.job);
     pthread_mutex_unlock(&line->mutex);
@@ -313,7 +320,7 @@ static void send_found(struct commit_line *line)
     struct list found, *link;
     list_init(&found);
     pthread_mutex_lock(&line->mutex);
-    c->state = COMPACTION_WRITES;
+    enter(line, COMPACTION_WRITES);
     c->waiting = c->found_count;
     pthread_mutex_unlock(&line->mutex);
     c->found_count = c->found_octets = 0;

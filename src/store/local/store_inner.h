@@ -34,7 +34,7 @@ struct reading {
 
 struct figures {
     atomic_uint_fast64_t batches, units, messages, octets, syncs, checkpoints;
-    atomic_uint_fast64_t rewritten, segments_removed, looks;
+    atomic_uint_fast64_t rewritten, segments_removed, looks, compaction;
 };
 
 struct store {

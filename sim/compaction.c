@@ -1,0 +1,89 @@
+/* compaction.c - what the store of a server does to win space, seen from outside.
+ *
+ * It looks at the store's own state, so that faults can be aimed at it, and changes nothing there.
+ */
+#include "sim/compaction.h"
+
+#include "serve/server.h"
+#include "sim/ledger.h"
+#include "sim/medium.h"
+#include "store/store.h"
+
+/* Of its steps, as store_figures() has them. */
+enum { RESTS = 0, FORGETS = 6 };
+
+enum {
+    SEGMENTS_SPARE = 6, /* dead ones that make no difference, the one in use, and the next */
+    FULL_SOON_US = 20 * 1000,
+};
+
+static const struct store *store_of(const struct node *n)
+{
+    return n->server ? n->server->store : NULL;
+}
+
+unsigned compaction_of(const struct host *h)
+{
+    const struct store *store = store_of(h->node);
+    return store ? (unsigned)store_figures(store).compaction : RESTS;
+}
+
+uint64_t compaction_looks(const struct node *n)
+{
+    const struct store *store = store_of(n);
+    return store ? store_figures(store).looks : 0;
+}
+
+bool compaction_is_done(const struct node *n, uint64_t looks)
+{
+    return store_of(n) && compaction_of(n->host) == RESTS && compaction_looks(n) > looks;
+}
+
+static void round_ends(struct node *n)
+{
+    struct points *p = &n->host->world->points;
+    uint64_t removed = store_figures(store_of(n)).segments_removed;
+    p->rounds++;
+    p->segments_removed += removed - n->segments_removed;
+    n->segments_removed = removed;
+    node_verify(n, CHECK_COMPACTED);
+}
+
+void compaction_watch(struct node *n)
+{
+    unsigned before = n->compaction, now = compaction_of(n->host);
+    n->compaction = now;
+    if (!store_of(n))
+        n->segments_removed = 0;
+    if (now == before || n->host->dead || !store_of(n))
+        return;
+    trace_show("%s: compaction goes from %u to %u", n->host->name, before, now);
+    if (before == RESTS && n->host->world->weather.full_every_us && chance_below(4) == 0)
+        event_in(&n->fill, chance_below(FULL_SOON_US));
+    if (before == FORGETS)
+        round_ends(n);
+}
+
+/* --- Space --- */
+
+static void add_segment(void *owner, const char *name, uint64_t octets)
+{
+    uint64_t *sum = owner;
+    if (file_kind_of(name) == FILE_SEGMENT)
+        *sum += octets;
+}
+
+/* What is dead may be half of what lives; that is measured by what was sent, not by the store. */
+void compaction_expect_space(const struct node *n)
+{
+    const struct host *h = n->host;
+    uint64_t used = 0, alive = ledger_live_octets(n->ledger, h->number);
+    medium_each_file(h->disk, add_segment, &used);
+    uint64_t most = 2 * alive + SEGMENTS_SPARE * n->segment_octets;
+    trace_words("%s: %llu octets of journal for %llu of mail", h->name, (unsigned long long)used,
+                (unsigned long long)alive);
+    world_expect(CHECK_SPACE, used <= most,
+                 "%s: its journal has %llu octets, for %llu of mail in segments of %llu", h->name,
+                 (unsigned long long)used, (unsigned long long)alive,
+                 (unsigned long long)n->segment_octets);
+}
