@@ -111,8 +111,8 @@ bool journal_walk_open(struct journal *j, uint64_t number, const struct journal_
     if (!w)
         return error_set(e, ERROR_TEMPORARY, "memory is short for reading the journal");
     bool ok = chain_load(&chain, &from, &until, e);
-    if (ok &&
-        (chain.count == 0 || chain.links[0].number != number || chain.links[0].state != CHAIN_GOOD))
+    if (ok && (chain.count == 0 || chain.links[0].number != number ||
+               chain.links[0].state == CHAIN_UNREADABLE))
         ok = error_set(e, ERROR_DAMAGED, "segment %" PRIu64 " cannot be read", number);
     if (!ok || !segment_open(j->disk, number, DISK_READ, j->uuid, &w->segment, e)) {
         chain_clear(&chain);
@@ -120,7 +120,8 @@ bool journal_walk_open(struct journal *j, uint64_t number, const struct journal_
         return false;
     }
     scan_init(&w->scan, &w->segment);
-    w->counts = chain_set_end(&chain, 0, &w->scan);
+    /* One that was never begun is there when its removal did not outlive a power cut. */
+    w->counts = chain.links[0].state == CHAIN_GOOD && chain_set_end(&chain, 0, &w->scan);
     w->scan.events = events;
     chain_clear(&chain);
     *out = w;
