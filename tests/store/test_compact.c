@@ -10,6 +10,7 @@
 #include "faults.h"
 #include "store_world.h"
 
+#include "run/disk.h"
 #include "store/queue.h"
 
 #include <fcntl.h>
@@ -180,6 +181,38 @@ static void test_again_and_again(void **state)
     assert_true(world_reads_back(w, &bob.entries[0], 7));
     maildrop_read_clear(&alice);
     maildrop_read_clear(&bob);
+}
+
+static void tend_until(struct world *w, uint64_t removed, uint64_t looks)
+{
+    while (store_figures(w->store).segments_removed < removed ||
+           store_figures(w->store).looks < looks) {
+        store_tend(w->store);
+        advance(1001);
+        usleep(100);
+    }
+}
+
+/* A backup holds the old segments when they are to go; nothing else dies, and they go all the same,
+ * at the next look. */
+static void test_what_was_held_goes_at_the_next_look(void **state)
+{
+    struct world *w = *state;
+    struct disk *disk = NULL;
+    struct disk_file *hold = NULL;
+    fill(w);
+    assert_true(disk_open(w->path, false, &disk, &w->error));
+    assert_true(disk_lock(disk, "hold", &hold, &w->error));
+    advance(11 * 60 * 1000);
+    tend_until(w, 0, store_figures(w->store).looks + 2);
+    assert_true(store_figures(w->store).rewritten > 0);
+    assert_int_equal(store_figures(w->store).segments_removed, 0);
+    disk_unlock(&hold);
+    disk_close(&disk);
+    advance(11 * 60 * 1000);
+    tend_until(w, 1, 0);
+    check_filled(w);
+    assert_int_equal(w->troubles, 0);
 }
 
 /* Content of its own file is not written again, and what is gone is gone. */
@@ -420,6 +453,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_small_batches_are_packed_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_old_places_are_found_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_again_and_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_was_held_goes_at_the_next_look, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_large_messages, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_purged_mailbox, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_queue, set_up, tear_down),

@@ -117,6 +117,7 @@ static bool begin_round(struct commit_line *line, bool *begun_out, struct error 
         !ask_reader(store, index_live_octets, &live, error))
         return false;
     *begun_out = weight.oldest > 0 && is_worth(store, &weight, live);
+    c->leftover = weight.retired > 0;
     if (!*begun_out)
         return true;
     c->round = (struct compaction_round){
@@ -343,6 +344,20 @@ static bool may_retire(struct commit_line *line, uint64_t oldest, struct error *
                      (unsigned long long)lowest);
 }
 
+/* A backup may have been under way, or the disk was ill: what was to be removed then goes now. */
+static void find_nothing(struct commit_line *line)
+{
+    struct compaction *c = &line->compaction;
+    atomic_fetch_add(&line->store->figures.looks, 1);
+    if (!c->leftover) {
+        rest(line, LOOK_MS);
+        return;
+    }
+    c->fruitful = false;
+    set_state(line, COMPACTION_SETTLES);
+    commit_wake(line);
+}
+
 static void read_on(struct commit_line *line)
 {
     struct compaction *c = &line->compaction;
@@ -361,8 +376,7 @@ static void read_on(struct commit_line *line)
             return;
         }
         if (!begun) {
-            rest(line, LOOK_MS);
-            atomic_fetch_add(&line->store->figures.looks, 1);
+            find_nothing(line);
             return;
         }
     }
@@ -388,7 +402,7 @@ static void remove_segments(struct commit_line *line)
     struct error error = { 0 };
     uint64_t removed = 0;
     struct disk_file *hold = NULL;
-    /* A backup is under way: they go with those of the next round, or at the next start. */
+    /* A backup is under way: they go at the next look, or at the next start. */
     bool ok = !disk_lock(line->store->disk, BACKUP_HOLD, &hold, NULL) ||
               journal_remove_retired(line->store->journal, &removed, &error);
     disk_unlock(&hold);

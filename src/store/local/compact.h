@@ -8,8 +8,10 @@
  *
  *   state     who works       what                                        then
  *   RESTS     commit lane     looks whether it is time                    READS
- *   READS     upkeep          weighs; reads a batch of the oldest         WRITES, TURNS, RESTS
- *                             segment
+ *   READS     upkeep          weighs; reads a batch of the oldest         WRITES, TURNS, RESTS;
+ *                             segment                                     SETTLES when segments of
+ *                                                                         an earlier round are
+ *                                                                         left
  *   WRITES    commit lane     what is true goes into batches              READS
  *   TURNS     commit lane     begins a segment whose header says so       SETTLES
  *   SETTLES   commit lane     a checkpoint of the index is completed      REMOVES
@@ -65,6 +67,7 @@ struct compaction {
     struct list found; /* rewrites */
     size_t found_count, found_octets;
     bool fruitful;   /* the last round has won something */
+    bool leftover;   /* segments of an earlier one could not be removed */
     uint64_t oldest; /* the first segment that will count */
     struct index_forgetting forgetting;
     struct job job;

@@ -118,6 +118,7 @@ struct journal_weight {
     uint64_t oldest;  /* number of the first that counts; 0: there is none */
     uint64_t current; /* number of the one that is written to */
     uint64_t octets;  /* of those that count, large messages left out */
+    uint64_t retired; /* how many do not count, and are still there */
 };
 /* For any lane; blocks. */
 bool journal_weigh(struct journal *, struct journal_weight *out, struct error *);

@@ -34,8 +34,10 @@ bool journal_weigh(struct journal *j, struct journal_weight *out, struct error *
     pthread_mutex_unlock(&j->mutex);
     bool ok = segment_list_read(j->disk, &list, e);
     for (size_t i = 0; ok && i < list.count && list.numbers[i] < out->current; i++) {
-        if (list.numbers[i] < oldest)
+        if (list.numbers[i] < oldest) {
+            out->retired++;
             continue;
+        }
         if (out->oldest == 0)
             out->oldest = list.numbers[i];
         ok = add_size(j, list.numbers[i], &out->octets, e);
