@@ -107,6 +107,7 @@ test-peers: all
 	done; exit $$failed
 
 soak: all
+	@tools/peers
 	@GODWIT=build/debug/src/godwit SOAK_TIME=$(SOAK_TIME) python3 -B tests/e2e/soak.py
 
 format:

@@ -5,8 +5,9 @@
 
 It plays the recursive resolver that a mail server asks: it follows CNAMEs within its table, says
 NXDOMAIN and NODATA, truncates what does not fit and answers again over TCP.  behave() makes it
-misbehave about a name.  `dns.asked` lists (name, type, "udp" or "tcp") of every query.  With a
-Signer, answers carry signatures for whoever wants them.
+misbehave about a name, behave_always() about all.  `dns.asked` lists (name, type, "udp" or "tcp")
+of every query.  With a Signer, answers carry signatures for whoever wants them.  It may be left and
+entered again.
 """
 
 import itertools
@@ -90,6 +91,7 @@ class DnsServer:
         """Lines are "NAME TYPE WORDS...", of a TXT record each word is a string.  Port 0 is any."""
         self.address, self.signer, self.port = address, signer, port
         self.table, self.behaviour, self.asked = {}, {}, []
+        self.ttl, self.always = TTL, None
         self.add(*lines)
         self.threads = []
         self.udp = self.tcp = None
@@ -109,6 +111,10 @@ class DnsServer:
         """`how`: a function of the Query that gives the reply's octets, or None for silence."""
         self.behaviour[name] = how
 
+    def behave_always(self, how):
+        """The same for every name that has none of its own; None: as the table says."""
+        self.always = how
+
     @property
     def resolver(self):
         return f"{self.address}:{self.port}"
@@ -122,9 +128,9 @@ class DnsServer:
         return name in self.table or any(other.endswith("." + name) for other in self.table)
 
     def signed_set(self, query, name, number, rows):
-        records = [pack_record(name, number, row) for row in rows]
+        records = [pack_record(name, number, row, self.ttl) for row in rows]
         if self.signer and query.wants_signatures and self.signer.signs(name):
-            signature = self.signer.signature(name, number, TTL, rows)
+            signature = self.signer.signature(name, number, self.ttl, rows)
             records.append(pack_record(name, RRSIG, signature))
         return records
 
@@ -165,7 +171,8 @@ class DnsServer:
     def respond(self, packet, transport):
         query = Query(packet, transport)
         self.asked.append((query.name, NAMES.get(query.type, query.type), transport))
-        return self.behaviour.get(query.name, self.answer)(query)
+        how = self.behaviour.get(query.name) or self.always or self.answer
+        return how(query)
 
     def serve_udp(self):
         while True:
@@ -215,6 +222,7 @@ class DnsServer:
         raise OSError("no port that is free for UDP and TCP")
 
     def __enter__(self):
+        self.ending.clear()
         self.bind()
         for target in (self.serve_udp, self.serve_tcp):
             self.threads.append(threading.Thread(target=target, daemon=True))
@@ -225,8 +233,8 @@ class DnsServer:
         self.ending.set()
         self.udp.sendto(b"", (self.address, self.port))
         socket.create_connection((self.address, self.port)).close()
-        for thread in self.threads:
-            thread.join()
+        while self.threads:
+            self.threads.pop().join()
         self.udp.close()
         self.tcp.close()
 

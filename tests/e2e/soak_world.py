@@ -71,18 +71,33 @@ class Disk:
 
 
 class Signs:
-    """What a process takes of the machine."""
+    """What a process takes of the machine.  Segments of the journal that were read stay open for
+    the next reader, up to 512 of them, as long as they are there (src/store/local/descriptors.h):
+    they are counted apart."""
 
     def __init__(self, server):
         process = f"/proc/{server.process.pid}"
         with open(f"{process}/status", encoding="ascii") as file:
             self.threads = int(re.search(r"Threads:\s+(\d+)", file.read())[1])
         self.memory = server.memory()
-        self.descriptors = len(os.listdir(f"{process}/fd"))
+        files = [self.target(f"{process}/fd/{name}") for name in os.listdir(f"{process}/fd")]
+        self.sockets = sum(file.startswith("socket:") for file in files)
+        self.segments = sum(".seg" in file for file in files)
+        self.others = len(files) - self.sockets - self.segments
+
+    @staticmethod
+    def target(name):
+        try:
+            return os.readlink(name)
+        except FileNotFoundError:    # closed meanwhile
+            return ""
+
+    def descriptors(self):
+        return self.sockets + self.segments + self.others
 
     def __str__(self):
-        return (f"{self.memory / 1e6:.1f} MB, {self.descriptors} descriptors, "
-                f"{self.threads} threads")
+        return (f"{self.memory / 1e6:.1f} MB, {self.threads} threads, {self.sockets} sockets, "
+                f"{self.segments} segments and {self.others} other files open")
 
 
 class SoakedServer(Relay):
@@ -129,6 +144,22 @@ class SoakedServer(Relay):
 
 class SoakNet(Net):
     ours = SoakedServer
+
+    def __init__(self):
+        super().__init__()
+        self.dns.ttl = 1    # so that it is missed soon
+        self.has_dns = True
+
+    def stop_dns(self):
+        if self.has_dns:
+            self.has_dns = False
+            self.dns.__exit__()
+
+    def start_dns(self):
+        self.dns.behave_always(None)
+        if not self.has_dns:
+            self.has_dns = True
+            self.dns.__enter__()
 
     def soaked(self, disk_megabytes=0, users=()):
         """The server that mail is brought to, and the far one that it brings some of it to."""
