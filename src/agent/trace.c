@@ -6,6 +6,7 @@
 #include "base/escape.h"
 #include "run/clock.h"
 #include "run/secret.h"
+#include "run/wire.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -35,50 +36,31 @@ static void tell(struct trace_session *t, enum trace_side side, enum trace_kind 
     t->to->line(t->to->owner, side, kind, line);
 }
 
-/* --- Masks --- */
-
-/* Passwords stand behind PASS, and behind the mechanism's name of AUTH.  Returns whether there was
- * one. */
-static bool tell_command(struct trace_session *t, struct text line)
-{
-    struct text rest = line, verb, mechanism;
-    bool secret = true;
-    char masked[64];
-    struct buffer out = buffer_over(masked, sizeof masked);
-    text_word(&rest, &verb);
-    if (text_equal_nocase(verb, T("PASS"))) {
-        line = T("PASS ***");
-    } else if (text_equal_nocase(verb, T("AUTH")) && text_word(&rest, &mechanism) &&
-               text_trim(rest).len > 0) {
-        buffer_printf(&out, "AUTH %.*s ***", TEXT_ARGS(text_first(mechanism, 32)));
-        line = buffer_as_text(&out);
-    } else {
-        secret = false;
-    }
-    tell(t, TRACE_CLIENT, TRACE_WORDS, line);
-    return secret;
-}
-
-/* Returns whether it was a secret's. */
-static bool tell_line(struct trace_session *t, enum trace_side side, enum trace_kind kind,
-                      struct text line)
-{
-    if (side == TRACE_CLIENT && kind == TRACE_WORDS)
-        return tell_command(t, line);
-    tell(t, side, kind, kind == TRACE_SECRET ? T("***") : line);
-    return kind == TRACE_SECRET;
-}
-
 /* --- Lines --- */
 
-/* A whole line, or a piece of a long one. */
-static void tell_piece(struct trace_session *t, enum trace_side side, enum trace_kind kind)
+/* Whether the rest of the line must be hidden. */
+static bool tell_line(struct trace_session *t, enum trace_side side, enum trace_kind kind,
+                      bool ends)
 {
+    char room[WIRE_MASK_MAX];
     struct text line = buffer_as_text(&t->lines[side]);
+    bool hides = kind == TRACE_SECRET;
     if (line.len && line.at[line.len - 1] == '\r')
         line.len--;
+    if (hides)
+        line = T("***");
+    else if (side == TRACE_CLIENT && kind == TRACE_WORDS)
+        hides = wire_mask(&line, ends, room);
+    tell(t, side, kind, line);
+    return hides;
+}
+
+/* A whole line, or a piece of a long one. */
+static void tell_piece(struct trace_session *t, enum trace_side side, enum trace_kind kind,
+                       bool ends)
+{
     if (!t->hides[side])
-        t->hides[side] = tell_line(t, side, kind, line);
+        t->hides[side] = tell_line(t, side, kind, ends);
     empty(&t->lines[side]);
 }
 
@@ -90,7 +72,7 @@ static void add_piece(struct trace_session *t, enum trace_side side, enum trace_
         size_t fits = TRACE_LINE_MAX - line->len;
         buffer_text(line, text_first(piece, fits));
         piece = text_skip(piece, fits);
-        tell_piece(t, side, kind);
+        tell_piece(t, side, kind, false);
     }
     buffer_text(line, piece);
 }
@@ -104,7 +86,7 @@ static void add_lines(struct trace_session *t, enum trace_side side, enum trace_
         add_piece(t, side, kind, piece);
         if (!ended)
             return;
-        tell_piece(t, side, kind);
+        tell_piece(t, side, kind, true);
         t->hides[side] = false;
     }
 }
@@ -117,7 +99,7 @@ static void end_content(struct trace_session *t, enum trace_side side)
     uint64_t octets = t->content[side];
     t->content[side] = 0;
     if (t->lines[side].len)
-        tell_piece(t, side, TRACE_CONTENT);
+        tell_piece(t, side, TRACE_CONTENT, true);
     t->hides[side] = false;
     if (octets > TRACE_CONTENT_MAX)
         trace_note(t, "%s: ... %" PRIu64 " octets more", sides[side], octets - TRACE_CONTENT_MAX);

@@ -14,51 +14,52 @@ void wire_clear(struct wire *w)
     buffer_wipe(&w->lines[LOG_CLIENT]);
 }
 
-/* Passwords stand behind PASS, and behind the mechanism's name of AUTH.  Returns whether there was
- * one. */
-static bool log_client_line(struct wire *w, struct text line)
+bool wire_mask(struct text *line, bool ends, char room[WIRE_MASK_MAX])
 {
-    struct text rest = line, verb, mechanism;
-    bool secret = true;
-    char masked[64];
-    struct buffer out = buffer_over(masked, sizeof masked);
+    struct text rest = *line, verb, mechanism;
+    struct buffer out = buffer_over(room, WIRE_MASK_MAX);
     text_word(&rest, &verb);
     if (text_equal_nocase(verb, T("PASS"))) {
-        line = T("PASS ***");
-    } else if (text_equal_nocase(verb, T("AUTH")) && text_word(&rest, &mechanism) &&
-               text_trim(rest).len > 0) {
-        buffer_printf(&out, "AUTH %.*s ***", TEXT_ARGS(text_first(mechanism, 32)));
-        line = buffer_as_text(&out);
-    } else {
-        secret = false;
+        *line = T("PASS ***");
+        return true;
     }
-    log_protocol(w->log, w->session, LOG_CLIENT, line);
-    return secret;
+    if (text_equal_nocase(verb, T("AUTH")) && text_word(&rest, &mechanism) &&
+        text_trim(rest).len > 0) {
+        buffer_printf(&out, "AUTH %.*s ***", TEXT_ARGS(text_first(mechanism, 32)));
+        *line = buffer_as_text(&out);
+        return true;
+    }
+    /* The verb, or the mechanism, may go on in the next piece. */
+    return !ends && (rest.len == 0 || text_equal_nocase(verb, T("AUTH")));
 }
 
-/* Returns whether it was a secret's. */
-static bool log_words(struct wire *w, enum log_from from, enum wire_kind kind, struct text line)
+/* Whether the rest of the line must be hidden. */
+static bool log_words(struct wire *w, enum log_from from, enum wire_kind kind, bool ends)
 {
-    if (from == LOG_CLIENT && kind == WIRE_WORDS)
-        return log_client_line(w, line);
-    log_protocol(w->log, w->session, from, kind == WIRE_SECRET ? T("***") : line);
-    return kind == WIRE_SECRET;
+    char room[WIRE_MASK_MAX];
+    struct text line = buffer_as_text(&w->lines[from]);
+    bool hides = kind == WIRE_SECRET;
+    if (line.len && line.at[line.len - 1] == '\r')
+        line.len--;
+    if (hides)
+        line = T("***");
+    else if (from == LOG_CLIENT && kind == WIRE_WORDS)
+        hides = wire_mask(&line, ends, room);
+    log_protocol(w->log, w->session, from, line);
+    return hides;
 }
 
 /* A whole line, or a piece of a long one. */
-static void log_piece(struct wire *w, enum log_from from, enum wire_kind kind)
+static void log_piece(struct wire *w, enum log_from from, enum wire_kind kind, bool ends)
 {
-    struct text line = buffer_as_text(&w->lines[from]);
-    if (line.len && line.at[line.len - 1] == '\r')
-        line.len--;
     if (!w->hides[from])
-        w->hides[from] = log_words(w, from, kind, line);
+        w->hides[from] = log_words(w, from, kind, ends);
     buffer_wipe(&w->lines[from]);
 }
 
 static void end_line(struct wire *w, enum log_from from, enum wire_kind kind)
 {
-    log_piece(w, from, kind);
+    log_piece(w, from, kind, true);
     w->hides[from] = false;
 }
 
@@ -73,7 +74,7 @@ void wire_add(struct wire *w, enum log_from from, enum wire_kind kind, struct by
             size_t fits = WIRE_LINE_MAX - w->lines[from].len;
             buffer_text(&w->lines[from], text_first(piece, fits));
             piece = text_skip(piece, fits);
-            log_piece(w, from, kind);
+            log_piece(w, from, kind, false);
         }
         buffer_text(&w->lines[from], piece);
         if (ended)

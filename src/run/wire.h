@@ -40,4 +40,11 @@ void wire_add_output(struct wire *, enum log_from, enum wire_kind, struct bytes 
 /* `count` octets left the front of the output. */
 void wire_drained(struct wire *, size_t count);
 
+/* What of a client's line may be shown: passwords stand behind PASS, and behind the mechanism's
+ * name of AUTH.  `ends`: the line is whole; else it is the beginning of one that is too long to be
+ * held. Returns whether the rest of the line, which comes in further pieces, must be hidden too,
+ * and that also where its beginning does not say what it is. */
+enum { WIRE_MASK_MAX = 64 };
+bool wire_mask(struct text *line, bool ends, char room[WIRE_MASK_MAX]);
+
 #endif

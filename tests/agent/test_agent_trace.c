@@ -8,6 +8,7 @@
 
 #include "agent/trace.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { HEARD_MAX = 64 * 1024 };
@@ -97,6 +98,24 @@ static void test_long_secret(void **state)
     }
 }
 
+/* So many spaces stand before it that its verb is cut. */
+static void test_secret_behind_spaces(void **state)
+{
+    (void)state;
+    for (size_t spaces = TRACE_LINE_MAX - 12; spaces < TRACE_LINE_MAX + 2; spaces++) {
+        char line[TRACE_LINE_MAX + 64];
+        snprintf(line, sizeof line, "%*sAUTH PLAIN secret\r\nNOOP\r\n", (int)spaces, "");
+        struct said one = { C, TRACE_WORDS, line };
+        struct buffer heard;
+        buffer_init(&heard, HEARD_MAX);
+        play(&one, 1, 1000, &heard);
+        buffer_byte(&heard, '\0');
+        assert_null(strstr((const char *)heard.at, "secret"));
+        assert_non_null(strstr((const char *)heard.at, "C NOOP|"));
+        buffer_clear(&heard);
+    }
+}
+
 static void test_content_is_cut(void **state)
 {
     (void)state;
@@ -157,7 +176,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_masks),          cmocka_unit_test(test_long_secret),
         cmocka_unit_test(test_content_is_cut), cmocka_unit_test(test_nobody_listens),
-        cmocka_unit_test(test_challenges),
+        cmocka_unit_test(test_challenges),     cmocka_unit_test(test_secret_behind_spaces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
