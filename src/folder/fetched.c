@@ -199,6 +199,12 @@ static bool keep_last(struct fetched *f)
     return f->plan_count == 0 || buffer_text(&f->last, planned_name(f, 0));
 }
 
+/* What is told as a terminated string has no end within. */
+static bool is_name(struct text name)
+{
+    return name.len > 0 && !memchr(name.at, 0, name.len);
+}
+
 /* False: not understood; *short_out: memory. */
 static bool read_line(struct fetched *f, struct text line, bool *short_out)
 {
@@ -212,7 +218,7 @@ static bool read_line(struct fetched *f, struct text line, bool *short_out)
         ok = set_target(f, rest);
     else if (text_starts(line, T("+ ")) && fetched_is_usable(rest))
         ok = put_here(f, rest);
-    else if (text_starts(line, T("? ")) && text_cut(&rest, ' ', &name) && name.len &&
+    else if (text_starts(line, T("? ")) && text_cut(&rest, ' ', &name) && is_name(name) &&
              fetched_is_usable(rest))
         ok = plan_one(f, name, rest);
     else

@@ -121,8 +121,8 @@ bool parcel_write(struct buffer *to, const struct parcel *p)
     int64_t date_ms = p->date_ms > 0 ? p->date_ms : 0;
     switch (p->kind) {
     case PARCEL_OPEN:
-        return buffer_printf(to, "open %" PRId64 " %" PRIu32 " %.*s\n", date_ms, p->flags,
-                             TEXT_ARGS(p->words));
+        return buffer_printf(to, "open %" PRId64 " %" PRIu32 " ", date_ms, p->flags) &&
+               buffer_text(to, p->words) && buffer_byte(to, '\n');
     case PARCEL_DATA:
         return write_data(to, p->data);
     case PARCEL_KEEP:

@@ -16,7 +16,9 @@ bool sts_entry_read(struct text value, struct sts_entry *out)
 
 bool sts_entry_write(const struct sts_entry *entry, struct buffer *out)
 {
-    buffer_printf(out, "%" PRId64 " %.*s\n", entry->failed_s, TEXT_ARGS(entry->id));
+    buffer_printf(out, "%" PRId64 " ", entry->failed_s);
+    buffer_text(out, entry->id);
+    buffer_byte(out, '\n');
     buffer_text(out, entry->policy);
     return !out->failed;
 }
