@@ -1,6 +1,8 @@
-/* fuzz_sts.c - MTA-STS records and policies: what is read is what the header promises. */
+/* fuzz_sts.c - MTA-STS records and policies, and how the cache keeps them: what is read is what the
+ * header promises. */
 #include "base/check.h"
 #include "mail/sts.h"
+#include "queue/sts_lookup.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -19,10 +21,25 @@ static void check_policy(struct text words)
     }
 }
 
+static void check_entry(struct text words)
+{
+    struct sts_entry entry, again;
+    struct buffer out;
+    if (!sts_entry_read(words, &entry))
+        return;
+    buffer_init(&out, words.len + 64);
+    CHECK(sts_entry_write(&entry, &out));
+    CHECK(sts_entry_read(buffer_as_text(&out), &again));
+    CHECK(again.failed_s == entry.failed_s);
+    CHECK(text_equal(again.id, entry.id) && text_equal(again.policy, entry.policy));
+    buffer_clear(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct text words = text_of_bytes((struct bytes){ data, size }), id, records[2];
     check_policy(words);
+    check_entry(words);
     records[0] = words;
     if (sts_choose_record(records, 1, &id))
         CHECK(id.len > 0 && id.len <= STS_ID_MAX);
