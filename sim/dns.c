@@ -6,6 +6,7 @@
 #include "run/dns.h"
 
 #include "base/check.h"
+#include "sim/loop_inner.h"
 #include "sim/zone.h"
 
 #include <stdio.h>
@@ -87,6 +88,7 @@ bool dns_ask(struct dns *dns, struct dns_query *q)
 {
     (void)dns;
     struct question *question = calloc(1, sizeof *question);
+    loop_expect_own(q->home);
     q->records = NULL;
     q->record_count = 0;
     q->secure = q->bogus = false;
@@ -95,7 +97,7 @@ bool dns_ask(struct dns *dns, struct dns_query *q)
     if (!question)
         return false;
     question->query = q;
-    question->event = (struct event){ .fire = answered, .host = world_current() };
+    question->event = (struct event){ .fire = answered, .host = world_current(), .loop = q->home };
     size_t len = strlen(q->name);
     if (len && q->name[len - 1] == '.')
         len--;

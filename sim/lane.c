@@ -85,7 +85,8 @@ bool lane_new(const char *name, unsigned threads, size_t queue_max, struct lane 
     lane->width = threads < WORKERS_MAX ? threads : WORKERS_MAX;
     for (unsigned i = 0; i < lane->width; i++)
         lane->workers[i] =
-            (struct worker){ .event = { .fire = work, .host = world_current() }, .lane = lane };
+            (struct worker){ .event = { .fire = work, .host = world_current(), .on_lane = true },
+                             .lane = lane };
     return true;
 }
 

@@ -122,43 +122,6 @@ static void box_add(struct box *b, struct copy *c)
 
 /* --- Letters --- */
 
-struct letter *ledger_new_letter(struct ledger *l, const struct letter_wish *wish)
-{
-    static const uint32_t sizes[] = { 300, 2000, 2000, 2000, 8000, 40000 };
-    struct letter *letter = must(calloc(1, sizeof *letter));
-    struct buffer words;
-    if (l->count == l->room) {
-        l->room = l->room ? l->room * 2 : 256;
-        l->letters = must(realloc(l->letters, l->room * sizeof(struct letter *)));
-    }
-    letter->number = (uint32_t)l->count;
-    letter->seed = chance_u64() & ~(uint64_t)1;
-    letter->seed |= wish->ended;
-    letter->host = wish->host;
-    letter->begun_us = world_time_us();
-    letter->sender_box = wish->sender_box;
-    letter->wish = 100 + chance_below(sizes[chance_below(sizeof sizes / sizeof *sizes)]);
-    if (chance_below(1000) == 0)
-        letter->wish += 1 << 20;
-    snprintf(letter->sender, sizeof letter->sender, "%s", wish->sender);
-    l->letters[l->count++] = letter;
-    buffer_init(&words, LETTER_OCTETS_MAX);
-    letter_write(letter, &words);
-    letter->len = words.len;
-    letter->hash = XXH3_64bits(words.at, words.len);
-    buffer_clear(&words);
-    return letter;
-}
-
-struct copy *letter_add(struct letter *letter, struct box *box)
-{
-    CHECK(letter->copy_count < LETTER_COPIES_MAX);
-    struct copy *c = &letter->copies[letter->copy_count++];
-    *c = (struct copy){ .letter = letter, .box = box };
-    c->kind = box->host == letter->host ? COPY_LOCAL : COPY_REMOTE;
-    return c;
-}
-
 /* Lines that mean something to a protocol are among them. */
 static void add_line(struct buffer *out, uint64_t *state)
 {
@@ -183,17 +146,90 @@ static void add_line(struct buffer *out, uint64_t *state)
     buffer_text(out, T("\r\n"));
 }
 
-void letter_write(const struct letter *letter, struct buffer *out)
+static void write_head(const struct letter *letter, struct buffer *out)
+{
+    buffer_printf(out, "X-Letter: %u\r\nFrom: <%s>\r\nSubject: letter %u\r\n", letter->number,
+                  letter->sender, letter->number);
+}
+
+/* From the end of the header on. */
+static void write_tail(const struct letter *letter, struct buffer *out)
 {
     uint64_t state = letter->seed;
     size_t start = out->len;
-    buffer_printf(out, "X-Letter: %u\r\nFrom: <%s>\r\nSubject: letter %u\r\n\r\n", letter->number,
-                  letter->sender, letter->number);
-    while (out->len - start < letter->wish)
+    buffer_text(out, T("\r\n"));
+    while (letter->head_len + (out->len - start) < letter->wish)
         add_line(out, &state);
     if (!(letter->seed & 1) && out->len - start > 64)
         out->len -= 2; /* what a last BDAT may do */
     CHECK(!out->failed);
+}
+
+void letter_write(const struct letter *letter, struct buffer *out)
+{
+    write_head(letter, out);
+    if (letter->submitted)
+        buffer_text(out, T("Bcc: <hidden@" OUTSIDE ">\r\n"));
+    write_tail(letter, out);
+}
+
+static uint64_t hash_of(struct text head, struct text tail)
+{
+    return XXH3_64bits_withSeed(tail.at, tail.len, XXH3_64bits(head.at, head.len));
+}
+
+const char *copy_address(const struct copy *c)
+{
+    return c->alias[0] ? c->alias : c->box->address;
+}
+
+struct copy *letter_add_alias(struct letter *letter, struct box *box, const char *alias)
+{
+    struct copy *c = letter_add(letter, box);
+    c->kind = COPY_REMOTE;
+    snprintf(c->alias, sizeof c->alias, "%s", alias);
+    return c;
+}
+
+struct letter *ledger_new_letter(struct ledger *l, const struct letter_wish *wish)
+{
+    static const uint32_t sizes[] = { 300, 2000, 2000, 2000, 8000, 40000 };
+    struct letter *letter = must(calloc(1, sizeof *letter));
+    struct buffer words;
+    if (l->count == l->room) {
+        l->room = l->room ? l->room * 2 : 256;
+        l->letters = must(realloc(l->letters, l->room * sizeof(struct letter *)));
+    }
+    letter->number = (uint32_t)l->count;
+    letter->seed = chance_u64() & ~(uint64_t)1;
+    letter->seed |= wish->ended;
+    letter->host = wish->host;
+    letter->begun_us = world_time_us();
+    letter->sender_box = wish->sender_box;
+    letter->submitted = wish->submitted;
+    letter->wish = 100 + chance_below(sizes[chance_below(sizeof sizes / sizeof *sizes)]);
+    if (chance_below(1000) == 0)
+        letter->wish += 1 << 20;
+    snprintf(letter->sender, sizeof letter->sender, "%s", wish->sender);
+    l->letters[l->count++] = letter;
+    buffer_init(&words, LETTER_OCTETS_MAX);
+    write_head(letter, &words);
+    letter->head_len = words.len;
+    write_tail(letter, &words);
+    letter->len = words.len;
+    letter->hash = hash_of(text_first(buffer_as_text(&words), letter->head_len),
+                           text_skip(buffer_as_text(&words), letter->head_len));
+    buffer_clear(&words);
+    return letter;
+}
+
+struct copy *letter_add(struct letter *letter, struct box *box)
+{
+    CHECK(letter->copy_count < LETTER_COPIES_MAX);
+    struct copy *c = &letter->copies[letter->copy_count++];
+    *c = (struct copy){ .letter = letter, .box = box };
+    c->kind = box->host == letter->host ? COPY_LOCAL : COPY_REMOTE;
+    return c;
 }
 
 /* A reader may have it before its sender has the reply. */
@@ -298,12 +334,31 @@ struct letter *ledger_letter_named(struct ledger *l, struct text rest)
     return l->letters[number];
 }
 
-/* RETR ends every message with CRLF. */
-static bool has_octets_of(const struct letter *letter, struct text rest)
+/* What a submitted header lacked, RFC 6409 8. */
+static bool take_added(struct text *rest)
 {
-    size_t more = letter->seed & 1 ? 0 : 2;
-    return (rest.len == letter->len || rest.len == letter->len + more) &&
-           XXH3_64bits(rest.at, letter->len) == letter->hash;
+    struct text line;
+    unsigned dates = 0, ids = 0;
+    while (text_starts(*rest, T("Date: ")) || text_starts(*rest, T("Message-ID: <"))) {
+        dates += rest->at[0] == 'D';
+        ids += rest->at[0] == 'M';
+        text_cut(rest, '\n', &line);
+    }
+    return dates == 1 && ids == 1;
+}
+
+/* RETR ends every message with CRLF. */
+static bool has_octets_of(const struct letter *letter, struct text octets)
+{
+    struct text head = text_first(octets, letter->head_len);
+    struct text tail = text_skip(octets, letter->head_len);
+    size_t len = letter->len - letter->head_len, more = letter->seed & 1 ? 0 : 2;
+    if (letter->submitted)
+        world_expect(CHECK_AMENDED, take_added(&tail),
+                     "letter %u was submitted without Date and Message-ID, and has not got them",
+                     letter->number);
+    return (tail.len == len || tail.len == len + more) &&
+           hash_of(head, text_first(tail, len)) == letter->hash;
 }
 
 struct copy *letter_copy_for(struct letter *letter, const struct box *box)
@@ -457,7 +512,7 @@ static void close_letter(const struct letter *letter)
     unsigned here = 0, missing = 0;
     for (unsigned i = 0; i < letter->copy_count; i++) {
         const struct copy *c = &letter->copies[i];
-        if (!c->refused && (c->uidl[0] || !copy_ended_otherwise(c)))
+        if (copy_is_promised(c) && (c->uidl[0] || !copy_ended_otherwise(c)))
             c->uidl[0] ? here++ : missing++;
     }
     if (here + missing > 1)

@@ -24,7 +24,8 @@ enum {
     LETTER_DOOMED_MAX = 2,
     BOX_ADDRESS_MAX = 48,
     UIDL_MAX = 72,
-    LETTER_OCTETS_MAX = 4 << 20
+    LETTER_OCTETS_MAX = 4 << 20,
+    SENT_MAX = 16
 };
 
 enum fate { FATE_OPEN, FATE_REFUSED, FATE_UNKNOWN, FATE_ACCEPTED };
@@ -32,12 +33,20 @@ enum removal { COPY_KEPT, COPY_IN_DOUBT, COPY_REMOVED };
 
 struct letter;
 
+/* When a user's last mails were taken, since his server has begun to serve as it does. */
+struct sent {
+    uint64_t since_us;
+    size_t count;
+    uint64_t at_us[SENT_MAX];
+};
+
 struct box {
     unsigned number;
     unsigned host;
     char address[BOX_ADDRESS_MAX];
     struct copy **copies; /* that are or may be in it */
     size_t count, room;
+    struct sent sent; /* by him, at submission */
 };
 
 enum copy_kind {
@@ -49,6 +58,7 @@ enum copy_kind {
 
 struct copy {
     enum copy_kind kind;
+    char alias[BOX_ADDRESS_MAX]; /* asked for by this address, which leads there at times; or "" */
     struct letter *letter;
     struct box *box;
     struct copy *next; /* twins and reports of the letter */
@@ -73,8 +83,9 @@ struct letter {
     uint32_t number;
     uint64_t seed;
     uint64_t hash; /* of its octets */
-    size_t wish, len;
-    bool offered; /* its last octet is on its way */
+    size_t wish, head_len, len;
+    bool submitted; /* what its header lacks is added at its end, and Bcc is taken away */
+    bool offered;   /* its last octet is on its way */
     char sender[BOX_ADDRESS_MAX];
     enum fate fate;
     uint64_t begun_us, decided_us;
@@ -111,9 +122,13 @@ struct letter_wish {
     const char *sender;     /* "": <> */
     struct box *sender_box; /* or NULL */
     bool ended;             /* its last line is */
+    bool submitted;
 };
 struct letter *ledger_new_letter(struct ledger *, const struct letter_wish *);
 struct copy *letter_add(struct letter *, struct box *);
+/* The same by another address, which may lead nowhere: the sender is told then. */
+struct copy *letter_add_alias(struct letter *, struct box *, const char *alias);
+const char *copy_address(const struct copy *);
 void letter_write(const struct letter *, struct buffer *out);
 void letter_decide(struct letter *, enum fate);
 

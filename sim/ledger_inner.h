@@ -39,6 +39,8 @@ bool letter_may_come_twice(const struct copy *);
 
 /* ledger_report.c: what became of the recipients elsewhere. */
 void letter_close_elsewhere(const struct letter *);
+/* Whether it was taken, as far as its sender can know. */
+bool copy_is_promised(const struct copy *);
 /* Whether a refusal for good may have come, although there is such a recipient. */
 bool copy_may_fail(const struct copy *);
 /* Whether it ended so: its sender was told, or nobody is told. */

@@ -27,7 +27,12 @@ static bool was_lied_to(const struct letter *letter, const char *address)
 
 bool copy_may_fail(const struct copy *c)
 {
-    return c->kind == COPY_REMOTE && was_lied_to(c->letter, c->box->address);
+    return c->alias[0] || (c->kind == COPY_REMOTE && was_lied_to(c->letter, c->box->address));
+}
+
+bool copy_is_promised(const struct copy *c)
+{
+    return !c->refused && (c->taken || !c->alias[0]);
 }
 
 /* Nobody is told of a report that does not reach him. */
@@ -69,7 +74,7 @@ static struct copy *find_remote(struct letter *letter, struct text address)
 {
     for (unsigned i = 0; i < letter->copy_count; i++)
         if (letter->copies[i].kind == COPY_REMOTE &&
-            text_equal_nocase(text_of(letter->copies[i].box->address), address))
+            text_equal_nocase(text_of(copy_address(&letter->copies[i])), address))
             return &letter->copies[i];
     return NULL;
 }
@@ -200,16 +205,16 @@ static void close_copy(const struct copy *c)
     bool came = c->uidl[0];
     world_expect(CHECK_OUTCOME, came || copy_ended_otherwise(c),
                  "letter %u neither reached %s, nor was that told to <%s>", letter->number,
-                 c->box->address, letter->sender);
+                 copy_address(c), letter->sender);
     world_expect(CHECK_OUTCOME, !came || !c->told || letter_may_come_twice(c),
                  "letter %u reached %s, and <%s> is told that it did not", letter->number,
-                 c->box->address, letter->sender);
+                 copy_address(c), letter->sender);
 }
 
 void letter_close_elsewhere(const struct letter *letter)
 {
     for (unsigned i = 0; i < letter->copy_count; i++)
-        if (letter->copies[i].kind == COPY_REMOTE && !letter->copies[i].refused)
+        if (letter->copies[i].kind == COPY_REMOTE && copy_is_promised(&letter->copies[i]))
             close_copy(&letter->copies[i]);
     for (unsigned i = 0; i < letter->doomed_count && is_surely_told(letter); i++)
         if (letter->doomed[i].taken)

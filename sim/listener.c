@@ -86,21 +86,30 @@ void listener_close(struct listener **listener_ref)
     free(l);
 }
 
-struct listener *listener_at(const struct endpoint *at)
+/* Whether somebody who calls there comes to this listener: on this loop, when one is named. */
+static bool listens_at(const struct listener *l, const struct endpoint *at, const struct loop *on)
+{
+    return l->loop && !l->host->dead && (!on || l->loop == on) && l->at.family != NET_NONE &&
+           l->at.port == at->port && endpoint_equal_address(&l->at, at);
+}
+
+/* One of those that share the port, each as likely as the others (SO_REUSEPORT). */
+static struct listener *find_listener(const struct endpoint *at, const struct loop *on)
 {
     struct world *w = world_now();
+    struct listener *found = NULL;
+    uint64_t count = 0;
     if (zone_is_retired(w->zone, at))
         return NULL;
     for (unsigned i = 0; i < w->host_count; i++) {
         struct host *h = &w->hosts[i];
         for (struct list *next = h->listeners.next; next != &h->listeners; next = next->next) {
             struct listener *l = OWNER_OF(next, struct listener, link);
-            if (l->loop && !h->dead && l->at.family != NET_NONE && l->at.port == at->port &&
-                endpoint_equal_address(&l->at, at))
-                return l;
+            if (listens_at(l, at, on) && (count++ == 0 || chance_below(count) == 0))
+                found = l;
         }
     }
-    return NULL;
+    return found;
 }
 
 struct listener *listener_of_link(struct list *link)
@@ -136,7 +145,7 @@ static void arrived(struct event *e)
 {
     struct arrival *a = OWNER_OF(e, struct arrival, event);
     struct stream *s = a->stream;
-    struct listener *l = listener_at(&s->local_at);
+    struct listener *l = find_listener(&s->local_at, s->loop);
     free(a);
     if (l && !s->host->dead)
         listener_accept(l, s);
@@ -148,7 +157,7 @@ static void announce(struct stream *s)
 {
     struct arrival *a = calloc(1, sizeof *a);
     CHECK(a);
-    *a = (struct arrival){ { .fire = arrived, .host = s->host }, s };
+    *a = (struct arrival){ { .fire = arrived, .host = s->host, .loop = s->loop }, s };
     event_in(&a->event, chance_below(200));
 }
 
@@ -171,7 +180,7 @@ static void answered(struct event *e)
 {
     struct connecting *c = OWNER_OF(e, struct connecting, answer);
     struct connect_options o = c->options;
-    struct listener *l = c->loop->host->dead ? NULL : listener_at(&o.to);
+    struct listener *l = c->loop->host->dead ? NULL : find_listener(&o.to, NULL);
     struct stream *ends[2];
     if (!l) {
         give_up(c, ECONNREFUSED);
@@ -189,14 +198,15 @@ struct connecting *connect_start(struct loop *loop, const struct connect_options
                                  struct error *e)
 {
     struct connecting *c = calloc(1, sizeof *c);
+    loop_expect_own(loop);
     if (!c) {
         error_system(e, ERROR_TEMPORARY, ENOMEM, "cannot connect");
         return NULL;
     }
     c->loop = loop;
     c->options = *options;
-    c->answer = (struct event){ .fire = answered, .host = loop->host };
-    c->limit = (struct event){ .fire = timed_out, .host = loop->host };
+    c->answer = (struct event){ .fire = answered, .host = loop->host, .loop = loop };
+    c->limit = (struct event){ .fire = timed_out, .host = loop->host, .loop = loop };
     event_in(&c->limit, options->timeout_ms * 1000);
     if (!fault_strikes(FAULT_STALL, world_now()->weather.stall))
         event_in(&c->answer, 50 + chance_below(CALL_US_MAX));

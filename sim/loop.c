@@ -8,6 +8,16 @@
 
 enum { POST_US_MAX = 30 };
 
+void loop_expect_own(const struct loop *loop)
+{
+    const struct world *w = world_now();
+    if (loop->host->dead || loop->host->number == 0 || (!w->turning && !w->on_lane))
+        return;
+    world_expect(CHECK_OWN_LOOP, w->turning == loop,
+                 "%s: what belongs to one loop is touched by %s", loop->host->name,
+                 w->turning ? "another one" : "a lane");
+}
+
 /* --- Timers --- */
 
 static void arm(struct loop *loop)
@@ -45,6 +55,7 @@ uint64_t loop_now_ms(const struct loop *loop)
 
 bool loop_timer_start(struct loop *loop, struct timer *timer, uint64_t due_ms)
 {
+    loop_expect_own(loop);
     if (!heap_set(&loop->deadlines, &timer->node, due_ms))
         return false;
     arm(loop);
@@ -53,6 +64,7 @@ bool loop_timer_start(struct loop *loop, struct timer *timer, uint64_t due_ms)
 
 void loop_timer_stop(struct loop *loop, struct timer *timer)
 {
+    loop_expect_own(loop);
     heap_remove(&loop->deadlines, &timer->node);
 }
 
@@ -106,8 +118,8 @@ bool loop_new(struct loop **out, struct error *e)
         return error_system(e, ERROR_TEMPORARY, ENOMEM, "cannot make an event loop");
     loop->host = world_current();
     CHECK(loop->host);
-    loop->timer = (struct event){ .fire = fire_due, .host = loop->host };
-    loop->wake = (struct event){ .fire = woken, .host = loop->host };
+    loop->timer = (struct event){ .fire = fire_due, .host = loop->host, .loop = loop };
+    loop->wake = (struct event){ .fire = woken, .host = loop->host, .loop = loop };
     list_init(&loop->finishing);
     return true;
 }
@@ -127,11 +139,10 @@ void loop_free(struct loop **loop_ref)
     free(loop);
 }
 
-/* The world turns all loops: see sim/node.c. */
+/* The world turns all loops: what a thread would run here is over at once. */
 void loop_run(struct loop *loop)
 {
     (void)loop;
-    CHECK(!"a loop of the simulated world turns with it");
 }
 
 void loop_stop(struct loop *loop)

@@ -21,6 +21,9 @@ struct loop {
     uint8_t slab[LOOP_SLAB_OCTETS];
 };
 
+/* Whoever runs now is on this loop: streams and timers have no other protection. */
+void loop_expect_own(const struct loop *);
+
 void stream_close_finishing(struct loop *);
 
 #endif

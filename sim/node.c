@@ -26,12 +26,12 @@
 #include <string.h>
 
 enum {
-    CONFIG_MAX = 4096,
     DOWN_US_MAX = 3 * 1000 * 1000,
     DUMP_MAX = 256 << 20,
     MORE_OCTETS = 4 << 20,
     FULL_US_MAX = 60 * 1000 * 1000,
     SKEW_MS_MAX = 30 * 60 * 1000,
+    LOOPS_MAX = 4,
 };
 
 static const uint64_t disk_octets = (uint64_t)4 << 30;
@@ -83,40 +83,15 @@ static void settle_people(struct node *n)
 
 /* --- Starting --- */
 
-static bool read_config(const struct node *n, struct config **out, struct error *e)
-{
-    char words[CONFIG_MAX];
-    unsigned number = n->host->number;
-    /* What is logged needs memory: when that may be short, as much whether somebody looks or not.
-     */
-    bool shown = n->host->world->show_from != UINT64_MAX || n->host->world->weather.memory;
-    int len = snprintf(words, sizeof words,
-                       "hostname = \"%s\"\n"
-                       "data = \"%s\"\n"
-                       "listen smtp { address = {\"10.0.0.%u:25\", \"10.0.1.%u:25\"} }\n"
-                       "listen pop3 { address = \"10.0.0.%u:110\" }\n"
-                       "domain \"d%u.test\" { }\n"
-                       "auth { cleartext = \"always\"  iterations = 4096 }\n"
-                       "dns { dnssec = \"off\"  resolvers = {\"10.0.0.250\"} }\n"
-                       "relay { retry = {\"2s\", \"10s\", \"1m\", \"10m\"}  warn = \"0s\"\n"
-                       "        trusted = {%s} }\n"
-                       "abuse { errors = 0  hourly_errors = 0  hourly_unknown = 0\n"
-                       "        hourly_logins = 0 }\n"
-                       "log { protocol = \"%s\" }\n",
-                       n->host->name, n->host->data, number, number, number, number,
-                       n->host->world->host_count > 2 ? "\"192.0.0.0/16\"" : "",
-                       shown ? "commands" : "off");
-    return config_read("/godwit.conf", (struct text){ words, (size_t)len }, NULL, out, e);
-}
-
 static bool open_server(struct node *n, struct error *e)
 {
     struct config *config = NULL;
     struct bound_ports ports = { 0 };
-    if (!read_config(n, &config, e) || !server_new(config, NULL, 1, &n->server, e))
+    if (!node_read_config(n, &config, e) || !server_new(config, NULL, n->loops, &n->server, e))
         return false;
     n->server->segment_octets = n->segment_octets;
-    bool ok = ports_new(1, &ports, e) && ports_bind(n->server->settings->config, &ports, e) &&
+    bool ok = ports_new(n->loops, &ports, e) &&
+              ports_bind(n->server->settings->config, &ports, e) &&
               server_open(n->server, &ports, e);
     ports_clear(&ports);
     return ok;
@@ -161,6 +136,7 @@ static void start(struct event *event)
     h->is_behind = false;
     h->caught_up_us = h->world->now_us;
     n->starts++;
+    node_settle(n);
     if (!open_server(n, &e)) {
         could_not_start(n, &e);
         bury(n);
@@ -387,6 +363,8 @@ void node_open(struct node *n, struct world *w, struct ledger *ledger, unsigned 
     h->compaction = compaction_of;
     *n = (struct node){ .host = h, .ledger = ledger, .users = users };
     n->segment_octets = (uint64_t)(64 * 1024) << chance_below(w->weather.tidy ? 2 : 6);
+    n->loops = chance_below(2) ? 1 : (unsigned)chance_from(2, LOOPS_MAX);
+    node_begin_reloads(n);
     n->start = (struct event){ .fire = start, .host = h };
     n->crash = (struct event){ .fire = crash, .host = h };
     n->fill = (struct event){ .fire = fill, .host = &w->hosts[0] };
@@ -401,6 +379,7 @@ void node_open(struct node *n, struct world *w, struct ledger *ledger, unsigned 
 void node_calm(struct node *n)
 {
     event_cancel(&n->fill);
+    event_cancel(&n->reload);
     medium_set_capacity(n->host->disk, disk_octets);
 }
 
@@ -421,6 +400,7 @@ void node_close(struct node *n)
     event_cancel(&n->crash);
     event_cancel(&n->fill);
     event_cancel(&n->jump);
+    event_cancel(&n->reload);
     if (n->server)
         take_apart(n);
 }

@@ -4,8 +4,16 @@
 
 #include "sim/world.h"
 
+struct config;
 struct ledger;
 struct server;
+
+/* What its file says that is not the same everywhere; a reload brings something else. */
+struct node_wish {
+    bool has_second;          /* the domain e1.test too: all that comes for it is u0@d1.test's */
+    uint32_t messages_hourly; /* of one user at submission; 0: no limit */
+    unsigned resolver;
+};
 
 struct node {
     struct host *host;
@@ -21,7 +29,20 @@ struct node {
     uint64_t segment_octets;
     unsigned compaction;       /* what that did after the last event */
     uint64_t segments_removed; /* by it, since the start */
+    unsigned loops;
+    struct node_wish wish, wish_before;
+    bool reloads, file_is_bad;
+    uint64_t settled_us; /* since then nothing of the wish has changed */
+    struct event reload;
 };
+
+enum { SETTLED_US = 120 * 1000 * 1000 };
+/* Whether what the file says has been in effect for everybody, for as long as a reply may take. */
+bool node_is_settled(const struct node *);
+/* sim/node_config.c: what a start reads; from then on it holds; it is changed now and then. */
+bool node_read_config(const struct node *, struct config **out, struct error *);
+void node_settle(struct node *);
+void node_begin_reloads(struct node *);
 
 /* A host with an empty disk; the server starts by itself, and again after every end. */
 void node_open(struct node *, struct world *, struct ledger *, unsigned users);

@@ -114,6 +114,8 @@ static void remove_kinds(struct weather *w, uint64_t without)
         w->jump_every_us = 0;
     if (is_without(without, FAULT_MOVE))
         w->move_every_us = 0;
+    if (is_without(without, FAULT_RELOAD))
+        w->reload_every_us = 0;
 }
 
 static void draw_focus(struct weather *w)
@@ -156,6 +158,7 @@ static void draw_weather(struct weather *w, uint64_t storm_us, uint64_t without)
         .move_every_us = chance_below(2) ? 0 : storm_us / chance_from(2, 20),
         .rougher = chance_below(2) ? 1 : (uint32_t)chance_from(2, 40),
         .tidy = chance_below(2) == 0,
+        .reload_every_us = chance_below(2) ? 0 : storm_us / chance_from(2, 12),
     };
     draw_focus(w);
     remove_kinds(w, without);

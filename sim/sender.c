@@ -3,9 +3,10 @@
  * It keeps what it has asked in a queue, and every reply has to be one to the first of it: a
  * recipient who exists is never refused for good, and one who does not is never taken.
  */
+#include "sim/sender_inner.h"
+
 #include "base/check.h"
-#include "sim/talk.h"
-#include "sim/town.h"
+#include "sim/node.h"
 #include "sim/zone.h"
 
 #include <stdarg.h>
@@ -13,48 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ASKS_MAX = 64, CHUNKS_MAX = 4, COMMAND_MAX = 200 };
-
-enum ask_kind {
-    ASK_GREETING,
-    ASK_HELLO,
-    ASK_MAIL,
-    ASK_KNOWN,
-    ASK_UNKNOWN,
-    ASK_DOOMED,
-    ASK_DATA,
-    ASK_TEXT,
-    ASK_CHUNK,
-    ASK_LAST_CHUNK,
-    ASK_RESET,
-    ASK_NOTHING,
-    ASK_QUIT
-};
-
-struct ask {
-    enum ask_kind kind;
-    struct copy *copy;     /* ASK_KNOWN */
-    struct doomed *doomed; /* ASK_DOOMED */
-};
-
-struct sender {
-    struct peer peer;
-    struct talk talk;
-    unsigned host;
-    bool pipelining, chunks;
-    uint32_t rude; /* how likely it goes away at any reply */
-    unsigned transactions;
-    struct ask asks[ASKS_MAX]; /* asked, in order */
-    size_t first, count;
-    struct ask plan[ASKS_MAX]; /* of this transaction, still to be asked */
-    size_t planned, next;
-    bool is_open; /* a transaction, as far as the other end knows */
-    struct letter *letter;
-    struct buffer text; /* of the letter */
-    size_t sent;        /* chunks: of it */
-    bool quits;         /* there is nothing more to hear */
-    struct event leaves;
-};
+enum { CHUNKS_MAX = 4, COMMAND_MAX = 200, PORT_SUBMISSION = 587 };
 
 /* --- Its end --- */
 
@@ -97,10 +57,7 @@ static void await(struct sender *s, struct ask ask)
     s->asks[(s->first + s->count++) % ASKS_MAX] = ask;
 }
 
-static void say(struct sender *s, struct ask ask, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static void say(struct sender *s, struct ask ask, const char *format, ...)
+void sender_say(struct sender *s, struct ask ask, const char *format, ...)
 {
     char line[COMMAND_MAX];
     va_list args;
@@ -164,16 +121,16 @@ static void say_chunk(struct sender *s, bool last)
         return;
     }
     s->letter->offered |= last;
-    say(s, (struct ask){ .kind = last ? ASK_LAST_CHUNK : ASK_CHUNK }, "BDAT %zu%s\r\n", len,
-        last ? " LAST" : "");
+    sender_say(s, (struct ask){ .kind = last ? ASK_LAST_CHUNK : ASK_CHUNK }, "BDAT %zu%s\r\n", len,
+               last ? " LAST" : "");
     talk_say(&s->talk, (struct bytes){ s->text.at + s->sent, len });
     s->sent += len;
 }
 
-/* With several servers peers may send anywhere. */
-static bool is_trusted(void)
+/* With several servers peers may send anywhere, and so may users of this one. */
+static bool may_relay(const struct sender *s)
 {
-    return world_now()->host_count > 2;
+    return s->is_in || world_now()->host_count > 2;
 }
 
 static void ask_next(struct sender *s)
@@ -181,35 +138,40 @@ static void ask_next(struct sender *s)
     struct ask ask = s->plan[s->next++];
     switch (ask.kind) {
     case ASK_MAIL:
-        say(s, ask, "MAIL FROM:<%s>%s\r\n", s->letter->sender, chance_below(3) ? "" : " SIZE=90");
+        sender_say(s, ask, "MAIL FROM:<%s>%s\r\n", s->letter->sender,
+                   chance_below(3) ? "" : " SIZE=90");
+        break;
+    case ASK_FORGED:
+        sender_say(s, ask, "MAIL FROM:<%s>\r\n",
+                   ledger_foreign_at(s->peer.town->ledger, OUTSIDE)->address);
         break;
     case ASK_KNOWN:
-        say(s, ask, "RCPT TO:<%s>\r\n", ask.copy->box->address);
+        sender_say(s, ask, "RCPT TO:<%s>\r\n", copy_address(ask.copy));
         break;
     case ASK_UNKNOWN:
-        say(s, ask,
-            chance_below(2) || is_trusted() ? "RCPT TO:<nobody@d%u.test>\r\n"
-                                            : "RCPT TO:<x%u@z.test>\r\n",
-            s->host);
+        sender_say(s, ask,
+                   chance_below(2) || may_relay(s) ? "RCPT TO:<nobody@d%u.test>\r\n"
+                                                   : "RCPT TO:<x%u@z.test>\r\n",
+                   s->host);
         break;
     case ASK_DOOMED:
-        say(s, ask, "RCPT TO:<%s>\r\n", ask.doomed->address);
+        sender_say(s, ask, "RCPT TO:<%s>\r\n", ask.doomed->address);
         break;
     case ASK_DATA:
-        say(s, ask, "DATA\r\n");
+        sender_say(s, ask, "DATA\r\n");
         break;
     case ASK_CHUNK:
     case ASK_LAST_CHUNK:
         say_chunk(s, ask.kind == ASK_LAST_CHUNK);
         break;
     case ASK_RESET:
-        say(s, ask, "RSET\r\n");
+        sender_say(s, ask, "RSET\r\n");
         break;
     case ASK_QUIT:
-        say(s, ask, "QUIT\r\n");
+        sender_say(s, ask, "QUIT\r\n");
         break;
     default:
-        say(s, ask, "NOOP\r\n");
+        sender_say(s, ask, "NOOP\r\n");
         break;
     }
 }
@@ -236,6 +198,15 @@ static struct box *any_box(const struct sender *s)
     return ledger_box(ledger, (size_t)chance_below(ledger_box_count(ledger)));
 }
 
+static struct box *first_box(const struct sender *s, unsigned host)
+{
+    struct ledger *ledger = s->peer.town->ledger;
+    size_t i = 0;
+    while (ledger_box(ledger, i)->host != host)
+        i++;
+    return ledger_box(ledger, i);
+}
+
 /* Once named or twice, he gets one copy. */
 static void plan_known(struct sender *s, struct box *box)
 {
@@ -260,6 +231,17 @@ static void plan_doomed(struct sender *s)
     s->plan[s->planned++] = (struct ask){ .kind = ASK_DOOMED, .doomed = d };
 }
 
+/* Somebody of the domain that comes and goes, whose mail is for the first user. */
+static void plan_alias(struct sender *s)
+{
+    char alias[BOX_ADDRESS_MAX];
+    struct box *box = first_box(s, may_relay(s) ? any_box(s)->host : s->host);
+    if (copy_for(s->letter, box))
+        return;
+    snprintf(alias, sizeof alias, "x%u@e%u.test", (unsigned)chance_below(10), box->host);
+    plan(s, ASK_KNOWN, letter_add_alias(s->letter, box, alias));
+}
+
 static void plan_recipients(struct sender *s)
 {
     uint64_t wanted = chance_from(1, chance_below(3) ? 1 : LETTER_COPIES_MAX - 1);
@@ -267,11 +249,13 @@ static void plan_recipients(struct sender *s)
         struct box *box = any_box(s);
         if (chance_below(12) == 0)
             plan(s, ASK_UNKNOWN, NULL);
-        else if (is_trusted() && chance_below(16) == 0)
+        else if (chance_below(12) == 0)
+            plan_alias(s);
+        else if (may_relay(s) && chance_below(16) == 0)
             plan_doomed(s);
-        else if (is_trusted() && chance_below(6) == 0)
+        else if (may_relay(s) && chance_below(6) == 0)
             plan_known(s, ledger_any_foreign(s->peer.town->ledger));
-        else if (box->host == s->host || is_trusted())
+        else if (box->host == s->host || may_relay(s))
             plan_known(s, box);
     }
 }
@@ -279,12 +263,12 @@ static void plan_recipients(struct sender *s)
 /* Nobody at all, or who may be told what became of it: somebody outside, or a user of the host. */
 static struct box *choose_sender(const struct sender *s, char sender[BOX_ADDRESS_MAX])
 {
-    struct box *box = any_box(s);
+    struct box *box = s->user ? s->user : any_box(s);
     uint64_t kind = chance_below(10);
     sender[0] = 0;
-    if (kind == 0)
+    if (kind == 0 && !s->user)
         return NULL;
-    if (kind == 1 || !is_trusted() || box->host != s->host)
+    if (!s->user && (kind == 1 || !may_relay(s) || box->host != s->host))
         box = ledger_foreign_at(s->peer.town->ledger, OUTSIDE);
     snprintf(sender, BOX_ADDRESS_MAX, "%s", box->address);
     return box;
@@ -293,7 +277,9 @@ static struct box *choose_sender(const struct sender *s, char sender[BOX_ADDRESS
 static void begin_letter(struct sender *s)
 {
     char sender[BOX_ADDRESS_MAX];
-    struct letter_wish wish = { .host = s->host, .sender = sender, .ended = !s->chunks };
+    struct letter_wish wish = {
+        .host = s->host, .sender = sender, .ended = !s->chunks, .submitted = s->is_in
+    };
     s->planned = s->next = s->sent = 0;
     s->peer.town->letters_left -= s->peer.town->letters_left > 0;
     wish.sender_box = choose_sender(s, sender);
@@ -303,6 +289,8 @@ static void begin_letter(struct sender *s)
     if (s->is_open)
         plan(s, ASK_RESET, NULL);
     s->is_open = true;
+    if (s->is_in && chance_below(12) == 0)
+        plan(s, ASK_FORGED, NULL);
     plan(s, ASK_MAIL, NULL);
     plan_recipients(s);
     if (chance_below(20) == 0) {
@@ -340,12 +328,7 @@ static void next_letter(struct sender *s)
 
 /* --- Replies --- */
 
-struct reply {
-    unsigned code;
-    struct text words;
-};
-
-static void expect_order(const struct sender *s, bool holds, const char *to,
+void sender_expect_order(const struct sender *s, bool holds, const char *to,
                          const struct reply *reply)
 {
     (void)s;
@@ -353,13 +336,31 @@ static void expect_order(const struct sender *s, bool holds, const char *to,
                  TEXT_ARGS(reply->words));
 }
 
+/* Strangers may send there while it is a domain of the server's. */
+static void expect_as_configured(const struct sender *s, const struct copy *copy,
+                                 const struct reply *reply)
+{
+    const struct node *node = s->peer.town->world->hosts[s->host].node;
+    unsigned kind = reply->code / 100;
+    if (copy->box->host != s->host || !node_is_settled(node) || reply->code == 503)
+        return;
+    if (node->wish.has_second)
+        world_expect(CHECK_RELOAD, kind != 5, "%s is ours by now, and refused", copy->alias);
+    else if (!may_relay(s))
+        world_expect(CHECK_RELOAD, kind != 2, "%s is not ours any more, and taken", copy->alias);
+}
+
 static void hear_recipient(struct sender *s, const struct ask *ask, const struct reply *reply)
 {
     unsigned kind = reply->code / 100;
     if (ask->kind == ASK_UNKNOWN) {
-        expect_order(s, kind == 5 || kind == 4, "a recipient who does not exist", reply);
+        sender_expect_order(s, kind == 5 || kind == 4, "a recipient who does not exist", reply);
     } else {
-        expect_order(s, kind == 2 || kind == 4 || reply->code == 503, "one who exists", reply);
+        if (ask->copy->alias[0])
+            expect_as_configured(s, ask->copy, reply);
+        else
+            sender_expect_order(s, kind == 2 || kind == 4 || reply->code == 503, "one who exists",
+                                reply);
         ask->copy->taken |= kind == 2;
         ask->copy->refused = !ask->copy->taken;
     }
@@ -381,38 +382,46 @@ static void hear(struct sender *s, const struct reply *reply)
     s->count--;
     switch (ask.kind) {
     case ASK_GREETING:
-        s->quits = kind != 2;
-        if (kind == 2)
-            say(s, (struct ask){ .kind = ASK_HELLO }, "EHLO peer%u.outside.test\r\n", s->host);
+    case ASK_HELLO:
+    case ASK_TLS:
+    case ASK_LOGIN:
+    case ASK_WRONG_LOGIN:
+    case ASK_STRANGER:
+        sender_hear_entry(s, &ask, reply);
+        break;
+    case ASK_FORGED:
+        sender_hear_user(s, &ask, reply);
         break;
     case ASK_MAIL:
-        expect_order(s, kind == 4 || text_starts(reply->words, T(" 2.1.0")), "MAIL", reply);
+        sender_hear_user(s, &ask, reply);
+        sender_expect_order(s, kind == 4 || text_starts(reply->words, T(" 2.1.0")), "MAIL", reply);
         break;
     case ASK_KNOWN:
     case ASK_UNKNOWN:
         hear_recipient(s, &ask, reply);
         break;
     case ASK_DOOMED:
-        expect_order(s, kind == 2 || kind == 4 || reply->code == 503, "one elsewhere", reply);
+        sender_expect_order(s, kind == 2 || kind == 4 || reply->code == 503, "one elsewhere",
+                            reply);
         ask.doomed->taken = kind == 2;
         break;
     case ASK_DATA:
-        expect_order(s, reply->code == 354 || kind >= 4, "DATA", reply);
+        sender_expect_order(s, reply->code == 354 || kind >= 4, "DATA", reply);
         if (reply->code == 354)
             say_text(s);
         break;
     case ASK_TEXT:
     case ASK_LAST_CHUNK:
-        expect_order(s, kind >= 4 || text_starts(reply->words, T(" 2.0.0 accepted")), "a message",
-                     reply);
+        sender_expect_order(s, kind >= 4 || text_starts(reply->words, T(" 2.0.0 accepted")),
+                            "a message", reply);
         hear_end(s, reply);
         break;
     case ASK_QUIT:
-        expect_order(s, reply->code == 221 || kind == 4, "QUIT", reply);
+        sender_expect_order(s, reply->code == 221 || kind == 4, "QUIT", reply);
         s->quits = true;
         break;
     default:
-        expect_order(s, kind == 2 || kind >= 4, "the rest", reply);
+        sender_expect_order(s, kind == 2 || kind >= 4, "the rest", reply);
         break;
     }
 }
@@ -432,14 +441,14 @@ static void heard(struct talk *t, struct text line)
         return;
     }
     hear(s, &reply);
-    if (s->quits || event_is_set(&s->leaves) || goes_away(s))
+    if (s->quits || !s->talk.stream || event_is_set(&s->leaves) || goes_away(s))
         return;
     go_on(s);
-    if (s->count == 0 && s->next == s->planned)
+    if (s->count == 0 && s->next == s->planned && !s->shakes)
         next_letter(s);
 }
 
-void sender_start(struct town *town, unsigned host)
+static struct sender *new_sender(struct town *town, unsigned host)
 {
     struct sender *s = calloc(1, sizeof *s);
     CHECK(s);
@@ -453,8 +462,24 @@ void sender_start(struct town *town, unsigned host)
     s->talk.ended = ended;
     buffer_init(&s->text, LETTER_OCTETS_MAX);
     peer_came(&s->peer, town, leave);
+    await(s, (struct ask){ .kind = ASK_GREETING });
+    return s;
+}
+
+void sender_start(struct town *town, unsigned host)
+{
+    struct sender *s = new_sender(town, host);
     struct endpoint from = town_address();
     struct endpoint to = zone_mail_address(town->world->zone, &town->world->hosts[host]);
-    await(s, (struct ask){ .kind = ASK_GREETING });
+    talk_start(&s->talk, town->loop, &from, &to);
+}
+
+void submitter_start(struct town *town, struct box *user)
+{
+    struct sender *s = new_sender(town, user->host);
+    struct endpoint from = town_address(), to = town->world->hosts[user->host].address;
+    to.port = PORT_SUBMISSION;
+    s->user = user;
+    s->wants_tls = chance_below(3) > 0;
     talk_start(&s->talk, town->loop, &from, &to);
 }

@@ -131,6 +131,7 @@ static void arrived(struct event *e)
 void stream_start(struct stream *s, const struct stream_events *events, void *owner)
 {
     CHECK(!s->events);
+    loop_expect_own(s->loop);
     s->events = events;
     s->owner = owner;
     stream_stir(s);
@@ -138,6 +139,7 @@ void stream_start(struct stream *s, const struct stream_events *events, void *ow
 
 void stream_pause(struct stream *s)
 {
+    loop_expect_own(s->loop);
     s->paused = true;
     if (!s->broken)
         event_cancel(&s->arrive);
@@ -145,6 +147,7 @@ void stream_pause(struct stream *s)
 
 void stream_resume(struct stream *s)
 {
+    loop_expect_own(s->loop);
     s->paused = false;
     if (s->events && !s->told)
         stream_stir(s);
@@ -189,6 +192,7 @@ static enum stream_sent met_trouble(struct stream *s)
 enum stream_sent stream_write(struct stream *s, struct bytes data)
 {
     CHECK(!s->owes_drained);
+    loop_expect_own(s->loop);
     if (s->host->dead || s->trouble || s->tls.phase == TLS_HAS_FAILED)
         return met_trouble(s);
     if (data.len == 0)
@@ -245,6 +249,7 @@ void stream_close(struct stream **stream_ref)
     struct stream *s = *stream_ref;
     if (!s)
         return;
+    loop_expect_own(s->loop);
     *stream_ref = NULL;
     struct stream *other = s->other;
     if (other) {
@@ -279,6 +284,7 @@ void stream_finish(struct stream **stream_ref)
     struct stream *s = *stream_ref;
     if (!s)
         return;
+    loop_expect_own(s->loop);
     if (s->trouble || s->host->dead || s->told) {
         if (!s->trouble && !s->host->dead)
             end_direction(s);
@@ -368,9 +374,9 @@ static struct stream *new_end(struct loop *loop, const struct endpoint *own,
     s->latency_us = latency_us;
     buffer_init(&s->in, IN_OCTETS_MAX);
     buffer_init(&s->rest, REST_OCTETS_MAX);
-    s->arrive = (struct event){ .fire = arrived, .host = loop->host };
-    s->drain = (struct event){ .fire = drained, .host = loop->host };
-    s->limit = (struct event){ .fire = over, .host = loop->host };
+    s->arrive = (struct event){ .fire = arrived, .host = loop->host, .loop = loop };
+    s->drain = (struct event){ .fire = drained, .host = loop->host, .loop = loop };
+    s->limit = (struct event){ .fire = over, .host = loop->host, .loop = loop };
     list_init(&s->finishing);
     list_append(&loop->host->streams, &s->link);
     return s;

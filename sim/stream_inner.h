@@ -64,9 +64,7 @@ void stream_tls_forget(struct stream *);
 /* The connection has ended in the middle of a handshake: that is how the handshake ends. */
 void stream_tls_ended(struct stream *);
 
-/* sim/listener.c: whoever listens at this address on any host that is alive; NULL: nobody. */
-struct listener *listener_at(const struct endpoint *);
-/* The listener whose place in its host's list this is. */
+/* sim/listener.c.  The listener whose place in its host's list this is. */
 struct listener *listener_of_link(struct list *);
 struct loop *listener_loop(const struct listener *);
 void listener_accept(struct listener *, struct stream *);

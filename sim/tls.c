@@ -120,7 +120,7 @@ static bool begin(struct stream *s, const struct tls_options *o, bool server)
     s->tls = (struct shaking){ .phase = TLS_SHAKES,
                                .server = server,
                                .verifies = o->verify != TLS_VERIFY_NONE,
-                               .event = { .fire = shake, .host = s->host },
+                               .event = { .fire = shake, .host = s->host, .loop = s->loop },
                                .shaken = o->shaken,
                                .owner = o->owner };
     if (!server)

@@ -4,7 +4,7 @@
 #include "base/check.h"
 #include "run/loop.h"
 
-enum { SENDERS_AT_ONCE = 8, READERS_AT_ONCE = 4, PEERS_MAX = 60 };
+enum { SENDERS_AT_ONCE = 8, READERS_AT_ONCE = 4, PEERS_MAX = 60, SUBMITTERS_IN = 4 };
 
 struct endpoint town_address(void)
 {
@@ -34,6 +34,11 @@ static unsigned any_host(const struct town *t)
     return 1 + (unsigned)chance_below(t->world->host_count - 1);
 }
 
+static struct box *any_user(const struct town *t)
+{
+    return ledger_box(t->ledger, (size_t)chance_below(ledger_box_count(t->ledger)));
+}
+
 static void burst(struct event *e)
 {
     struct town *t = OWNER_OF(e, struct town, burst);
@@ -42,9 +47,12 @@ static void burst(struct event *e)
     if (t->letters_left == 0 || t->world->calm)
         return;
     for (; senders && t->letters_left && t->peer_count < PEERS_MAX; senders--)
-        sender_start(t, any_host(t));
+        if (chance_below(SUBMITTERS_IN))
+            sender_start(t, any_host(t));
+        else
+            submitter_start(t, any_user(t));
     for (; readers && t->peer_count < PEERS_MAX; readers--)
-        reader_start(t, ledger_box(t->ledger, (size_t)chance_below(ledger_box_count(t->ledger))));
+        reader_start(t, any_user(t));
     event_in(e, chance_below(2 * t->pause_us));
 }
 

@@ -42,6 +42,8 @@ void peer_left(struct peer *);
 struct endpoint town_address(void);
 
 void sender_start(struct town *, unsigned host);
+/* The user sends by submission. */
+void submitter_start(struct town *, struct box *user);
 void reader_start(struct town *, struct box *);
 
 #endif

@@ -111,6 +111,7 @@ const char *fault_name(enum fault fault)
         [FAULT_DNS_LIES] = "wrong answers of DNS",
         [FAULT_MOVE] = "moves of mail hosts",
         [FAULT_DEFER] = "deferrals by hosts outside",
+        [FAULT_RELOAD] = "reloads",
         [FAULT_HANG_UP] = "of those that hung up",
     };
     return names[fault];
@@ -144,6 +145,7 @@ const char *fault_word(enum fault fault)
         [FAULT_MOVE] = "move",
         [FAULT_DEFER] = "defer",
         [FAULT_HANG_UP] = "hangup",
+        [FAULT_RELOAD] = "reload",
     };
     return words[fault];
 }
@@ -244,10 +246,15 @@ const char *check_name(enum check check)
         [CHECK_TOLD] = "no failure is told that nobody meant",
         [CHECK_OUTCOME] = "each recipient elsewhere ends in one way",
         [CHECK_DRAINED] = "the queue drains when it is calm",
+        [CHECK_LOGIN] = "only who has logged in submits, as himself",
+        [CHECK_QUOTA] = "nobody submits more than he may",
+        [CHECK_AMENDED] = "what a submitted header lacks is added",
         [CHECK_SIZES] = "STAT, LIST and RETR agree",
         [CHECK_DELETED] = "what was deleted stays away",
         [CHECK_UNDELETED] = "nothing is deleted without QUIT",
         [CHECK_LOCK] = "a box that nobody reads can be read",
+        [CHECK_RELOAD] = "what a reload has changed is in effect",
+        [CHECK_OWN_LOOP] = "a loop's own is touched by that loop only",
         [CHECK_ORDER] = "each reply is one to its command",
         [CHECK_REBUILT] = "a rebuilt index is the live one",
         [CHECK_VERIFIED] = "everything in the store verifies",
@@ -297,8 +304,12 @@ static void let_happen(struct host *h)
     struct world *w = h->world;
     heap_remove(&h->events, first);
     w->current = h;
+    w->turning = e->loop;
+    w->on_lane = e->on_lane;
     e->fire(e);
     w->current = NULL;
+    w->turning = NULL;
+    w->on_lane = false;
 }
 
 /* --- Hosts --- */

@@ -20,6 +20,7 @@
 
 struct host;
 struct ledger;
+struct loop;
 struct world;
 struct zone;
 
@@ -29,6 +30,9 @@ struct event {
     struct heap_node node; /* key: when, in us */
     void (*fire)(struct event *);
     struct host *host;
+    /* Whose turn it is: the loop's, or a lane's; neither: somebody's who has all to himself. */
+    struct loop *loop;
+    bool on_lane;
 };
 
 /* Sets or moves the event.  With the host of the event gone from life it happens all the same: that
@@ -108,6 +112,7 @@ enum fault {
     FAULT_DNS_LIES,  /* another host than it is */
     FAULT_MOVE,      /* a domain's mail goes to another host from now on */
     FAULT_DEFER,     /* a host outside wants it later */
+    FAULT_RELOAD,    /* the server is told something new while it serves */
     FAULT_HANG_UP,   /* ... or goes away, having taken the message or not */
     FAULTS,
 };
@@ -131,10 +136,15 @@ enum check {
     CHECK_TOLD,      /* a failure is only told when somebody said so for good */
     CHECK_OUTCOME,   /* each recipient elsewhere ends in exactly one way */
     CHECK_DRAINED,   /* when it is calm all mail arrives in bounded time */
+    CHECK_LOGIN,     /* only who has logged in submits, and as himself */
+    CHECK_QUOTA,     /* and no more than he may */
+    CHECK_AMENDED,   /* what a submitted header lacks is added */
     CHECK_SIZES,     /* STAT, LIST and RETR agree */
     CHECK_DELETED,   /* what was deleted stays away */
     CHECK_UNDELETED, /* without QUIT nothing is deleted */
     CHECK_LOCK,      /* a box that nobody reads can be read */
+    CHECK_RELOAD,    /* what a reload has changed is in effect, and only then */
+    CHECK_OWN_LOOP,  /* what belongs to a loop is touched by that loop only */
     CHECK_ORDER,     /* each reply is one to its command */
     CHECK_REBUILT,   /* a rebuilt index is the live one */
     CHECK_VERIFIED,  /* every frame and every reference verifies */
@@ -154,7 +164,7 @@ struct weather {
     uint32_t dns, memory;
     uint32_t dns_fails, dns_bogus, dns_gone, dns_lies, defer, hang_up;
     /* On average; 0: never. */
-    uint64_t crash_every_us, full_every_us, jump_every_us, move_every_us;
+    uint64_t crash_every_us, full_every_us, jump_every_us, move_every_us, reload_every_us;
     uint64_t latency_us; /* at most, of a quiet connection */
     struct point focus;  /* calls that are struck more often than others */
     uint32_t focus_crash, focus_fails;
@@ -180,6 +190,8 @@ struct world {
     struct host hosts[HOSTS_MAX];
     unsigned host_count;
     struct host *current; /* whose code is running */
+    struct loop *turning; /* on which of his loops, when it is on one */
+    bool on_lane;         /* or on one of his lanes */
     struct weather weather;
     bool calm;    /* nothing goes wrong any more */
     bool drained; /* and no mail is on its way */

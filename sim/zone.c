@@ -39,6 +39,7 @@ struct place *zone_add_host(struct zone *z, const struct host *h)
     char domain[HOST_NAME_MAX_OCTETS];
     snprintf(domain, sizeof domain, "d%u.test", h->number);
     struct place *p = add(z, domain);
+    snprintf(p->second, sizeof p->second, "e%u.test", h->number);
     snprintf(p->machines[0], HOST_NAME_MAX_OCTETS, "n%u.test", h->number);
     snprintf(p->machines[1], HOST_NAME_MAX_OCTETS, "m%u.test", h->number);
     for (unsigned i = 0; i < MACHINES; i++) {
@@ -121,7 +122,8 @@ void zone_close(struct zone *z)
 static struct place *find_domain(const struct zone *z, struct text name)
 {
     for (size_t i = 0; i < z->count; i++)
-        if (text_equal_nocase(text_of(z->places[i]->domain), name))
+        if (text_equal_nocase(text_of(z->places[i]->domain), name) ||
+            (name.len && text_equal_nocase(text_of(z->places[i]->second), name)))
             return z->places[i];
     return NULL;
 }

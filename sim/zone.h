@@ -15,6 +15,7 @@ enum { MACHINES = 2, PLACES_MAX = HOSTS_MAX + 4 };
 
 struct place {
     char domain[HOST_NAME_MAX_OCTETS];             /* "d1.test" */
+    char second[HOST_NAME_MAX_OCTETS];             /* "e1.test", whose mail goes there too, or "" */
     char machines[MACHINES][HOST_NAME_MAX_OCTETS]; /* their names */
     struct endpoint at[MACHINES];                  /* port 25 */
     unsigned in_service;
