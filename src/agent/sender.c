@@ -361,7 +361,10 @@ static const char *advice_for(const struct sender *s, const struct smtp_client_r
             return "; the server wants a login: give a password";
         return r->permanent ? "; may this sender send through this server?" : "";
     case AT_RCPT:
-        return r->permanent ? "; check the address" : "; try again later";
+        if (r->permanent)
+            return s->link.has_login ? "; check the address"
+                                     : "; check the address, or give a password";
+        return "; try again later";
     default:
         return r->permanent ? "" : "; try again later";
     }

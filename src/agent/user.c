@@ -172,6 +172,16 @@ static bool have_password(struct user *u, struct failure *f)
     return true;
 }
 
+bool user_logs_in(const struct user *u)
+{
+    struct password_wish given = { .file = u->wish.password_file,
+                                   .command = u->wish.password_command };
+    if (u->wish.auth && strcmp(u->wish.auth, "off") == 0)
+        return false;
+    return u->password.len || u->written.len || u->wish.login || u->wish.auth ||
+           password_is_given(&given) || prompt_is_possible();
+}
+
 const struct credentials *user_credentials(struct user *u, struct failure *f)
 {
     if (!have_password(u, f))

@@ -14,14 +14,12 @@
 #include <string.h>
 
 struct agent_words {
-    const char *address, *password, *smtp, *pop;
+    const char *address, *smtp, *pop;
     struct user_words user;
 };
 static const struct option rows[] = {
     { "--address", 'e', OPTION_TEXT, "ADDRESS", offsetof(struct agent_words, address),
       "whose mail it is (else that of the only account in agent.conf)" },
-    { "--password", 'p', OPTION_ANY_TEXT, "PASSWORD", offsetof(struct agent_words, password),
-      "others may see it while the program starts: better a file, a command, or to be asked" },
     { "--smtp", 0, OPTION_TEXT, "HOST[:PORT]", offsetof(struct agent_words, smtp),
       "the server to send through (else the one that the address leads to)" },
     { "--pop", 0, OPTION_TEXT, "HOST[:PORT]", offsetof(struct agent_words, pop),
@@ -223,7 +221,6 @@ static enum cli_exit run(struct talk *t, const struct agent_options *options)
 static struct user_wish wish_of(const struct cli *cli, const struct agent_words *w)
 {
     struct user_wish wish = user_words_wish(&w->user, cli, w->address, FIND_SMTP);
-    wish.password = (char *)(uintptr_t)w->password;
     wish.smtp = w->smtp;
     wish.pop = w->pop;
     return wish;

@@ -239,8 +239,9 @@ static bool open_session(struct mailing *m, struct sender_options *options, stru
                          struct failure *f)
 {
     struct talk *t = m->talk;
-    options->credentials = user_credentials(&t->user, f);
-    if (!options->credentials || !user_find(&t->user, t->agent, FIND_SMTP, servers, f))
+    bool logs_in = user_logs_in(&t->user);
+    options->credentials = logs_in ? user_credentials(&t->user, f) : NULL;
+    if ((logs_in && !options->credentials) || !user_find(&t->user, t->agent, FIND_SMTP, servers, f))
         return false;
     options->servers = servers;
     options->tls = t->user.wish.tls;

@@ -188,7 +188,8 @@ static enum cli_exit fetch_account(struct cli *cli, const char *address, char *p
     struct fetch f = { .words = words, .failure = &failure };
     struct user user;
     struct user_wish wish = user_words_wish(&words->user, cli, address, FIND_POP);
-    wish.password = password[0] ? password : NULL;
+    if (password[0])
+        wish.password = password;
     if (!user_open(&user, &wish, &failure))
         return user_fail(&failure);
     bool ok = open_place(&f) && with_agent(&f, &user);
@@ -224,14 +225,16 @@ static bool fits(const struct cli *cli, struct error *e)
     return true;
 }
 
-/* The environment gives a password only once (agent/password.h): for several accounts it is kept
- * here.  Other ways to it count before that one. */
+/* What is written of a password is wiped when it is taken (agent/password.h): for several accounts
+ * it is kept here. */
 static void keep_password(const struct cli *cli, char out[PASSWORD_MAX])
 {
     const struct fetch_words *words = cli->options;
-    const char *value = getenv(PASSWORD_VARIABLE);
-    bool kept = value && cli->word_count > 1 && !words->user.password_file &&
-                !words->user.password_command && strlen(value) < PASSWORD_MAX;
+    const char *written = words->user.password, *value = getenv(PASSWORD_VARIABLE);
+    bool other = words->user.password_file || words->user.password_command;
+    if (written || other)
+        value = written;
+    bool kept = value && cli->word_count > 1 && strlen(value) < PASSWORD_MAX;
     snprintf(out, PASSWORD_MAX, "%s", kept ? value : "");
 }
 

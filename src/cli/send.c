@@ -107,13 +107,13 @@ static bool prepare(struct send *s, struct failure *f)
     return s->first != NULL;
 }
 
+/* A script without a password sends through a server that trusts it; one that does not says so. */
 static bool open_session(struct send *s, struct agent *agent, struct sender_options *options,
                          struct failure *f)
 {
-    const char *auth = s->words->user.auth;
-    bool anonymous = auth && strcmp(auth, "off") == 0;
-    options->credentials = anonymous ? NULL : user_credentials(s->user, f);
-    return (anonymous || options->credentials) && sender_open(agent, options, &s->sender, f);
+    bool logs_in = user_logs_in(s->user);
+    options->credentials = logs_in ? user_credentials(s->user, f) : NULL;
+    return (!logs_in || options->credentials) && sender_open(agent, options, &s->sender, f);
 }
 
 static bool send_over(struct send *s, struct agent *agent, struct failure *f)

@@ -11,7 +11,8 @@
 #include <stddef.h>
 
 struct user_words {
-    const char *server, *login, *auth, *password_file, *password_command, *authorities, *accounts;
+    const char *server, *login, *auth, *password, *password_file, *password_command, *authorities,
+        *accounts;
     struct option_list dns;
     unsigned tls; /* 1 + enum agent_tls; 0: not written */
     bool trace;
@@ -24,7 +25,14 @@ struct user_words {
              "log in by this name (else the address)"),                                            \
         USER_ROW("--auth", OPTION_TEXT, "MECHANISM", type, words.auth,                             \
                  "log in this way: PLAIN, LOGIN, SCRAM-SHA-256... (else the strongest that is "    \
-                 "offered)"),                                                                      \
+                 "offered); off: send without"),                                                   \
+        { "--password",                                                                            \
+          'p',                                                                                     \
+          OPTION_ANY_TEXT,                                                                         \
+          "PASSWORD",                                                                              \
+          offsetof(type, words.password),                                                          \
+          "others may see it while the program starts: better a file, a command, or to be "        \
+          "asked" },                                                                               \
         USER_ROW("--password-file", OPTION_TEXT, "FILE", type, words.password_file,                \
                  "the password is the first line of this file"),                                   \
         USER_ROW("--password-command", OPTION_TEXT, "COMMAND", type, words.password_command,       \

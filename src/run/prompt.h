@@ -27,6 +27,8 @@ bool prompt_read_line(struct password *out, struct error *);
 /* Asks on the terminal, which shows nothing: standard input if it is one, else /dev/tty.
  * ERROR_USAGE when there is none; ERROR_REFUSED: interrupted. */
 bool prompt_password(const char *prompt, struct password *out, struct error *);
+/* Whether there is a terminal to ask on. */
+bool prompt_is_possible(void);
 /* The same with "password: " and "again: "; ERROR_REFUSED when the two differ. */
 bool prompt_new_password(struct password *out, struct error *);
 

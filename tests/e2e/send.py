@@ -94,6 +94,27 @@ def a_hidden_copy_is_hidden():
 
 
 @case
+def without_a_password_nobody_logs_in():
+    with Server(users=[ANN, BOB], roles=("smtp", "submission", "pop3")) as server, Home() as home:
+        home.send("--to", BOB, auth=None, password=None, text=b"hi\n", port=server.ports["smtp"])
+        server.only_message(BOB)
+        home.send("--to", BOB, auth=None, password=None, text=b"hi\n",
+                  port=server.ports["submission"], code=1, said="530 5.7.0.*give a password")
+        for half in (("--user", ANN), ("--auth", "PLAIN")):
+            home.send("--to", BOB, *half, auth=None, password=None, text=b"hi\n", code=2,
+                      port=server.ports["submission"], said="no terminal to ask")
+
+
+@case
+def a_password_on_the_command_line():
+    with Server(users=[ANN, BOB], roles=("submission", "pop3")) as server, Home() as home:
+        for word, code, said in (("secret", 0, ""), ("wrong", 77, "535 5.7.8")):
+            home.send("--to", BOB, "-p", word, auth=None, password=None, text=b"hi\n", code=code,
+                      said=said, port=server.ports["submission"])
+        server.only_message(BOB)
+
+
+@case
 def with_a_login():
     with Server(users=[ANN, BOB], roles=("smtp", "submission", "pop3")) as server, Home() as home:
         for auth in (None, "PLAIN", "LOGIN", "SCRAM-SHA-256"):
@@ -270,7 +291,8 @@ def usage():
         home.send("--to", BOB, "--body-file", ".", code=66, said="is a folder", port=1)
         home.send("--to", BOB, "--body-file", home.write("b", b"\xff\xfe\n"), code=2, said="UTF-8",
                   port=1)
-        home.send("--to", BOB, auth=None, password=None, code=2, said="password", port=1)
+        home.send("--to", BOB, "--user", ANN, auth=None, password=None, code=2,
+                  said="password", port=1)
         home.send("--to", BOB, "--server", "x y:1", code=2, said="--server: x y:1 is no server")
         home.send("-t", code=65, said="standard input: empty", port=1)
 

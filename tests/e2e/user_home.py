@@ -28,10 +28,12 @@ class UserHome:
         return dict(kept, HOME=self.folder, **{"GODWIT_PASSWORD": password} if password else {})
 
     def run(self, arguments, code=0, password="secret", text=b""):
-        """Runs it to its end, with this text on standard input; returns standard output as octets,
-        and what was told.  `code`: one, or several of which one must be it."""
+        """Runs it to its end, without a terminal and with this text on standard input; returns
+        standard output as octets, and what was told.  `code`: one, or several of which one must be
+        it."""
         done = subprocess.run(arguments, input=text, cwd=self.folder, capture_output=True,
-                              timeout=TIMEOUT, check=False, env=self.environment(password))
+                              timeout=TIMEOUT, check=False, start_new_session=True,
+                              env=self.environment(password))
         told = done.stderr.decode("utf-8", "replace")
         check(not TROUBLE.search(told), told)
         codes = code if isinstance(code, tuple) else (code,)
