@@ -63,7 +63,8 @@ static void check_again(const struct posting *p, struct arena *arena)
     CHECK(buffer_text(&file, p->content));
     CHECK(posting_read(buffer_as_text(&file), T("again"), arena, &again, &why) == POSTING_OK);
     CHECK(again.has_sender == p->has_sender && text_equal(again.sender, p->sender));
-    CHECK(again.has_user == p->has_user && again.user == p->user && again.notify == p->notify);
+    CHECK(again.has_user == p->has_user && again.user == p->user && again.since_ms == p->since_ms &&
+          again.notify == p->notify);
     CHECK(text_equal(again.name, p->name) && text_equal(again.content, p->content));
     CHECK(text_equal(again.ret, p->ret) && text_equal(again.envid, p->envid));
     CHECK(again.to_count == p->to_count);

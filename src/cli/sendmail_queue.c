@@ -34,7 +34,7 @@ static bool print_file(void *owner, const char *name)
     date_rfc3339(file.changed_ms, false, date);
     printf("  %.12s  %s  %" PRIu64 " octets, from %s%s\n", bad ? name + 5 : name, date, file.octets,
            process_find_uid(file.uid, &user, NULL) ? user.name : "nobody",
-           bad ? ", is no posting and was not taken" : "");
+           bad ? ", was set aside: the log says why" : "");
     return true;
 }
 

@@ -3,7 +3,8 @@
  *
  *   godwit-posting 1            always the first line; lines end with LF
  *   file NAME                  the file's own name: one under another name is no posting
- *   user UID                   in a file of the server's own: whose posting it goes on with
+ *   user UID                   in a file of the server's own: whose posting it goes on with ...
+ *   since MILLISECONDS         ... and since when it waits (Unix time)
  *   sender ADDRESS             absent: the user's own; with nothing behind it: <>
  *   name TEXT                  of the user, for a From that is missing
  *   notify N, ret FULL, envid XTEXT
@@ -34,6 +35,7 @@ enum {
 struct posting {
     bool has_user, has_sender;
     uint32_t user;
+    int64_t since_ms;   /* 0: not said */
     struct text sender; /* canonical, or a local part; "" for <> */
     struct text name;   /* of the user; "" */
     struct text *to;    /* canonical, or local parts; in the arena */

@@ -35,6 +35,7 @@ bool posting_write_head(const struct posting *l, struct text file_name, struct b
 {
     bool ok = buffer_printf(b, "%.*s\n", TEXT_ARGS(first_line)) && put(b, "file", file_name) &&
               (!l->has_user || buffer_printf(b, "user %" PRIu32 "\n", l->user)) &&
+              (l->since_ms <= 0 || buffer_printf(b, "since %" PRId64 "\n", l->since_ms)) &&
               (!l->has_sender || put(b, "sender", l->sender)) &&
               put_unless_empty(b, "name", l->name) && put_unless_empty(b, "ret", l->ret) &&
               put_unless_empty(b, "envid", l->envid) &&
@@ -98,6 +99,15 @@ static bool read_user(struct reading *r, struct text value)
     return true;
 }
 
+static bool read_since(struct reading *r, struct text value)
+{
+    uint64_t ms;
+    if (!text_to_u64(value, &ms) || ms > INT64_MAX)
+        return malformed(r, "the time since which it waits is no number");
+    r->posting->since_ms = (int64_t)ms;
+    return true;
+}
+
 static bool read_sender(struct reading *r, struct text value)
 {
     return verdict(r, posting_set_sender(r->posting, r->arena, value));
@@ -153,9 +163,10 @@ static bool read_line(struct reading *r, struct text line)
         const char *key;
         bool (*read)(struct reading *, struct text value);
     } lines[] = {
-        { "file", read_file },   { "user", read_user },     { "sender", read_sender },
-        { "name", read_name },   { "notify", read_notify }, { "ret", read_ret },
-        { "envid", read_envid }, { "to", read_to },         { "content", read_content },
+        { "file", read_file },       { "user", read_user },   { "since", read_since },
+        { "sender", read_sender },   { "name", read_name },   { "notify", read_notify },
+        { "ret", read_ret },         { "envid", read_envid }, { "to", read_to },
+        { "content", read_content },
     };
     struct text value = line, key;
     text_cut(&value, ' ', &key);

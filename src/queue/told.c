@@ -48,7 +48,7 @@ static void span_words(uint64_t ms, char out[SPAN_WORDS_MAX])
 
 /* RFC 3463 3.5: 4.4.7 is "delivery time expired".  What the last attempt ended with stands behind
  * it. */
-static bool tell_expired(struct dsn_recipient *told, uint64_t expire_ms, struct arena *memory)
+bool told_expired(struct dsn_recipient *told, uint64_t expire_ms, struct arena *memory)
 {
     char span[SPAN_WORDS_MAX];
     struct buffer words;
@@ -77,7 +77,7 @@ static bool fill_in(const struct settle_options *options, const struct settled *
     if (out->action == DSN_DELAYED && out->will_retry_until_ms == 0)
         out->will_retry_until_ms = options->item->arrived_ms + (int64_t)expire_ms;
     if (out->action == DSN_FAILED && s->row.state == QUEUE_EXPIRED)
-        return tell_expired(out, expire_ms, memory);
+        return told_expired(out, expire_ms, memory);
     return true;
 }
 

@@ -15,6 +15,10 @@ struct told {
 /* Whether anything about this recipient goes into a report to this sender. */
 bool told_is_due(const struct settled *, struct text sender);
 
+/* Makes one who was given up, since mail is tried for `expire_ms` only, of what the last attempt
+ * ended with.  The arena has the words.  False: memory is short. */
+bool told_expired(struct dsn_recipient *, uint64_t expire_ms, struct arena *);
+
 /* Gathers those that are due; `expire_ms` is how long a message is tried.  The arena has what is
  * made up here, all else is borrowed from the options.  False: memory is short. */
 bool told_gather(const struct settle_options *, uint64_t expire_ms, struct arena *,

@@ -27,12 +27,15 @@ struct handover_result {
     char status[12];
     struct text words; /* the server's, one line, or ours */
     bool of_sender;    /* it is the sender that was refused */
+    bool expired;      /* refused, since it was put off until its time was over */
 };
 
 struct handover {
     const struct posting *posting;
     struct text login;   /* whose posting it is: the default sender is he at the server */
     struct arena *arena; /* of what is told */
+    int64_t arrived_ms;  /* for the report: since when it waits; 0: it did not */
+    uint64_t expire_ms;  /* ... and how long one may */
 
     struct text hostname;         /* the server's */
     struct text sender;           /* in full; "" for <> */

@@ -6,6 +6,7 @@
 #include "mail/dsn.h"
 #include "mail/notify.h"
 #include "mail/xtext.h"
+#include "queue/told.h"
 #include "run/clock.h"
 #include "run/entropy.h"
 
@@ -17,28 +18,32 @@ static bool wants_to_know(const struct posting *l)
     return l->notify == NOTIFY_DEFAULT || (l->notify & NOTIFY_FAILURE);
 }
 
+static bool fill_in(const struct handover *h, const struct handover_result *r,
+                    struct dsn_recipient *out)
+{
+    struct address whole;
+    /* What is no address cannot stand in a field that wants one. */
+    bool named = address_parse(r->address, ADDRESS_UTF8, &whole) == ADDRESS_OK;
+    *out = (struct dsn_recipient){
+        .final_recipient = named ? r->address : h->sender,
+        .action = DSN_FAILED,
+        .status = text_of(r->status),
+        .diagnostic = r->code ? r->words : T(""),
+        .reason = r->code ? T("") : r->words,
+    };
+    return !r->expired || told_expired(out, h->expire_ms, h->arena);
+}
+
+/* False: memory is short. */
 static bool list_refused(const struct handover *h, struct dsn_report *report)
 {
     struct dsn_recipient *list = arena_take(h->arena, h->posting->to_count * sizeof *list);
-    if (!list)
-        return false;
-    for (size_t i = 0; i < h->posting->to_count; i++) {
-        const struct handover_result *r = &h->list[i];
-        struct address whole;
-        /* What is no address cannot stand in a field that wants one. */
-        bool named = address_parse(r->address, ADDRESS_UTF8, &whole) == ADDRESS_OK;
-        if (r->verdict != HANDOVER_REFUSED)
-            continue;
-        list[report->recipient_count++] = (struct dsn_recipient){
-            .final_recipient = named ? r->address : report->to,
-            .action = DSN_FAILED,
-            .status = text_of(r->status),
-            .diagnostic = r->code ? r->words : T(""),
-            .reason = r->code ? T("") : r->words,
-        };
-    }
     report->recipients = list;
-    return report->recipient_count > 0;
+    for (size_t i = 0; list && i < h->posting->to_count; i++)
+        if (h->list[i].verdict == HANDOVER_REFUSED &&
+            !fill_in(h, &h->list[i], &list[report->recipient_count++]))
+            return false;
+    return list != NULL;
 }
 
 static bool write(const struct handover *h, struct dsn_report *report, struct buffer *to)
@@ -70,16 +75,19 @@ bool handover_report(const struct handover *h, struct buffer *to, struct posting
         .boundary = { boundary, 0 },
         .now_ms = clock_wall_ms(),
     };
-    report.arrived_ms = report.now_ms;
+    report.arrived_ms = h->arrived_ms ? h->arrived_ms : report.now_ms;
     report.zone_seconds = clock_zone_seconds(report.now_ms);
     report.message_id.len = (size_t)snprintf(id, sizeof id, "%016" PRIx64 ".report", entropy_u64());
     report.boundary.len =
         (size_t)snprintf(boundary, sizeof boundary, "_%016" PRIx64, entropy_u64());
     buffer_init(to, 0);
-    if (h->sender.len == 0 || !wants_to_know(h->posting) || !list_refused(h, &report))
+    if (h->sender.len == 0 || !wants_to_know(h->posting))
         return false;
     *out = (struct posting){ .has_sender = true, .notify = NOTIFY_NEVER };
-    if (!write(h, &report, to) || posting_add(out, h->arena, h->sender) != POSTING_OK) {
+    bool ok = list_refused(h, &report);
+    if (ok && report.recipient_count == 0)
+        return false;
+    if (!ok || !write(h, &report, to) || posting_add(out, h->arena, h->sender) != POSTING_OK) {
         to->failed = true;
         return false;
     }

@@ -1,6 +1,7 @@
 /* pickup.c - when the spool is looked at, and the way from its lane into the server. */
 #include "serve/pickup_inner.h"
 
+#include "queue/office.h"
 #include "run/watch.h"
 #include "serve/local.h"
 
@@ -88,6 +89,13 @@ static void round_done(struct job *job)
     server_loop_release(p->home);
 }
 
+/* As for mail in the queue: nothing expires by a clock that has jumped. */
+static uint64_t expire_ms(const struct server *server)
+{
+    const struct config *config = server->settings->config;
+    return server->office ? office_schedule(server->office, config).expire_ms : config->expire_ms;
+}
+
 static void look(struct timer *timer)
 {
     struct pickup *p = OWNER_OF(timer, struct pickup, timer);
@@ -99,6 +107,7 @@ static void look(struct timer *timer)
         .box = p->box,
         .folder = p->server->settings->config->local_spool.at,
         .octets_max = (message ? message : OCTETS_MOST) + HEAD_MAX,
+        .expire_ms = expire_ms(p->server),
         .stopping = &p->stopping,
     };
     server_loop_hold(p->home);

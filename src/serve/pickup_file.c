@@ -84,6 +84,23 @@ static void set_aside(struct pickup_round *r, struct names *names, const char *n
         tell_error(r, name, &e);
 }
 
+/* --- Time --- */
+
+static bool is_over(const struct pickup_round *r, int64_t since_ms)
+{
+    int64_t waited_ms = clock_wall_ms() - since_ms;
+    return waited_ms >= 0 && (uint64_t)waited_ms >= r->expire_ms && !atomic_load(r->stopping);
+}
+
+/* Nothing can be done with it now, nor for how long it may wait: a person may know better. */
+static void wait_with(struct file *f, struct names *names, const struct error *e)
+{
+    if (is_over(f->round, f->facts.changed_ms) && names->bad < BAD_MAX)
+        set_aside(f->round, names, f->name, e->words);
+    else
+        tell_error(f->round, f->name, e);
+}
+
 /* Begun by a sendmail that never ended. */
 static void tidy_hidden(struct pickup_round *r, const char *name)
 {
@@ -112,14 +129,14 @@ static void put_off(struct pickup_round *r, unsigned uid)
 }
 
 /* False: not now. */
-static bool know_user(struct file *f)
+static bool know_user(struct file *f, struct names *names)
 {
     struct error e;
     bool ours = f->facts.uid == process_uid();
     f->uid = ours && f->posting.has_user ? f->posting.user : f->facts.uid;
     if (process_find_uid(f->uid, &f->user, &e))
         return true;
-    tell_error(f->round, f->name, &e);
+    wait_with(f, names, &e);
     return false;
 }
 
@@ -132,6 +149,8 @@ static bool put_again(struct file *f, struct posting *p, struct error *e)
     struct buffer head;
     p->has_user = true;
     p->user = f->uid;
+    if (p->since_ms == 0)
+        p->since_ms = clock_wall_ms();
     dropbox_make_name(name);
     buffer_init(&head, POSTING_HEAD_MAX);
     bool ok = posting_write_head(p, text_of(name), &head) ||
@@ -147,6 +166,7 @@ static bool put_rest(struct file *f, const struct handover *h, size_t count, str
     struct posting rest = f->posting;
     rest.to = arena_take(&f->arena, count * sizeof *rest.to);
     rest.to_count = 0;
+    rest.since_ms = h->arrived_ms;
     if (!rest.to)
         return error_set(e, ERROR_TEMPORARY, "memory is short");
     for (size_t i = 0; i < f->posting.to_count; i++)
@@ -167,6 +187,7 @@ static bool put_for_postmaster(struct file *f, struct error *e)
     }
     p.to = &to;
     p.to_count = 1;
+    p.since_ms = 0;
     return put_again(f, &p, e);
 }
 
@@ -203,14 +224,25 @@ static void tell_refused(struct file *f, const struct handover *h)
     struct log *log = f->round->server->log;
     for (size_t i = 0; i < h->posting->to_count; i++)
         if (h->list[i].verdict == HANDOVER_REFUSED)
-            LOG_EVENT(log, LOG_INFO, T("-"), "spool-refused", { "file", text_of(f->name) },
-                      { "user", text_of(f->user.name) }, { "to", h->list[i].address },
-                      { "why", h->list[i].words });
+            LOG_EVENT(log, LOG_INFO, T("-"), h->list[i].expired ? "spool-expired" : "spool-refused",
+                      { "file", text_of(f->name) }, { "user", text_of(f->user.name) },
+                      { "to", h->list[i].address }, { "why", h->list[i].words });
+}
+
+static void give_up(const struct handover *h)
+{
+    for (size_t i = 0; i < h->posting->to_count; i++)
+        if (h->list[i].verdict == HANDOVER_LATER) {
+            h->list[i].verdict = HANDOVER_REFUSED;
+            h->list[i].expired = true;
+        }
 }
 
 static void end(struct file *f, const struct handover *h)
 {
     struct error e;
+    if (is_over(f->round, h->arrived_ms))
+        give_up(h);
     size_t later = count_of(h, HANDOVER_LATER), refused = count_of(h, HANDOVER_REFUSED);
     tell_refused(f, h);
     f->round->later |= later > 0;
@@ -223,11 +255,20 @@ static void end(struct file *f, const struct handover *h)
         tell_error(f->round, f->name, &e);
 }
 
+/* A user's own word does not count, and the time of his file is no secret. */
+static int64_t since_ms(const struct file *f)
+{
+    bool ours = f->facts.uid == process_uid();
+    return ours && f->posting.since_ms ? f->posting.since_ms : f->facts.changed_ms;
+}
+
 static void hand_over(struct file *f)
 {
     struct handover h = { .posting = &f->posting,
                           .login = text_of(f->user.name),
-                          .arena = &f->arena };
+                          .arena = &f->arena,
+                          .arrived_ms = since_ms(f),
+                          .expire_ms = f->round->expire_ms };
     struct error e;
     int socket = pickup_connect(f->round->server, f->uid, &e);
     if (socket >= 0 && handover(&h, socket, &e)) {
@@ -247,7 +288,7 @@ static void read_posting(struct file *f, struct names *names)
     switch (
         posting_read(buffer_as_text(&f->octets), text_of(f->name), &f->arena, &f->posting, &why)) {
     case POSTING_OK:
-        if (know_user(f))
+        if (know_user(f, names))
             hand_over(f);
         break;
     case POSTING_NO_MEMORY:
@@ -276,7 +317,7 @@ static void take_file(struct file *f, struct names *names)
         set_aside(f->round, names, f->name, "it is larger than a message may be");
         break;
     case DROPBOX_BUSY:
-        tell_error(f->round, f->name, &e);
+        wait_with(f, names, &e);
         break;
     }
 }
@@ -284,8 +325,7 @@ static void take_file(struct file *f, struct names *names)
 static void pick_up(struct pickup_round *r, struct names *names, const char *name)
 {
     struct file f = { .round = r, .name = name };
-    struct dropbox_file facts;
-    if (dropbox_look(r->box, name, &facts) == DROPBOX_TAKEN && is_put_off(r, facts.uid)) {
+    if (dropbox_look(r->box, name, &f.facts) == DROPBOX_TAKEN && is_put_off(r, f.facts.uid)) {
         r->later = true;
         return;
     }

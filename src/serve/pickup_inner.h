@@ -16,6 +16,7 @@ struct pickup_round {
     struct dropbox *box;
     const char *folder;
     uint64_t octets_max;   /* of a file */
+    uint64_t expire_ms;    /* after which one that is put off is given up */
     atomic_bool *stopping; /* any thread */
     bool later;            /* something is left to be tried again */
     bool no_server;        /* this server does not answer: it is going down */

@@ -466,6 +466,50 @@ def a_file_that_changes_is_left_alone():
 
 
 @case
+def what_waits_too_long_goes_back():
+    """relay.expire counts for the spool too: a report to the sender, or to the postmaster when
+    that cannot be had either; what nobody can read is set aside.  Nothing goes without a word."""
+    users = ("bob@example.test", "alice@example.test")
+    with Machine(users=users, domains=("example.test", "empty.test"),
+                 relay='expire = "2s"  warn = 0  retry = {"1s"}') as server:
+        # A domain without a user puts off even mail for its postmaster.
+        server.sendmail("-f", "alice@example.test", "-V", "id1", "postmaster@empty.test",
+                        "bob@example.test", text="Subject: late\n\nx\n")
+        until(lambda: len(server.postings()) == 1, "the rest of it to wait")
+        check("spool-expired" not in server.log(), "too early")
+        until(lambda: (server.sendmail("-q"), not server.postings())[1], "it to be given up")
+        equal(len(server.messages("bob@example.test")), 1, "messages of bob")
+        until(lambda: server.messages("alice@example.test"), "a report")
+        report = server.messages("alice@example.test")[0]
+        for words in (b"Status: 4.4.7", b"postmaster@empty.test", b"Subject: late",
+                      b"within 2 seconds", b"Original-Envelope-Id: id1"):
+            check(words in report, (words, report))
+        until(lambda: "spool-expired" in server.log(), "the log")
+        # Not even its sender can be told for the time being.
+        server.sendmail("-f", "postmaster@empty.test", "postmaster@empty.test",
+                        text="Subject: lost\n\nx\n")
+        until(lambda: (server.sendmail("-q"), not server.postings())[1], "that one likewise")
+        until(lambda: any(b"Subject: lost" in m for m in server.messages("bob@example.test")),
+              "a report to the postmaster")
+
+
+@case
+def what_nobody_can_take_is_set_aside():
+    """A posting of a user who is gone: at once it waits, and when its time is over it is set aside
+    where a person finds it."""
+    nobody()
+    with Machine(users=("bob@example.test",), relay='expire = "1s"  warn = 0') as server:
+        path = os.path.join(server.spool, "gone")
+        with open(path + ".new", "wb") as file:
+            file.write(posting("gone"))
+        os.chown(path + ".new", 4000000000, -1)
+        os.rename(path + ".new", path)
+        until(lambda: (server.sendmail("-q"), not os.path.exists(path))[1], "it to be set aside")
+        check(".bad-gone" in os.listdir(server.spool), os.listdir(server.spool))
+        equal(server.messages("bob@example.test"), [], "messages")
+
+
+@case
 def killed_servers_lose_nothing():
     """kill -9 while the spool is taken: each posting comes, and twice at most for each kill."""
     count, kills = 30, 4

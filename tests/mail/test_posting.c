@@ -208,9 +208,20 @@ static void test_file(void **state)
                      POSTING_OK);
     assert_true(again.has_sender && again.sender.len == 0 && !again.has_user);
     assert_int_equal(again.to_count, 2);
+    assert_int_equal(again.since_ms, 0);
     assert_text(again.content, "Subject: x\n\nx");
     assert_int_equal(posting_read(buffer_as_text(&file), T("n2"), *state, &again, &why),
                      POSTING_MALFORMED);
+    file.len = 0;
+    p.has_user = true;
+    p.user = 1000;
+    p.since_ms = 1795246887123;
+    assert_true(posting_write_head(&p, T("n1"), &file));
+    assert_true(buffer_text(&file, p.content));
+    assert_int_equal(posting_read(buffer_as_text(&file), T("n1"), *state, &again, &why),
+                     POSTING_OK);
+    assert_true(again.has_user && again.user == 1000);
+    assert_int_equal(again.since_ms, 1795246887123);
     buffer_clear(&file);
 }
 
@@ -240,6 +251,8 @@ static void test_malformed_files(void **state)
         TEXT(HEAD "to a@b\nenvid a b\ncontent 0\n\n"),
         TEXT(HEAD "to a@b\nuser -1\ncontent 0\n\n"),
         TEXT(HEAD "to a@b\nuser 4294967295\ncontent 0\n\n"),
+        TEXT(HEAD "to a@b\nsince -1\ncontent 0\n\n"),
+        TEXT(HEAD "to a@b\nsince 9223372036854775808\ncontent 0\n\n"),
         TEXT(HEAD "to a@b\nother x\ncontent 0\n\n"),
         TEXT(HEAD "\nto a@b\ncontent 0\n\n"),
     };
