@@ -153,11 +153,14 @@ static bool open_file(struct saving *s)
                 errno == EEXIST ? "name another file" : "nothing was saved");
         return false;
     }
-    s->made = true;
     s->to = fdopen(file, "w");
-    if (!s->to)
-        close(file);
-    return s->to != NULL;
+    s->made = s->to != NULL;
+    if (s->made)
+        return true;
+    cli_say(CLI_AGAIN, "%s: memory is short; nothing was saved", s->path);
+    close(file);
+    unlink(s->path);
+    return false;
 }
 
 static bool put(void *context, struct bytes octets, struct error *e)
@@ -168,9 +171,11 @@ static bool put(void *context, struct bytes octets, struct error *e)
            error_system(e, ERROR_TEMPORARY, errno, "%s", s->path);
 }
 
-/* `ok`: all of it was written, as far as can be known before. */
+/* `ok`: all of it was written, as far as can be known before.  Once. */
 static void close_file(struct saving *s, bool ok)
 {
+    if (!s->made)
+        return;
     if (s->to) {
         bool written = fflush(s->to) == 0 && fsync(fileno(s->to)) == 0;
         int number = errno;
@@ -178,19 +183,19 @@ static void close_file(struct saving *s, bool ok)
         if (ok && !written)
             cli_say(CLI_NO, "%s: %s; nothing was saved", s->path, strerror(number));
         ok = ok && written;
+        s->to = NULL;
     }
     if (ok)
         printf("%s: %" PRIu64 " octets\n", s->path, s->octets);
-    else if (s->made)
+    else
         unlink(s->path);
+    s->made = false;
 }
 
 static bool save_content(void *owner, const struct pop3_client_step *step)
 {
     struct saving *s = owner;
     struct error e;
-    if (step->kind == POP3_CLIENT_BEGINS)
-        return open_file(s);
     if (step->kind == POP3_CLIENT_ANSWERED) {
         if (step->result->verdict == POP3_CLIENT_NO)
             screen_line(&s->talk->screen, step->result->reply);
@@ -199,17 +204,21 @@ static bool save_content(void *owner, const struct pop3_client_step *step)
     }
     if (step->kind != POP3_CLIENT_CONTENT || !s->to || put(s, step->content, &e))
         return true;
-    talk_complain_error(&e);
-    return false;
+    cli_say(CLI_NO, "%s; nothing was saved", e.words);
+    close_file(s, false); /* the rest comes all the same, and the session goes on */
+    return true;
 }
 
 static void save_message(struct saving *s, uint32_t number)
 {
     struct maildrop_work work = { .step = save_content, .owner = s };
     struct pop3_client_command command = { .verb = POP3_CLIENT_RETR, .message = number };
+    if (!open_file(s))
+        return;
     s->talk->quiet = true;
     talk_pop_ask(s->talk, command, &work);
     s->talk->quiet = false;
+    close_file(s, false);
 }
 
 static void save_part(struct saving *s, const struct show *message, uint32_t part)
@@ -227,7 +236,7 @@ static void save_part(struct saving *s, const struct show *message, uint32_t par
     struct sink sink = { s, put };
     bool ok = show_attachment_write(message, part, sink, &e);
     if (!ok)
-        talk_complain_error(&e);
+        cli_say(CLI_NO, "%s; nothing was saved", e.words);
     close_file(s, ok);
 }
 

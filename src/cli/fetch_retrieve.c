@@ -11,6 +11,9 @@
 
 static bool fail(struct fetch *f, const struct error *e)
 {
+    if (e->kind == ERROR_TEMPORARY)
+        return failure_set(f->failure, FAILURE_LATER,
+                           "%s; nothing is lost: the next fetch brings what is not here", e->words);
     failure_of(f->failure, e);
     if (e->kind == ERROR_REFUSED)
         f->failure->kind = FAILURE_CREATE;

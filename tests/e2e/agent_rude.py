@@ -5,11 +5,12 @@ import base64
 import os
 import select
 import ssl
+import subprocess
 import time
 
 import certificates
 from agent_world import FIRST, POP, Home, Host, Terminal, pop_host
-from harness import TIMEOUT, case, check, equal, is_sanitized, main
+from harness import TIMEOUT, case, check, equal, godwit, is_sanitized, main
 
 WHO = ("-e", "a@a.test", "-p", "geheim")
 LETTER = ["smtp", "b@b.test", "", "s", "c"]
@@ -85,6 +86,28 @@ def answers_that_are_none():
         talk, host = popped(answer, line, "exit")
         talk.complains(f"[{host.address}]:{host.port}, at a command: ")
         equal(talk.told.count("\n"), 1, talk.told)
+
+
+@case
+def what_is_saved_is_whole_or_not_there():
+    """A file that is there, a disk that is full (a limit stands for it): the session goes on."""
+    mail = ["+OK", "Subject: x", "", *(["0123456789" * 7] * 3000), "."]
+    with Home() as home, Host(pop_host({"RETR 1": mail, "RETR 2": ["+OK", "Subject: y", "", "."],
+                                        "RETR 3": ["-ERR gone"]})) as host:
+        home.write("there", "mine\n")
+        limited = 'ulimit -f 100; trap "" XFSZ; exec "$@"'
+        done = subprocess.run(
+            ["bash", "-c", limited, "-", godwit(), "agent", *WHO, "--pop", host.name], check=True,
+            input=b"pop\nsave 1 there\nsave 1 large\nsave 2 small\nsave 3 gone\nstat\nquit\n",
+            capture_output=True, cwd=home.folder, env=home.environment)
+        told = done.stderr.decode()
+        check("there: File exists; name another file\n" in told, told)
+        check("large: File too large; nothing was saved\n" in told, told)
+        equal(told.count("\n"), 2, told)
+        check(b"small: 14 octets\n" in done.stdout and b"-ERR gone\n" in done.stdout, done.stdout)
+        check(b"+OK 2 200\n" in done.stdout, done.stdout)
+        equal(sorted(os.listdir(home.folder)), [".local", "small", "there"], "files")
+        check(host.lines.count("RETR 1") == 1, host.lines)
 
 
 @case
