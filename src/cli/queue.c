@@ -95,20 +95,32 @@ void queue_print_when(const struct queue_view *view, const struct queue_row *row
 
 /* --- The commands --- */
 
-static enum cli_exit print(struct cli *cli, queue_printer *printer)
+static enum cli_exit print_any(struct cli *cli, queue_printer *printer, uint64_t *shown_out)
 {
     struct error e;
     struct queue_view view;
-    uint64_t shown = 0;
-    bool ok = queue_view_open(cli, &view, &e) && printer(&view, &shown, &e);
+    *shown_out = 0;
+    bool ok = queue_view_open(cli, &view, &e) && printer(&view, shown_out, &e);
     queue_view_close(&view);
     if (!ok)
         return cli_fail(&e);
     if (view.failed)
         return cli_say(CLI_AGAIN, "memory is short: the listing is not complete");
-    if (shown == 0 && cli->word_count > 0)
-        return cli_say(CLI_NO, "nothing in the queue is meant by that");
     return CLI_DONE;
+}
+
+enum cli_exit queue_list_if_any(struct cli *cli, uint64_t *shown_out)
+{
+    return print_any(cli, queue_print_list, shown_out);
+}
+
+static enum cli_exit print(struct cli *cli, queue_printer *printer)
+{
+    uint64_t shown;
+    enum cli_exit code = print_any(cli, printer, &shown);
+    if (code == CLI_DONE && shown == 0 && cli->word_count > 0)
+        return cli_say(CLI_NO, "nothing in the queue is meant by that");
+    return code;
 }
 
 enum cli_exit cli_queue_list(struct cli *cli)

@@ -25,6 +25,11 @@ bool queue_enter(const struct queue_view *, bool *there_out, struct error *);
 bool queue_view_each(struct queue_view *, bool (*each)(void *owner, const struct queue_item *),
                      void *owner, struct error *);
 
+/* For mailq and sendmail -q: the commands list and retry, to whom an empty queue is no surprise.
+ * *shown_out: how many recipients were listed. */
+enum cli_exit queue_list_if_any(struct cli *, uint64_t *shown_out);
+enum cli_exit queue_retry_if_any(struct cli *);
+
 /* When a message is given up. */
 int64_t queue_expires_ms(const struct queue_view *, const struct queue_item *);
 /* "waiting" or "held". */

@@ -115,8 +115,6 @@ static const struct {
 
 static enum cli_exit tell(enum steer_op op, const struct steer_count *count)
 {
-    if (count->matched == 0)
-        return cli_say(CLI_NO, "nothing in the queue is meant by that");
     uint64_t left = count->matched - count->changed - count->busy;
     queue_print_count(count->changed, "recipient");
     printf(" %s", words[op].done);
@@ -148,32 +146,42 @@ static bool steer(struct queue_view *view, enum steer_op op, struct steer_count 
     return steer_alone(view, op, out, e);
 }
 
-static enum cli_exit run(struct cli *cli, enum steer_op op)
+/* `none`: what it is when nothing is meant. */
+static enum cli_exit run(struct cli *cli, enum steer_op op, enum cli_exit none)
 {
     struct error e;
     struct steer_count count = { 0 };
     struct queue_view view = { .cli = cli };
     bool ok = steer(&view, op, &count, &e);
     queue_view_close(&view);
-    return ok ? tell(op, &count) : cli_fail(&e);
+    if (!ok)
+        return cli_fail(&e);
+    if (count.matched > 0)
+        return tell(op, &count);
+    return none == CLI_DONE ? none : cli_say(none, "nothing in the queue is meant by that");
+}
+
+enum cli_exit queue_retry_if_any(struct cli *cli)
+{
+    return run(cli, STEER_RETRY, CLI_DONE);
 }
 
 enum cli_exit cli_queue_retry(struct cli *cli)
 {
-    return run(cli, STEER_RETRY);
+    return run(cli, STEER_RETRY, CLI_NO);
 }
 
 enum cli_exit cli_queue_hold(struct cli *cli)
 {
-    return run(cli, STEER_HOLD);
+    return run(cli, STEER_HOLD, CLI_NO);
 }
 
 enum cli_exit cli_queue_release(struct cli *cli)
 {
-    return run(cli, STEER_RELEASE);
+    return run(cli, STEER_RELEASE, CLI_NO);
 }
 
 enum cli_exit cli_queue_drop(struct cli *cli)
 {
-    return run(cli, STEER_DROP);
+    return run(cli, STEER_DROP, CLI_NO);
 }

@@ -2,6 +2,7 @@
  *
  * For root and the server's own user: nobody else may look into either.
  */
+#include "cli/queue.h"
 #include "cli/sendmail.h"
 
 #include "mail/date.h"
@@ -38,13 +39,15 @@ static bool print_file(void *owner, const char *name)
     return true;
 }
 
-static bool list_spool(const struct sendmail_place *place, struct error *e)
+static bool list_spool(const struct sendmail_place *place, uint64_t *count_out, struct error *e)
 {
     struct listing l = { 0 };
+    *count_out = 0;
     if (!place->spool[0] || !dropbox_open(place->spool, false, &l.box, e))
         return !place->spool[0] || e->kind == ERROR_REFUSED;
     bool ok = dropbox_each(l.box, print_file, &l, e);
     dropbox_close(&l.box);
+    *count_out = l.count;
     return ok;
 }
 
@@ -79,10 +82,15 @@ enum sendmail_exit sendmail_list(const struct sendmail_place *place, struct cli 
     struct error e;
     if (!may_look(place))
         return SENDMAIL_NOPERM;
-    enum cli_exit code = cli_queue_list(cli);
-    if (code == CLI_DONE && !list_spool(place, &e))
-        code = cli_fail(&e);
-    return exit_of(code);
+    uint64_t queued, spooled;
+    enum cli_exit code = queue_list_if_any(cli, &queued);
+    if (code != CLI_DONE)
+        return exit_of(code);
+    if (!list_spool(place, &spooled, &e))
+        return exit_of(cli_fail(&e));
+    if (queued + spooled == 0)
+        puts("Mail queue is empty"); /* what programs that watch over a mailq look for */
+    return SENDMAIL_DONE;
 }
 
 enum sendmail_exit sendmail_retry(const struct sendmail_place *place, struct cli *cli)
@@ -96,8 +104,8 @@ enum sendmail_exit sendmail_retry(const struct sendmail_place *place, struct cli
         return exit_of(cli_fail(&e));
     cli->words = words;
     cli->word_count = 1;
-    enum cli_exit code = cli_queue_retry(cli);
+    enum cli_exit code = queue_retry_if_any(cli);
     cli->words = NULL;
     cli->word_count = 0;
-    return code == CLI_NO ? SENDMAIL_DONE : exit_of(code); /* nothing waits */
+    return exit_of(code);
 }

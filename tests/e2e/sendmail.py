@@ -241,6 +241,8 @@ def it_goes_by_other_names():
             timeout=TIMEOUT, check=False)
         equal(run("sendmail", "-C", server.config, "bob@example.test").returncode, 0, "sendmail")
         equal(run("newaliases").returncode, 0, "newaliases")
+        equal(server.sendmail("-bp"), "Mail queue is empty\n", "an empty queue")
+        equal(server.sendmail("-q"), "", "nothing to try")
         # The first recipient ends the options: what follows is one, and no file.
         done = run("sendmail", "-C", server.config, "bob@example.test", "-C/nowhere")
         equal(done.returncode, 67, "-C/nowhere behind a recipient")
@@ -596,6 +598,36 @@ def without_server_and_spool_it_says_so():
             said = server.sendmail("bob@example.test", code=75)
             check("cannot be reached" in said and "spool" in said, said)
             os.rename(server.spool + ".away", server.spool)
+
+
+@case
+def a_spool_without_room():
+    """A full disk: 75, and what is too much for it leaves nothing behind."""
+    mount = need("mount")
+    with Machine(users=("bob@example.test",)) as server, server.down():
+        if subprocess.run([mount, "-t", "tmpfs", "-o", "size=300K,mode=3733", "tmpfs", server.spool],
+                          capture_output=True, check=False).returncode:
+            raise Skip("mount is not allowed")
+        try:
+            said = server.sendmail("bob@example.test", text="x\n" * (1 << 19), code=75)
+            check("cannot be reached" in said and "No space left on device" in said, said)
+            equal(said.count("\n"), 1, said)
+            equal(os.listdir(server.spool), [], "what is left")
+            server.sendmail("bob@example.test", text="small\n")
+            equal(len(server.postings()), 1, "postings")
+        finally:
+            subprocess.run([shutil.which("umount"), server.spool], check=True)
+
+
+@case
+def standard_input_that_cannot_be_read():
+    with Machine(users=("bob@example.test",)) as server:
+        folder = os.open("/", os.O_RDONLY)
+        done = subprocess.run([server.program, "sendmail", "-C", server.config, "bob@example.test"],
+                              stdin=folder, capture_output=True, timeout=TIMEOUT, check=False)
+        os.close(folder)
+        equal(done.returncode, 74, done.stderr)
+        check(b"standard input: Is a directory" in done.stderr, done.stderr)
 
 
 @case
