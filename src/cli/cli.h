@@ -69,7 +69,8 @@ bool cli_address(const char *word, struct address *out, struct error *);
 /* The same, in one of the configured domains; ERROR_CONFIG when it is not. */
 bool cli_local_address(const struct cli *, const char *word, struct address *out, struct error *);
 /* Before DATA is opened: root becomes its owner for good (run/owner.h), so that whatever is made in
- * it belongs to him.  With `create` root makes a new one first. */
+ * it belongs to him.  With `create` root makes a new one first.  ERROR_REFUSED: DATA is not the
+ * caller's to look into. */
 bool cli_enter_data(const struct cli *, bool create, struct error *);
 /* DATA as a terminated path. */
 const char *cli_data(const struct cli *);

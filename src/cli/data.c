@@ -2,6 +2,10 @@
 #include "cli/cli.h"
 #include "run/owner.h"
 
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
 bool cli_load(struct cli *cli, struct error *e)
 {
     return config_load(cli->file, NULL, &cli->config, e);
@@ -40,8 +44,12 @@ bool cli_enter_data(const struct cli *cli, bool create, struct error *e)
                                .user_written = cli->config->user_written,
                                .create = create };
     char warning[ERROR_WORDS_MAX];
-    bool ok = owner_become(&wish, warning, e);
-    if (ok && warning[0])
+    if (!owner_become(&wish, warning, e))
+        return false;
+    if (warning[0])
         cli_warn("%s", warning);
-    return ok;
+    if (access(wish.data, R_OK | X_OK) == 0 || errno != EACCES)
+        return true;
+    return error_set(e, ERROR_REFUSED, "%.300s: %s; it is for root and for its owner", wish.data,
+                     strerror(EACCES));
 }

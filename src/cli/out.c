@@ -12,7 +12,8 @@ enum { ESCAPED_MAX = 1024 * 1024 };
 
 bool out_json(json_t *object)
 {
-    char *line = object ? json_dumps(object, JSON_COMPACT) : NULL;
+    /* In ASCII: what a peer said may have characters in it that a terminal obeys. */
+    char *line = object ? json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
     if (line)
         puts(line);
     json_decref(object);

@@ -14,9 +14,8 @@ bool people_open(struct cli *cli, struct directory **out, struct error *e)
     /* Who makes DATA later must still be root. */
     if (access(cli_data(cli), F_OK) != 0 && errno == ENOENT)
         return true;
-    if (cli_enter_data(cli, false, e) && directory_open(cli_data(cli), false, out, e))
-        return true;
-    return e->kind == ERROR_REFUSED;
+    return cli_enter_data(cli, false, e) &&
+           (directory_open(cli_data(cli), false, out, e) || e->kind == ERROR_REFUSED);
 }
 
 bool people_create(struct cli *cli, struct directory **out, struct error *e)

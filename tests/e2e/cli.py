@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import termios
@@ -297,6 +298,27 @@ def new_data_belongs_to_the_user_even_when_root_makes_it():
         with open(world.config, "w", encoding="utf-8") as file:
             file.write(text.replace('user = "root"', 'user = "no-such-user"'))
         expect(world, "user", "list", code=78, said="no-such-user")
+
+
+@case
+def data_of_somebody_else():
+    """Not for whoever asks, now or later: 1, and who may."""
+    if os.getuid() != 0:
+        raise Skip("only root may be somebody else")
+    with Commands() as world:
+        add(world, ALICE)
+        os.chmod(world.folder, 0o711)
+        os.chmod(world.config, 0o644)
+        program = os.path.join(world.folder, "godwit")
+        shutil.copy(world.program, program)
+        for words in (["user", "list"], ["mailbox", "list"], ["queue", "list"],
+                      ["export", ALICE, "-"]):
+            done = subprocess.run([program, *words, "-c", world.config], user=65534, group=65534,
+                                  extra_groups=[], capture_output=True, text=True, check=False,
+                                  timeout=TIMEOUT)
+            equal((done.returncode, done.stdout), (1, ""), f"{words}: {done.stderr}")
+            check("data: Permission denied; it is for root and for its owner\n" in done.stderr,
+                  done.stderr)
 
 
 # --- Mail that a user leaves ---

@@ -103,6 +103,20 @@ def json_lines_have_what_was_promised():
 
 
 @case
+def json_lines_move_no_terminal():
+    """Nor does U+009B, which some terminals take for an escape: all of it is ASCII."""
+    with post_office() as server:
+        wire = server.smtp()
+        wire.say("EHLO x", "250")
+        wire.say("MAIL FROM:<a@elsewhere.test> SMTPUTF8", "250")
+        wire.say("RCPT TO:<gr\u00fc\u00df@b.test>", "250")
+        wire.data(b"Subject: x\r\n\r\nhello\r\n")
+        said, _ = queue(server, "--json")
+        check(said.isascii() and r"gr\u00FC\u00DF@b.test" in said, said)
+        equal(json.loads(said)["recipients"][0]["address"], "gr\u00fc\u00df@b.test", "address")
+
+
+@case
 def selectors_join():
     with post_office() as server:
         one = send(server, ["<x@b.test>", "<y@b.test>", "<z@c.test>"])
