@@ -605,7 +605,8 @@ def a_spool_without_room():
     """A full disk: 75, and what is too much for it leaves nothing behind."""
     mount = need("mount")
     with Machine(users=("bob@example.test",)) as server, server.down():
-        if subprocess.run([mount, "-t", "tmpfs", "-o", "size=300K,mode=3733", "tmpfs", server.spool],
+        if subprocess.run([mount, "-t", "tmpfs", "-o", "size=300K,mode=3733", "tmpfs",
+                           server.spool],
                           capture_output=True, check=False).returncode:
             raise Skip("mount is not allowed")
         try:
