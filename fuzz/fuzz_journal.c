@@ -199,7 +199,7 @@ static void noticed(void *owner, bool is_trouble, const char *words)
 static void recover(struct disk *disk, struct run *run, struct journal **out)
 {
     struct journal_position from = { 0 };
-    struct journal_events events = { replayed, noticed, run };
+    struct journal_events events = { .replay = replayed, .notice = noticed, .owner = run };
     struct journal_options options = { disk, uuid, 1 };
     struct error e;
     run->count = 0;
@@ -239,7 +239,7 @@ static bool same(const struct seen *a, const struct seen *b, size_t count)
 /* From the position behind unit `i` on, the rest. */
 static void check_rest(struct journal *j, const struct run *all, size_t i, struct run *rest)
 {
-    struct journal_events events = { replayed, noticed, rest };
+    struct journal_events events = { .replay = replayed, .notice = noticed, .owner = rest };
     const struct journal_position *from = &all->seen[i].after;
     struct error e;
     while (i < all->count && all->seen[i].after.offset == from->offset)

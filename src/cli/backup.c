@@ -48,10 +48,11 @@ static const struct option rows[] = {
 };
 const struct option_table cli_restore_options = OPTION_TABLE(rows, struct restore_options);
 
-static void tell_finding(void *owner, const char *words)
+static void tell_finding(void *owner, bool is_trouble, const char *words)
 {
     struct buffer b;
     (void)owner;
+    (void)is_trouble;
     buffer_init(&b, 8 * ERROR_WORDS_MAX);
     escape_text(&b, text_of(words));
     printf("%.*s\n", TEXT_ARGS(buffer_as_text(&b)));

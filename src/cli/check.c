@@ -65,9 +65,9 @@ static bool check_config(struct check *c)
 
 /* --- The store --- */
 
-static void store_finding(void *owner, const char *words)
+static void store_finding(void *owner, bool is_trouble, const char *words)
 {
-    check_say(owner, CHECK_WRONG, "store", "%s", words);
+    check_say(owner, is_trouble ? CHECK_WRONG : CHECK_WARN, "store", "%s", words);
 }
 
 static void check_store(struct check *c)
@@ -80,10 +80,15 @@ static void check_store(struct check *c)
         check_say(c, CHECK_FINE, "store", "every message, reference and index row verifies");
 }
 
+static void rebuild_notice(void *owner, bool is_trouble, const char *words)
+{
+    check_say(owner, is_trouble ? CHECK_WRONG : CHECK_FINE, "store", "%s", words);
+}
+
 static void rebuild_store(struct check *c)
 {
     struct error e;
-    if (store_rebuild(cli_data(c->cli), &e))
+    if (store_rebuild(cli_data(c->cli), rebuild_notice, c, &e))
         check_say(c, CHECK_FINE, "store", "the index was made anew from the journal");
     else
         check_say(c, CHECK_WRONG, "store", "%s", e.words);

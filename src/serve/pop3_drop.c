@@ -219,10 +219,7 @@ enum content_state pop3_drop_read(struct pop3_drop *m, uint32_t message, uint64_
 {
     CHECK(message < m->count);
     const struct maildrop_entry *entry = &m->read.entries[message];
-    if (offset < entry->prefix.len) {
-        *out = bytes_of_text(text_skip(entry->prefix, offset));
-        return CONTENT_HERE;
-    }
+    bool in_prefix = offset < entry->prefix.len;
     if (m->content && m->open != message)
         content_close(&m->content);
     if (!m->content)
@@ -230,8 +227,13 @@ enum content_state pop3_drop_read(struct pop3_drop *m, uint32_t message, uint64_
     if (!m->content)
         return CONTENT_BUSY;
     m->open = message;
-    enum content_state state =
-        content_read(m->content, offset - entry->prefix.len, out, content_is_ready, m);
+    /* Nothing is said of a message before its content is known to be readable. */
+    enum content_state state = content_read(m->content, in_prefix ? 0 : offset - entry->prefix.len,
+                                            out, content_is_ready, m);
+    if (in_prefix && (state == CONTENT_HERE || state == CONTENT_END)) {
+        *out = bytes_of_text(text_skip(entry->prefix, offset));
+        return CONTENT_HERE;
+    }
     if (state == CONTENT_BUSY || state == CONTENT_DAMAGED)
         content_close(&m->content); /* whoever asks again begins anew */
     return state;

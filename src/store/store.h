@@ -143,12 +143,16 @@ struct store_figures store_figures(const struct store *);
  * queue. Reads DATA's index as it is; with `rebuild` reads the journal alone into a fresh index in
  * memory instead. */
 bool store_dump(const char *path, bool rebuild, struct buffer *out, struct error *);
-/* Verifies every segment, frame, reference and index row; tells each finding and returns how many.
- * Of a backup, which has no index, everything else. */
-bool store_verify(const char *path, void (*finding)(void *owner, const char *words), void *owner,
-                  uint64_t *findings_out, struct error *);
-/* Replaces the index by one made from the journal alone.  Takes DATA/lock. */
-bool store_rebuild(const char *path, struct error *);
+/* Verifies every segment, frame, reference and index row; tells each finding (trouble) and returns
+ * how many, and what is worth knowing beside them.  Of a backup, which has no index, everything
+ * else. */
+bool store_verify(const char *path, void (*notice)(void *owner, bool is_trouble, const char *words),
+                  void *owner, uint64_t *findings_out, struct error *);
+/* Replaces the index by one made from the journal alone, and tells what people should know: what is
+ * lost, as far as the journal or the index of before can say.  Takes DATA/lock. */
+bool store_rebuild(const char *path,
+                   void (*notice)(void *owner, bool is_trouble, const char *words), void *owner,
+                   struct error *);
 
 /* --- Backup --- */
 

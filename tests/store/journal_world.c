@@ -123,7 +123,7 @@ struct journal_events world_events(struct world *w)
     w->is_wrong = false;
     w->notice_count = w->trouble_count = 0;
     w->notices.len = 0;
-    return (struct journal_events){ replayed, noticed, w };
+    return (struct journal_events){ .replay = replayed, .notice = noticed, .owner = w };
 }
 
 bool world_open(struct world *w, const struct journal_position *from)

@@ -103,7 +103,7 @@ static void test_dead_mail_goes(void **state)
     check_filled(w);
     /* From the journal alone. */
     world_close(w);
-    assert_true(store_rebuild(w->path, &w->error));
+    assert_true(store_rebuild(w->path, NULL, NULL, &w->error));
     assert_true(world_open(w));
     check_filled(w);
     assert_int_equal(w->troubles, 0);

@@ -275,7 +275,7 @@ static void test_replay_stops_when_told(void **state)
     (void)state;
     static const size_t sizes[] = { 1, 2 };
     int calls = 0;
-    struct journal_events events = { stops, NULL, &calls };
+    struct journal_events events = { .replay = stops, .owner = &calls };
     struct journal_position from = { 0 };
     struct world w;
     world_init(&w, SEGMENT);

@@ -127,7 +127,7 @@ static void *replay_all(void *town)
     while (replayed < MESSAGES) {
         size_t before = atomic_load(&t->written);
         replayed = 0;
-        struct journal_events events = { count, NULL, &replayed };
+        struct journal_events events = { .replay = count, .owner = &replayed };
         CHECK(journal_replay(t->journal, &from, &events, &e));
         CHECK(replayed >= before);
     }

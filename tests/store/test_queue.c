@@ -402,7 +402,7 @@ static void test_bounce(void **state)
         world_is_whole(w);
         world_close(w);
         if (round > 0)
-            assert_true(store_rebuild(w->path, &w->error));
+            assert_true(store_rebuild(w->path, NULL, NULL, &w->error));
         assert_true(world_open(w));
     }
 }

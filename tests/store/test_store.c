@@ -416,7 +416,7 @@ static void test_one_process(void **state)
     assert_false(store_open(&w->options, &second, &w->error));
     assert_int_equal(w->error.kind, ERROR_REFUSED);
     assert_null(second);
-    assert_false(store_rebuild(w->path, &w->error));
+    assert_false(store_rebuild(w->path, NULL, NULL, &w->error));
     assert_int_equal(w->error.kind, ERROR_REFUSED);
 }
 
@@ -477,10 +477,11 @@ static void test_index_is_made_anew(void **state)
     static const struct {
         void (*spoil)(struct world *);
         const char *words;
+        bool lost; /* the index has seen more than the journal has now */
     } cases[] = {
         { spoil_missing, "no index.db" },
         { spoil_garbage, "made anew" },
-        { spoil_position, "no such batch" },
+        { spoil_position, "mail was lost", .lost = true },
         { spoil_segment, "not there" },
         { spoil_uuid, "another store" },
         { spoil_version, "version 99" },
@@ -504,12 +505,17 @@ static void test_index_is_made_anew(void **state)
             fail_msg("case %zu: %s", i, w->last_trouble);
         after.len = 0;
         assert_true(store_dump(w->path, false, &after, &w->error));
+        if (cases[i].lost) { /* uids may be given again, so they are of another validity */
+            assert_false(text_equal(buffer_as_text(&before), buffer_as_text(&after)));
+            before.len = 0;
+            assert_true(buffer_text(&before, buffer_as_text(&after)));
+        }
         assert_int_equal(before.len, after.len);
         assert_memory_equal(before.at, after.at, before.len);
         world_is_whole(w);
     }
     world_close(w);
-    assert_true(store_rebuild(w->path, &w->error));
+    assert_true(store_rebuild(w->path, NULL, NULL, &w->error));
     assert_true(world_open(w));
     world_is_whole(w);
     buffer_clear(&before);

@@ -509,7 +509,10 @@ void compaction_checkpointed(struct commit_line *line)
 void compaction_init(struct compaction *c, struct store *store)
 {
     struct commit_line *line = &store->commits;
-    *c = (struct compaction){ .events = { take_unit, take_notice, line }, .job = { .run = run } };
+    *c = (struct compaction){
+        .events = { .replay = take_unit, .notice = take_notice, .owner = line },
+        .job = { .run = run }
+    };
     list_init(&c->found);
     c->look_ms = clock_monotonic_ms() + FIRST_LOOK_MS;
 }

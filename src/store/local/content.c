@@ -78,6 +78,30 @@ static enum content_state trouble_of(const struct error *error)
     return error->kind == ERROR_DAMAGED ? CONTENT_DAMAGED : CONTENT_BUSY;
 }
 
+/* --- What was found damaged before --- */
+
+static void note_damage(struct content *c)
+{
+    struct damaged *d = &c->store->damaged;
+    pthread_mutex_lock(&d->mutex);
+    d->ids[atomic_load(&d->count) % DAMAGED_KEPT] = c->message;
+    atomic_fetch_add(&d->count, 1);
+    pthread_mutex_unlock(&d->mutex);
+}
+
+static bool is_noted(struct content *c)
+{
+    struct damaged *d = &c->store->damaged;
+    bool noted = false;
+    if (atomic_load(&d->count) == 0)
+        return false;
+    pthread_mutex_lock(&d->mutex);
+    for (size_t i = 0; i < DAMAGED_KEPT; i++)
+        noted |= d->ids[i] == c->message;
+    pthread_mutex_unlock(&d->mutex);
+    return noted;
+}
+
 /* --- On a lane --- */
 
 static bool places_equal(const struct unit_place *a, const struct unit_place *b)
@@ -180,15 +204,23 @@ static enum content_state read_now(struct content *c, uint64_t offset, struct by
     return would_block ? ask_lane(c, offset) : trouble_of(&error);
 }
 
+static enum content_state read_on(struct content *c, uint64_t offset, struct bytes *out)
+{
+    if (offset == 0 && is_noted(c))
+        return CONTENT_DAMAGED;
+    enum content_state state = c->trouble;
+    if (state == CONTENT_HERE)
+        state = read_now(c, offset, out);
+    if (state == CONTENT_DAMAGED && offset > 0)
+        note_damage(c);
+    return state;
+}
+
 enum content_state content_read(struct content *c, uint64_t offset, struct bytes *out,
                                 void (*ready)(void *owner), void *owner)
 {
     *out = (struct bytes){ NULL, 0 };
     c->ready = ready;
     c->owner = owner;
-    if (is_busy(c))
-        return CONTENT_WAIT;
-    if (c->trouble != CONTENT_HERE)
-        return c->trouble;
-    return read_now(c, offset, out);
+    return is_busy(c) ? CONTENT_WAIT : read_on(c, offset, out);
 }

@@ -210,8 +210,8 @@ struct kind_options {
     size_t statements;
 };
 
-/* The fresh one syncs each transaction itself: when the last is kept, all of the file is durable.
- */
+/* The fresh one is made in one go or thrown away: nothing of it is journaled or synced while it
+ * grows, and nothing can be undone (open_swap() syncs what takes the name). */
 static const struct kind_options kinds[] = {
     [INDEX_WRITER] = { "index.db", SQLITE_OPEN_READWRITE, WRITER_BUSY_MS,
                        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
@@ -224,13 +224,13 @@ static const struct kind_options kinds[] = {
     [INDEX_UPKEEP] = { "index.db", SQLITE_OPEN_READWRITE, WRITER_BUSY_MS,
                        "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;", false, 0 },
     [INDEX_FRESH] = { "index.new", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, WRITER_BUSY_MS,
-                      "PRAGMA page_size = 4096; PRAGMA journal_mode = DELETE;"
-                      "PRAGMA synchronous = FULL; PRAGMA cache_size = -65536;"
-                      "PRAGMA temp_store = MEMORY;",
+                      "PRAGMA page_size = 4096; PRAGMA locking_mode = EXCLUSIVE;"
+                      "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
+                      "PRAGMA cache_size = -131072; PRAGMA temp_store = MEMORY;",
                       true, INDEX_STATEMENTS },
     [INDEX_SCRATCH] = { NULL, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, WRITER_BUSY_MS,
                         "PRAGMA page_size = 4096; PRAGMA journal_mode = MEMORY;"
-                        "PRAGMA synchronous = OFF; PRAGMA cache_size = -65536;",
+                        "PRAGMA synchronous = OFF; PRAGMA cache_size = -131072;",
                         true, INDEX_STATEMENTS },
 };
 

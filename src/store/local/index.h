@@ -210,6 +210,10 @@ struct index_placed {
 };
 bool index_find_placed(struct index *, mailbox_id, uint32_t uid, struct index_placed *out,
                        struct error *);
+/* Whether the end of a placement, or anything of a row of the queue, was ever applied; for a writer
+ * or a fresh one. */
+bool index_is_expunged(struct index *, mailbox_id, uint32_t uid, bool *out, struct error *);
+bool index_knows_row(struct index *, message_id, uint32_t number, bool *out, struct error *);
 /* All rows of a message, settled ones too; their texts are valid within the callback. */
 bool index_each_row(struct index *, message_id,
                     bool (*row)(void *owner, const struct queue_row *, struct error *), void *owner,

@@ -50,6 +50,29 @@ bool index_find_placed(struct index *index, mailbox_id mailbox, uint32_t uid,
     return true;
 }
 
+static bool is_there(struct index *index, enum index_statement which, uint64_t key, uint64_t number,
+                     bool *out, struct error *error)
+{
+    sqlite3_stmt *get = index_sql(index, which);
+    bind_number(get, 1, key);
+    bind_number(get, 2, number);
+    bool ok = database_step(&index->db, get, out, error);
+    sqlite3_reset(get);
+    return ok;
+}
+
+bool index_is_expunged(struct index *index, mailbox_id mailbox, uint32_t uid, bool *out,
+                       struct error *error)
+{
+    return is_there(index, GET_TOMBSTONE, mailbox, uid, out, error);
+}
+
+bool index_knows_row(struct index *index, message_id message, uint32_t number, bool *out,
+                     struct error *error)
+{
+    return is_there(index, GET_RECIPIENT, message, number, out, error);
+}
+
 bool index_each_row(struct index *index, message_id message,
                     bool (*each)(void *owner, const struct queue_row *, struct error *),
                     void *owner, struct error *error)

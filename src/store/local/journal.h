@@ -59,6 +59,9 @@ struct journal_events {
     /* A sentence for people: a torn tail was found, units were lost (which), ... */
     void (*notice)(void *owner, bool is_trouble, const char *words);
     void *owner;
+    /* Right after the notice of it: a unit whose content is lost, while what it says can still be
+     * read; its content is left out.  May be NULL. */
+    void (*lost)(void *owner, const struct unit *);
 };
 
 struct journal_options {

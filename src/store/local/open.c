@@ -11,6 +11,7 @@
 #include "store/local/backup.h"
 #include "store/local/directory.h"
 #include "store/local/open.h"
+#include "store/local/renew.h"
 #include "store/local/replay.h"
 
 #include <string.h>
@@ -70,6 +71,16 @@ static bool take_name(struct disk *disk, struct error *error)
            disk_sync_directory(disk, ".", error);
 }
 
+/* SQLite has closed it, so this takes nobody's locks away. */
+static bool sync_fresh(struct disk *disk, struct error *error)
+{
+    struct disk_file *file = NULL;
+    bool ok =
+        disk_file_open(disk, "index.new", DISK_WRITE, &file, error) && disk_file_sync(file, error);
+    disk_file_close(&file);
+    return ok;
+}
+
 bool open_swap(const char *path, struct disk *disk, struct index **fresh, struct index **writer,
                struct error *error)
 {
@@ -77,29 +88,29 @@ bool open_swap(const char *path, struct disk *disk, struct index **fresh, struct
     memcpy(uuid, index_uuid(*fresh), sizeof uuid);
     index_close(fresh);
     index_close(writer);
-    return take_name(disk, error) && index_open(path, INDEX_WRITER, uuid, writer, error);
+    return sync_fresh(disk, error) && take_name(disk, error) &&
+           index_open(path, INDEX_WRITER, uuid, writer, error);
 }
 
 /* --- At the start --- */
 
-static bool open_journal(struct store *store, const struct open_options *options,
-                         struct index *index, struct error *error)
+static bool open_journal(struct store *store, const struct open_options *options, struct replay *r,
+                         struct error *error)
 {
-    struct replay r = { .index = index, .notice = store->notice, .owner = store->owner };
-    struct journal_events events = replay_events(&r);
+    struct journal_events events = replay_events(r);
     struct journal_options journal = {
         .disk = store->disk,
         .store_uuid = store->uuid,
         .segment_octets = options->segment_octets,
     };
-    if (!index_position(index, &r.at, error))
+    if (!index_position(r->index, &r->at, error))
         return false;
-    struct journal_position from = r.at;
+    struct journal_position from = r->at;
     bool ok = journal_open(&journal, &from, &events, &store->journal, error);
-    if (replay_end(&r, ok, error) && replay_oldest(index, store->journal, &r.at, error)) {
-        if (r.units > 0)
+    if (replay_end(r, ok, error) && replay_oldest(r->index, store->journal, &r->at, error)) {
+        if (r->units > 0)
             store_tell(store, false, "%llu units of the journal were applied to the index",
-                       (unsigned long long)r.units);
+                       (unsigned long long)r->units);
         return true;
     }
     journal_close(&store->journal);
@@ -112,19 +123,36 @@ static bool open_as_it_is(struct store *store, const struct open_options *option
 {
     if (!disk_exists(store->disk, "index.db"))
         return error_set(error, ERROR_DAMAGED, "there is no index.db");
-    if (index_open(store->path, INDEX_WRITER, store->uuid, writer, error) &&
-        open_journal(store, options, *writer, error))
-        return true;
+    if (index_open(store->path, INDEX_WRITER, store->uuid, writer, error)) {
+        struct replay r = { .index = *writer, .notice = store->notice, .owner = store->owner };
+        if (open_journal(store, options, &r, error))
+            return true;
+    }
     index_close(writer);
     return false;
+}
+
+/* An index that was made anew may not know all that there was (store rule 3). */
+static bool tell_loss(struct store *store, const struct replay *r, struct error *error)
+{
+    bool lost;
+    if (!replay_find_loss(r, store->path, &lost, error))
+        return false;
+    if (!lost)
+        return true;
+    store_tell(store, true,
+               "mail was lost: every mailbox has a new uidvalidity; see godwit check --store");
+    return renew_after_loss(store->journal, r->index, error);
 }
 
 static bool open_anew(struct store *store, const struct open_options *options,
                       struct index **writer, struct error *error)
 {
     struct index *fresh = NULL;
-    if (open_fresh(store->path, store->disk, store->uuid, &fresh, error) &&
-        open_journal(store, options, fresh, error) &&
+    struct replay r = { .notice = store->notice, .owner = store->owner };
+    bool ok = open_fresh(store->path, store->disk, store->uuid, &fresh, error);
+    r.index = fresh;
+    if (ok && open_journal(store, options, &r, error) && tell_loss(store, &r, error) &&
         open_swap(store->path, store->disk, &fresh, writer, error))
         return true;
     index_close(&fresh);
@@ -205,7 +233,7 @@ static bool rebuild(struct store *store, struct index **writer, struct error *er
     store_tell(store, true, "the index is made anew from the journal: %s", error->words);
     bool ok = open_fresh(store->path, store->disk, store->uuid, &fresh, error);
     struct replay r = { .index = fresh, .notice = store->notice, .owner = store->owner };
-    ok = ok && replay_rest(&r, store->journal, error);
+    ok = ok && replay_rest(&r, store->journal, error) && tell_loss(store, &r, error);
     if (ok) {
         pthread_mutex_lock(&store->reading.mutex);
         index_close(&store->reading.index);

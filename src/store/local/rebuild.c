@@ -1,34 +1,59 @@
 /* rebuild.c - the index made anew by hand, with the server stopped. */
 #include "store/local/open.h"
+#include "store/local/renew.h"
 #include "store/local/replay.h"
 
-static bool rebuild(const char *path, struct disk *disk, struct error *error)
+/* The journal is opened as at a start, where the index ends. */
+static bool renew(struct disk *disk, struct index *fresh, struct error *error)
 {
-    uint8_t uuid[INDEX_UUID];
-    bool found = false;
-    struct journal_options options = { .disk = disk, .store_uuid = uuid };
-    struct journal *journal = NULL;
-    struct index *fresh = NULL, *writer = NULL;
-    if (!journal_find_uuid(disk, uuid, &found, error))
-        return false;
-    if (!found)
-        return error_set(error, ERROR_REFUSED, "%s has no journal to make an index from", path);
-    bool ok =
-        journal_open_read(&options, &journal, error) && open_fresh(path, disk, uuid, &fresh, error);
     struct replay r = { .index = fresh };
-    ok = ok && replay_rest(&r, journal, error) && open_swap(path, disk, &fresh, &writer, error);
-    index_close(&fresh);
-    index_close(&writer);
+    struct journal_options options = { .disk = disk, .store_uuid = index_uuid(fresh) };
+    struct journal_events events = replay_events(&r);
+    struct journal *journal = NULL;
+    if (!index_position(fresh, &r.at, error))
+        return false;
+    struct journal_position from = r.at;
+    bool ok = journal_open(&options, &from, &events, &journal, error);
+    ok = replay_end(&r, ok, error) && renew_after_loss(journal, fresh, error);
     journal_close(&journal);
     return ok;
 }
 
-bool store_rebuild(const char *path, struct error *error)
+static bool replay_all(struct replay *r, const char *path, struct disk *disk, struct error *error)
 {
+    struct journal_options options = { .disk = disk, .store_uuid = index_uuid(r->index) };
+    struct journal *journal = NULL;
+    bool lost = false;
+    bool ok = journal_open_read(&options, &journal, error) && replay_rest(r, journal, error);
+    journal_close(&journal);
+    return ok && replay_find_loss(r, path, &lost, error) && (!lost || renew(disk, r->index, error));
+}
+
+static bool rebuild(const char *path, struct disk *disk, struct replay *r, struct error *error)
+{
+    uint8_t uuid[INDEX_UUID];
+    bool found = false;
+    struct index *writer = NULL;
+    if (!journal_find_uuid(disk, uuid, &found, error))
+        return false;
+    if (!found)
+        return error_set(error, ERROR_REFUSED, "%s has no journal to make an index from", path);
+    bool ok = open_fresh(path, disk, uuid, &r->index, error) && replay_all(r, path, disk, error) &&
+              open_swap(path, disk, &r->index, &writer, error);
+    index_close(&r->index);
+    index_close(&writer);
+    return ok;
+}
+
+bool store_rebuild(const char *path,
+                   void (*notice)(void *owner, bool is_trouble, const char *words), void *owner,
+                   struct error *error)
+{
+    struct replay r = { .notice = notice, .owner = owner };
     struct disk *disk = NULL;
     struct disk_file *lock = NULL;
     bool ok = disk_open(path, false, &disk, error) && disk_lock(disk, "lock", &lock, error) &&
-              rebuild(path, disk, error);
+              rebuild(path, disk, &r, error);
     disk_unlock(&lock);
     disk_close(&disk);
     return ok;

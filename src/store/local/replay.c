@@ -2,6 +2,8 @@
  */
 #include "store/local/replay.h"
 
+#include "store/local/lost.h"
+
 enum {
     UNITS_A_TIME = 20 * 1000,
     ROWS_A_TIME = 50 * 1000,
@@ -48,14 +50,22 @@ static bool replay_unit(void *replay, const struct unit *unit, const struct jour
 
 static void replay_notice(void *replay, bool is_trouble, const char *words)
 {
-    const struct replay *r = replay;
+    struct replay *r = replay;
+    r->troubles += is_trouble;
     if (r->notice)
         r->notice(r->owner, is_trouble, words);
 }
 
+static void replay_lost(void *replay, const struct unit *unit)
+{
+    const struct replay *r = replay;
+    if (r->notice)
+        lost_unit_tell(r->index, unit, r->notice, r->owner);
+}
+
 struct journal_events replay_events(struct replay *r)
 {
-    return (struct journal_events){ replay_unit, replay_notice, r };
+    return (struct journal_events){ replay_unit, replay_notice, r, replay_lost };
 }
 
 bool replay_end(struct replay *r, bool ok, struct error *error)
@@ -78,6 +88,30 @@ bool replay_oldest(struct index *index, const struct journal *journal,
     if (!ok)
         index_undo(index);
     return ok;
+}
+
+/* Where the index of before stood there is nothing now. */
+static bool ends_earlier(const struct replay *r, struct index *before)
+{
+    struct journal_position stood;
+    return index_position(before, &stood, NULL) && stood.sequence > r->at.sequence;
+}
+
+bool replay_find_loss(const struct replay *r, const char *data_path, bool *lost_out,
+                      struct error *error)
+{
+    struct index *before = NULL;
+    uint64_t told = 0;
+    *lost_out = r->troubles > 0;
+    if (!index_open(data_path, INDEX_READER, index_uuid(r->index), &before, NULL))
+        return true; /* there is none, or it says nothing any more */
+    struct error why = { 0 };
+    bool ok = lost_compare(before, r->index, r->notice, r->owner, &told, &why);
+    *lost_out = *lost_out || told > 0 || ends_earlier(r, before);
+    index_close(&before);
+    if (!ok && why.kind != ERROR_DAMAGED)
+        *error = why;
+    return ok || why.kind == ERROR_DAMAGED;
 }
 
 bool replay_rest(struct replay *r, struct journal *journal, struct error *error)

@@ -13,6 +13,7 @@ struct replay {
 
     struct journal_position at; /* out: behind the last batch that was applied */
     uint64_t units;             /* out: applied */
+    uint64_t troubles;          /* out: notices of damage */
     uint64_t waiting;           /* private: of them not kept yet */
     bool is_open;               /* private: a transaction is */
 };
@@ -24,6 +25,9 @@ bool replay_end(struct replay *, bool ok, struct error *);
 /* Tells the index which segments count, once it holds them all. */
 bool replay_oldest(struct index *, const struct journal *, const struct journal_position *,
                    struct error *);
+/* Tells which messages the index of before names (DATA/index.db, if it can be read at all) that
+ * this one, made anew from the journal, does not; *lost_out: mail was lost since, or before. */
+bool replay_find_loss(const struct replay *, const char *data_path, bool *lost_out, struct error *);
 /* Both, for a journal that is open: from the index's position to its end. */
 bool replay_rest(struct replay *, struct journal *, struct error *);
 

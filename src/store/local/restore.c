@@ -6,81 +6,11 @@
  */
 #include "store/local/backup.h"
 
-#include "base/check.h"
-#include "run/clock.h"
 #include "store/local/index.h"
+#include "store/local/renew.h"
 #include "store/local/replay.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-enum { UNIT_CHANGES = 400, CHANGES_OCTETS_MAX = 4 * 1024 * 1024 };
-
-/* Changes on their way into the journal, a unit at a time. */
-struct writing {
-    struct journal *journal;
-    struct index *index;
-    struct buffer changes;
-    size_t count;
-    struct store_restored *out;
-};
-
-static bool flush(struct writing *w, struct error *e)
-{
-    if (w->count == 0)
-        return true;
-    struct unit unit = { .changes = buffer_bytes(&w->changes) };
-    if (journal_is_full(w->journal, journal_batch_octets(&unit, 1)) &&
-        (!journal_prepare(w->journal, e) || !journal_turn(w->journal, e)))
-        return false;
-    bool ok = journal_append(w->journal, &unit, 1, e) && journal_sync(w->journal, e);
-    w->changes.len = 0;
-    w->count = 0;
-    return ok;
-}
-
-static bool say(struct writing *w, const struct change *change, struct error *e)
-{
-    if (!change_encode(&w->changes, change))
-        return error_set(e, ERROR_TEMPORARY, "memory is short");
-    return ++w->count < UNIT_CHANGES || flush(w, e);
-}
-
-static bool renew_mailbox(void *owner, const struct index_mailbox *mailbox, struct error *e)
-{
-    struct writing *w = owner;
-    struct change change = {
-        .kind = CHANGE_MAILBOX,
-        .mailbox = mailbox->id,
-        .modseq = mailbox->modseq + 1,
-        .uid_validity = index_new_uid_validity(w->index, clock_wall_ms() / 1000),
-        .uid_next = mailbox->uid_next,
-        .when_ms = clock_wall_ms(),
-        .words = mailbox->address,
-    };
-    w->out->mailboxes++;
-    w->out->messages += mailbox->count;
-    return say(w, &change, e);
-}
-
-static bool hold_row(void *owner, const struct queue_item *item, struct error *e)
-{
-    struct writing *w = owner;
-    struct change change = { .kind = CHANGE_RECIPIENT, .row = item->row };
-    w->out->held++;
-    change.row.generation++;
-    change.row.held = true;
-    return say(w, &change, e);
-}
-
-static bool renew_all(struct writing *w, struct error *e)
-{
-    struct index_visitor visitor = { .mailbox = renew_mailbox, .queued = hold_row, .owner = w };
-    struct queue_place front = { 0 };
-    return index_each_mailbox(w->index, &visitor, e) && flush(w, e) &&
-           index_each_queued(w->index, &front, 0, &visitor, e) && flush(w, e);
-}
 
 /* The journal is opened as at a start, into an index for the moment. */
 static bool renew(struct backup *b, struct store_restored *out, struct error *e)
@@ -88,19 +18,19 @@ static bool renew(struct backup *b, struct store_restored *out, struct error *e)
     uint8_t uuid[INDEX_UUID];
     bool found = false;
     struct journal_position front = { 0 };
-    struct writing w = { .out = out };
+    struct index *index = NULL;
+    struct journal *journal = NULL;
     if (!journal_find_uuid(b->to, uuid, &found, e) ||
-        !index_open(NULL, INDEX_SCRATCH, uuid, &w.index, e))
+        !index_open(NULL, INDEX_SCRATCH, uuid, &index, e))
         return false;
-    struct replay r = { .index = w.index };
+    struct replay r = { .index = index };
     struct journal_events events = replay_events(&r);
     struct journal_options options = { .disk = b->to, .store_uuid = uuid };
-    buffer_init(&w.changes, CHANGES_OCTETS_MAX);
-    bool ok = journal_open(&options, &front, &events, &w.journal, e);
-    ok = replay_end(&r, ok, e) && renew_all(&w, e);
-    buffer_clear(&w.changes);
-    journal_close(&w.journal);
-    index_close(&w.index);
+    bool ok = journal_open(&options, &front, &events, &journal, e);
+    ok = replay_end(&r, ok, e) && renew_mailboxes(journal, index, out, e) &&
+         renew_queue(journal, index, out, e);
+    journal_close(&journal);
+    index_close(&index);
     return ok;
 }
 
@@ -185,5 +115,5 @@ bool store_restore(const char *from, const char *path, struct store_restored *ou
     disk_close(&b.from);
     disk_close(&b.to);
     segment_list_clear(&b.segments);
-    return ok && store_rebuild(path, e) && take_mark(path, e);
+    return ok && store_rebuild(path, NULL, NULL, e) && take_mark(path, e);
 }

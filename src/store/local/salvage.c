@@ -145,6 +145,31 @@ static void tell_lost_unit(struct scan *s, const struct unit_header *h, enum uni
                     s->segment->header.number, h->offset, h->sequence, h->changes_octets);
 }
 
+/* Whoever listens may know more of it by what it says. */
+static void tell_what_it_said(struct scan *s, const struct unit_header *h, struct bytes in)
+{
+    struct unit unit = {
+        .message = h->message,
+        .changes = { in.at + unit_changes_at(h), h->changes_octets },
+        .content_octets = h->content_octets,
+        .place = { s->segment->header.number, h->offset, h->octets, unit_content_at(h) },
+    };
+    if (s->events->lost)
+        s->events->lost(s->events->owner, &unit);
+}
+
+/* Which part of it is bad; it may be cut off by the end of the file. */
+static enum unit_part find_bad_part(const struct format_key *key, const struct unit_header *h,
+                                    struct bytes in)
+{
+    if (in.len == h->octets)
+        return unit_body_verify(key, h, in);
+    struct bytes changes = { in.at + unit_changes_at(h), h->changes_octets };
+    bool cut = unit_changes_at(h) + (uint64_t)h->changes_octets > in.len;
+    return cut || format_checksum(key, changes) != h->changes_checksum ? UNIT_CHANGES_BAD
+                                                                       : UNIT_CONTENT_BAD;
+}
+
 /* Takes what claims to be a unit at lost->from: hands it out if it verifies, and goes on. */
 static bool try_unit(struct scan *s, struct salvage *lost, const struct unit_header *claim,
                      struct error *e)
@@ -161,11 +186,11 @@ static bool try_unit(struct scan *s, struct salvage *lost, const struct unit_hea
     if (!unit_header_decode(key, in, offset, &h))
         return true;
     lost->from = offset + h.octets;
-    enum unit_part part = UNIT_CONTENT_BAD; /* cut off by the end of the file */
-    if (in.len == h.octets)
-        part = unit_body_verify(key, &h, in);
+    enum unit_part part = find_bad_part(key, &h, in);
     if (part != UNIT_ALL_GOOD) {
         tell_lost_unit(s, &h, part);
+        if (part == UNIT_CONTENT_BAD)
+            tell_what_it_said(s, &h, in);
         return true;
     }
     lost->kept++;

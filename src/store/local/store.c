@@ -72,6 +72,7 @@ static struct store *store_new(const struct store_options *options)
     store->reserve_octets =
         options->reserve_octets ? options->reserve_octets : default_reserve(segment);
     pthread_mutex_init(&store->reading.mutex, NULL);
+    pthread_mutex_init(&store->damaged.mutex, NULL);
     locks_init(&store->locks);
     if (!store->path)
         store_close(&store);
@@ -174,6 +175,7 @@ void store_close(struct store **store_ref)
     disk_close(&store->disk);
     locks_clear(&store->locks);
     pthread_mutex_destroy(&store->reading.mutex);
+    pthread_mutex_destroy(&store->damaged.mutex);
     free(store->path);
     free(store);
 }

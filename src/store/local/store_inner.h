@@ -32,6 +32,15 @@ struct reading {
     struct index *index; /* NULL: it could not be opened; the next who reads tries again */
 };
 
+/* The last messages that turned out to be damaged in their midst: the next who reads one is told at
+ * its beginning, and a session that would end there every time can go on to the next message. */
+enum { DAMAGED_KEPT = 64 };
+struct damaged {
+    pthread_mutex_t mutex;
+    atomic_size_t count; /* ever */
+    message_id ids[DAMAGED_KEPT];
+};
+
 struct figures {
     atomic_uint_fast64_t batches, units, messages, octets, syncs, checkpoints;
     atomic_uint_fast64_t rewritten, segments_removed, looks, compaction;
@@ -68,6 +77,7 @@ struct store {
     atomic_uint_fast64_t unseen_octets; /* written since free space was last looked at */
     atomic_uint_fast64_t next_look_ms;
 
+    struct damaged damaged;
     struct figures figures;
 };
 

@@ -6,6 +6,7 @@
  */
 #include "store/local/backup.h"
 #include "store/local/inspect.h"
+#include "store/local/lost.h"
 #include "store/local/scratch.h"
 
 #include "base/check.h"
@@ -14,12 +15,17 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+enum { ID_DIGITS = 16 };
+
 struct verification {
-    void (*finding)(void *owner, const char *words);
+    void (*notice)(void *owner, bool is_trouble, const char *words);
     void *owner;
     uint64_t count;
     struct inspection in;
     struct journal_position until; /* of the index */
+    struct index *scratch;         /* made from the journal, up to there */
+    struct lost lost;              /* messages that the index names and that cannot be read */
+    uint64_t orphans;              /* large files of no message */
 };
 
 static void find(struct verification *v, const char *format, ...)
@@ -32,8 +38,8 @@ static void find(struct verification *v, const char *format, ...)
     vsnprintf(words, sizeof words, format, args);
     va_end(args);
     v->count++;
-    if (v->finding)
-        v->finding(v->owner, words);
+    if (v->notice)
+        v->notice(v->owner, true, words);
 }
 
 static void find_words(void *owner, const char *words)
@@ -42,7 +48,7 @@ static void find_words(void *owner, const char *words)
 }
 
 /* What recovery would say; a torn tail is no finding. */
-static void find_notice(void *owner, bool is_trouble, const char *words)
+static void find_trouble(void *owner, bool is_trouble, const char *words)
 {
     if (is_trouble)
         find(owner, "%s", words);
@@ -73,6 +79,37 @@ static bool verify_position(struct verification *v, struct error *error)
     return true;
 }
 
+static bool is_id(struct text word, message_id *out)
+{
+    *out = 0;
+    for (size_t i = 0; i < word.len; i++) {
+        char c = word.at[i];
+        if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'f'))
+            return false;
+        *out = *out << 4 | (message_id)(c <= '9' ? c - '0' : c - 'a' + 10);
+    }
+    return word.len == ID_DIGITS;
+}
+
+/* A fact of a message that is lost, or a sum that such messages are in. */
+static bool is_explained(const struct verification *v, struct text line)
+{
+    bool explained = v->lost.count > 0 && text_starts(line, T("mailbox "));
+    while (v->lost.count > 0 && line.len > 0 && !explained) {
+        size_t len = text_find(line, ' ');
+        message_id id;
+        explained = is_id((struct text){ line.at, len }, &id) && lost_has(&v->lost, id);
+        line = text_skip(line, len < line.len ? len + 1 : len);
+    }
+    return explained;
+}
+
+static void tell_difference(struct verification *v, const char *relation, struct text line)
+{
+    if (!is_explained(v, line))
+        find(v, "%s: %.*s", relation, TEXT_ARGS(line));
+}
+
 static bool compare_lines(struct verification *v, struct index_lines *ours,
                           struct index_lines *theirs, struct error *error)
 {
@@ -81,27 +118,24 @@ static bool compare_lines(struct verification *v, struct index_lines *ours,
     while (ok && (a.at || b.at)) {
         int order = !a.at ? 1 : !b.at ? -1 : text_compare(a, b);
         if (order < 0)
-            find(v, "index.db says what the journal does not: %.*s", TEXT_ARGS(a));
+            tell_difference(v, "index.db says what the journal does not", a);
         if (order > 0)
-            find(v, "the journal says what index.db does not: %.*s", TEXT_ARGS(b));
+            tell_difference(v, "the journal says what index.db does not", b);
         ok = (order > 0 || index_lines_next(ours, &a, error)) &&
              (order < 0 || index_lines_next(theirs, &b, error));
     }
     return ok;
 }
 
-static bool compare_with_journal(struct verification *v, struct error *error)
+static bool compare_with_scratch(struct verification *v, struct error *error)
 {
-    struct replay r = { .notice = find_notice, .owner = v, .until = &v->until };
-    struct index *scratch = NULL;
     struct index_lines *ours = NULL, *theirs = NULL;
     /* The index of a server that compacts may be told a moment later what does not count. */
-    bool ok = scratch_index(&v->in, &r, &scratch, error) &&
-              index_lines_open(v->in.index, journal_oldest(v->in.journal), &ours, error) &&
-              index_lines_open(scratch, 0, &theirs, error) && compare_lines(v, ours, theirs, error);
+    bool ok = index_lines_open(v->in.index, journal_oldest(v->in.journal), &ours, error) &&
+              index_lines_open(v->scratch, 0, &theirs, error) &&
+              compare_lines(v, ours, theirs, error);
     index_lines_close(&ours);
     index_lines_close(&theirs);
-    index_close(&scratch);
     return ok;
 }
 
@@ -118,9 +152,9 @@ static bool read_all(struct unit_reader *reader, struct error *error)
     return true;
 }
 
-static bool verify_message(void *owner, const struct index_message *message, struct error *error)
+static bool read_message(struct verification *v, const struct index_message *message,
+                         struct error *error)
 {
-    struct verification *v = owner;
     struct unit_reader *reader = NULL;
     bool would_block;
     bool ok = unit_open(v->in.journal, message->message, &message->place, false, &would_block,
@@ -134,35 +168,85 @@ static bool verify_message(void *owner, const struct index_message *message, str
     if (ok || error->kind != ERROR_DAMAGED)
         return ok;
     find(v, "%s", error->words);
+    return lost_add(&v->lost, message->message, error);
+}
+
+static bool is_same_place(const struct unit_place *a, const struct unit_place *b)
+{
+    return a->segment == b->segment && a->offset == b->offset && a->octets == b->octets &&
+           a->content_at == b->content_at;
+}
+
+/* What lies in a segment was verified when the journal was read from end to end; it is read once
+ * more only when the index looks for it elsewhere.  Large messages are read here. */
+static bool verify_message(void *owner, const struct index_message *message, struct error *error)
+{
+    struct verification *v = owner;
+    struct index_message there;
+    bool found = false;
+    if (!index_find_message(v->scratch, message->message, &there, &found, error))
+        return false;
+    bool verified = found && is_same_place(&there.place, &message->place) &&
+                    there.octets == message->octets && there.facts == message->facts &&
+                    !(message->facts & INDEX_LARGE);
+    if (found && !is_same_place(&there.place, &message->place))
+        find(v, "message %016llx lies elsewhere than index.db says",
+             (unsigned long long)message->message);
+    return verified || read_message(v, message, error);
+}
+
+/* --- Large messages --- */
+
+static void find_orphan(void *owner, const char *name)
+{
+    struct verification *v = owner;
+    struct index_message message;
+    message_id id;
+    bool found = false;
+    if (!message_id_parse(text_of(name), &id))
+        v->orphans +=
+            !text_ends_nocase(text_of(name), T(".part")); /* of a backup that was cut off */
+    else if (index_find_message(v->scratch, id, &message, &found, NULL) && !found)
+        v->orphans++;
+}
+
+static bool verify_large(struct verification *v, struct error *error)
+{
+    if (disk_exists(v->in.disk, "journal/large") &&
+        !disk_list(v->in.disk, "journal/large", find_orphan, v, error))
+        return false;
+    if (v->orphans > 0 && v->notice) {
+        char words[ERROR_WORDS_MAX];
+        snprintf(words, sizeof words,
+                 "%llu files in journal/large are of no message: of mail that is arriving, or the "
+                 "next start removes them",
+                 (unsigned long long)v->orphans);
+        v->notice(v->owner, false, words);
+    }
     return true;
 }
 
-/* All in one read transaction: a server may go on. */
+/* --- All of it --- */
+
+/* The index with itself, with the journal, and with what an index made of that says. */
 static bool verify_index(struct verification *v, struct error *error)
 {
     struct index_visitor visitor = { .message = verify_message, .owner = v };
+    struct replay r = { .notice = find_trouble, .owner = v, .until = &v->until };
     return verify_position(v, error) && index_verify(v->in.index, find_words, v, error) &&
-           index_each_message(v->in.index, &visitor, error) && compare_with_journal(v, error);
+           scratch_index(&v->in, &r, &v->scratch, error) &&
+           index_each_message(v->in.index, &visitor, error) &&
+           lost_tell(&v->lost, v->in.index, find_trouble, v, error) &&
+           compare_with_scratch(v, error) && verify_large(v, error);
 }
 
-static bool verify_all(struct verification *v, struct error *error)
+/* All in one read transaction: a server may go on. */
+static bool verify_with_index(struct verification *v, struct error *error)
 {
     struct error why = { 0 };
-    struct replay r = { .notice = find_notice, .owner = v };
-    struct index *scratch = NULL;
-    if (!v->in.index) {
-        struct index_visitor visitor = { .message = verify_message, .owner = v };
-        if (!disk_exists(v->in.disk, BACKUP_MARK))
-            find(v, "there is no index.db: it is made at the next start");
-        bool ok = scratch_index(&v->in, &r, &scratch, error) &&
-                  index_each_message(scratch, &visitor, error);
-        index_close(&scratch);
-        return ok;
-    }
-    bool ok = inspect_journal(&v->in, error) && index_read_begin(v->in.index, error);
-    if (!ok)
+    if (!inspect_journal(&v->in, error) || !index_read_begin(v->in.index, error))
         return false;
-    ok = verify_index(v, &why);
+    bool ok = verify_index(v, &why);
     index_read_end(v->in.index);
     if (!ok && why.kind == ERROR_DAMAGED)
         find(v, "%s", why.words);
@@ -171,24 +255,43 @@ static bool verify_all(struct verification *v, struct error *error)
     return ok || why.kind == ERROR_DAMAGED;
 }
 
-bool store_verify(const char *path, void (*finding)(void *owner, const char *words), void *owner,
-                  uint64_t *findings_out, struct error *error)
+/* Of a backup, or with an index that is of no use: the journal alone. */
+static bool verify_journal(struct verification *v, struct error *error)
 {
-    struct verification v = { .finding = finding, .owner = owner };
+    struct index_visitor visitor = { .message = verify_message, .owner = v };
+    struct replay r = { .notice = find_trouble, .owner = v };
+    return scratch_index(&v->in, &r, &v->scratch, error) &&
+           index_each_message(v->scratch, &visitor, error) &&
+           lost_tell(&v->lost, v->scratch, find_trouble, v, error) && verify_large(v, error);
+}
+
+/* Without an index the next start makes one. */
+static bool open_for_verifying(struct verification *v, const char *path, struct error *error)
+{
     struct error why = { 0 };
-    *findings_out = 0;
-    bool ok = inspect_open(path, &v.in, &why);
-    if (!ok && why.kind == ERROR_DAMAGED) {
-        find(&v, "%s", why.words);
-        *findings_out = v.count;
-        return true;
-    }
-    if (!ok) {
+    bool ok = inspect_open(path, &v->in, &why);
+    if (!ok && why.kind != ERROR_DAMAGED) {
         *error = why;
         return false;
     }
-    ok = verify_all(&v, error);
+    if (!ok) {
+        find(v, "%s; the next start makes it anew", why.words);
+        return disk_open(path, false, &v->in.disk, error);
+    }
+    if (!v->in.index && !disk_exists(v->in.disk, BACKUP_MARK))
+        find(v, "there is no index.db: it is made at the next start");
+    return true;
+}
+
+bool store_verify(const char *path, void (*notice)(void *owner, bool is_trouble, const char *words),
+                  void *owner, uint64_t *findings_out, struct error *error)
+{
+    struct verification v = { .notice = notice, .owner = owner };
+    bool ok = open_for_verifying(&v, path, error) &&
+              (v.in.index ? verify_with_index(&v, error) : verify_journal(&v, error));
+    index_close(&v.scratch);
     inspect_close(&v.in);
+    lost_clear(&v.lost);
     *findings_out = v.count;
     return ok;
 }
