@@ -455,18 +455,9 @@ uint64_t ledger_begin_listing(struct ledger *l)
     return ++l->listings;
 }
 
-/* Whether the box's index lagged behind its journal since then. */
-static bool has_lagged(const struct box *box, uint64_t since_us)
-{
-    const struct host *h = &world_now()->hosts[box->host];
-    return h->is_behind || h->caught_up_us >= since_us;
-}
-
-void ledger_listed(struct copy *c, uint64_t listing, uint64_t asked_us)
+void ledger_listed(struct copy *c, uint64_t listing)
 {
     c->listing = listing;
-    if (has_lagged(c->box, asked_us))
-        return;
     world_expect(CHECK_DELETED, c->removal != COPY_REMOVED,
                  "%s: letter %u was deleted and is here again as %s", c->box->address,
                  c->letter->number, c->uidl);
@@ -488,8 +479,6 @@ static bool is_due(const struct copy *c, uint64_t asked_us)
 void ledger_end_listing(struct box *box, uint64_t listing, uint64_t asked_us)
 {
     size_t kept = 0;
-    if (has_lagged(box, asked_us))
-        return;
     for (size_t i = 0; i < box->count; i++) {
         struct copy *c = box->copies[i];
         if (c->listing != listing && c->removal == COPY_IN_DOUBT)

@@ -139,9 +139,8 @@ struct copy *ledger_find(struct ledger *, const struct box *, const char *uidl);
 /* What RETR gave for a UIDL that nobody has seen yet, or for one that was: it must be the same. */
 struct copy *ledger_read(struct ledger *, struct box *, const char *uidl, struct text message);
 /* The listing has this copy. */
-void ledger_listed(struct copy *, uint64_t listing, uint64_t asked_us);
-/* ... and had no others.  While the store's index lags behind, which it says, what was accepted
- * may be missing. */
+void ledger_listed(struct copy *, uint64_t listing);
+/* ... and had no others. */
 void ledger_end_listing(struct box *, uint64_t listing, uint64_t asked_us);
 
 /* A host outside has taken it for the box: the letter itself, or a report. */

@@ -59,26 +59,12 @@ static void show_event(struct text session, const char *event, struct log_fields
     trace_show("%.*s", TEXT_ARGS(buffer_as_text(&line)));
 }
 
-/* What sim/ledger.c must know of a store's trouble, in the words of src/store/local. */
-static void read_notice(struct text words)
-{
-    struct host *h = world_current();
-    if (text_starts(words, T("the index falls behind the journal")))
-        h->is_behind = true;
-    if (text_starts(words, T("the index has caught up"))) {
-        h->is_behind = false;
-        h->caught_up_us = world_time_us();
-    }
-}
-
 void log_event(struct log *log, enum log_level level, struct text session, const char *event,
                struct log_fields fields)
 {
     (void)log;
     (void)level;
     trace_hash(event, strlen(event));
-    if (fields.count == 1 && strcmp(event, "store") == 0)
-        read_notice(fields.at[0].value);
     for (size_t i = 0; i < fields.count; i++)
         trace_hash(fields.at[i].value.at, fields.at[i].value.len);
     if (trace_is_shown())

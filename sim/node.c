@@ -133,8 +133,6 @@ static void start(struct event *event)
     if (!n->has_people)
         settle_people(n);
     trace_words("%s starts", h->name);
-    h->is_behind = false;
-    h->caught_up_us = h->world->now_us;
     n->starts++;
     node_settle(n);
     if (!open_server(n, &e)) {

@@ -192,7 +192,7 @@ static void hear_item(struct reader *r, struct text line)
         snprintf(item->uidl, sizeof item->uidl, "%.*s", TEXT_ARGS(rest));
         item->copy = ledger_find(r->peer.town->ledger, r->box, item->uidl);
         if (item->copy)
-            ledger_listed(item->copy, r->listing, r->asked_us);
+            ledger_listed(item->copy, r->listing);
         return;
     }
     ok = ok && r->phase == LIST && number >= 1 && number <= r->count && take_number(&rest, &octets);
@@ -211,7 +211,7 @@ static void hear_message(struct reader *r)
     struct copy *copy =
         ledger_read(r->peer.town->ledger, r->box, item->uidl, buffer_as_text(&r->message));
     if (copy && !item->copy)
-        ledger_listed(copy, r->listing, r->asked_us);
+        ledger_listed(copy, r->listing);
     item->copy = copy;
     r->peer.town->audited += r->peer.town->audits;
     r->message.len = 0;

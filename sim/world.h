@@ -65,9 +65,6 @@ struct host {
     bool dead;             /* the process is: nothing that it does has any effect */
     uint64_t after_us;     /* its time when it is dead */
     int64_t wall_skew_ms;
-    /* What its store says in the log: until the index has caught up, readers may miss mail. */
-    bool is_behind;
-    uint64_t caught_up_us;
     void (*stepped)(struct host *); /* after each of its events, once the stack has unwound */
     unsigned (*compaction)(const struct host *); /* what that of its store does; 0: it rests */
     void *node;                                  /* sim/node.c: its server */

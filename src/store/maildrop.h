@@ -54,7 +54,8 @@ struct maildrop_read {
     struct store *store;  /* private */
     struct job job;       /* private */
 };
-/* False when the lane is full: nothing happens, a temporary failure. */
+/* False when the lane is full: nothing happens, a temporary failure.  While the store is behind
+ * (store.h) `ok` is false with ERROR_TEMPORARY: what was answered would not be seen. */
 bool maildrop_read_start(struct store *, struct maildrop_read *);
 void maildrop_read_clear(struct maildrop_read *);
 

@@ -222,7 +222,7 @@ static void listed(struct maildrop_read *read)
     one_less(OWNER_OF(read, struct listing, read)->world);
 }
 
-struct maildrop_read world_list(struct world *w, mailbox_id mailbox)
+struct maildrop_read world_try_list(struct world *w, mailbox_id mailbox)
 {
     struct listing l = { .world = w };
     l.read =
@@ -230,9 +230,15 @@ struct maildrop_read world_list(struct world *w, mailbox_id mailbox)
     w->waiting++;
     assert_true(maildrop_read_start(w->store, &l.read));
     world_wait(w);
-    if (!l.read.ok)
-        fail_msg("%s", l.read.error.words);
     return l.read;
+}
+
+struct maildrop_read world_list(struct world *w, mailbox_id mailbox)
+{
+    struct maildrop_read read = world_try_list(w, mailbox);
+    if (!read.ok)
+        fail_msg("%s", read.error.words);
+    return read;
 }
 
 bool world_reads_back(struct world *w, const struct maildrop_entry *entry, unsigned seed)

@@ -60,6 +60,8 @@ enum store_verdict world_purge(struct world *, mailbox_id);
 
 /* Lists the mailbox; to be cleared with maildrop_read_clear(). */
 struct maildrop_read world_list(struct world *, mailbox_id);
+/* The same, which may fail. */
+struct maildrop_read world_try_list(struct world *, mailbox_id);
 /* Reads the content of an entry and compares it with the body of that seed. */
 bool world_reads_back(struct world *, const struct maildrop_entry *, unsigned seed);
 

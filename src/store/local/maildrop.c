@@ -125,9 +125,21 @@ static bool read_mailbox(struct maildrop_read *read, struct index *index)
     return !read->list || list(read, index, mailbox.count);
 }
 
+/* What an index that lags behind lacks are changes that were answered already: mail that was
+ * accepted, and deletions, which would be undone before the reader's eyes. */
+static bool is_behind(struct maildrop_read *read)
+{
+    if (!(atomic_load(&read->store->ails) & AILS_INDEX))
+        return false;
+    error_set(&read->error, ERROR_TEMPORARY, "the index lags behind the journal");
+    return true;
+}
+
 static void run_read(struct job *job)
 {
     struct maildrop_read *read = OWNER_OF(job, struct maildrop_read, job);
+    if (is_behind(read))
+        return;
     struct index *index = reading_begin(read->store, &read->error);
     if (!index)
         return;
