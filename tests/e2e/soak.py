@@ -19,7 +19,7 @@ import time
 import soak_postal
 import soak_weather
 import soak_world
-from harness import Skip, add_case, check, content_of, equal, main, until
+from harness import Failure, Skip, add_case, check, content_of, equal, main, until
 from soak_load import Load
 from soak_world import FAR_BOXES, NEAR_BOXES, SoakNet
 
@@ -120,14 +120,26 @@ class Soak:
         print(f"# {row.words()}", flush=True)
         equal(self.load.wrongs()[:3], [], f"of {after['wrong']} wrongs the first")
 
-    def fault(self, row):
+    def start_again(self, weather):
+        """As a service manager does it, and a person who makes room when it cannot be."""
+        try:
+            self.near.start()
+        except Failure:
+            if not weather or not weather.prevents_start:
+                raise
+            self.near.end(kill=True)
+            weather.kinds["no start"] += 1
+            weather.clear()
+            self.near.start()
+
+    def fault(self, row, weather):
         fault = self.chance.choice(FAULTS)
         row.faults[fault] += 1
         if fault == "hup":
             self.near.renew_log()
             return
         self.near.end(kill=fault == "kill")
-        self.near.start()
+        self.start_again(weather)
         if self.postal:
             self.postal.stop()
             self.postal.start()
@@ -142,7 +154,7 @@ class Soak:
                 time.sleep(min(left, self.chance.uniform(*BETWEEN_CHANGES) * pace))
                 if weather:
                     weather.change()
-            self.fault(row)
+            self.fault(row, weather)
 
     def bad_weather(self, kind, share):
         """A storm with trouble of one kind."""

@@ -15,6 +15,8 @@ from harness import Skip, need
 
 
 class Weather:
+    prevents_start = False    # a server may rightly end with an error at its start
+
     def __init__(self, soak):
         self.soak, self.server, self.chance = soak, soak.near, soak.chance
         self.kinds = collections.Counter()
@@ -45,6 +47,7 @@ class FullDisk(Weather):
     in the middle of whatever it was writing."""
 
     name = "full-disk"
+    prevents_start = True
     leaves = {"no room": 0, "1 MB": 1 << 20, "100 MB": 100 << 20}
 
     def __init__(self, soak):
