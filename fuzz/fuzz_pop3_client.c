@@ -6,8 +6,9 @@
  * time each line comes in pieces, answers come late and output is written in dribs.
  *
  *   - both times the same is said and told, in the same order;
- *   - what is said is whole lines, none of them before login but those that belong there, and the
- *     password only as PASS;
+ *   - what is said is whole lines, none of them before login but those that belong there, none
+ *     before the answer to the one before unless PIPELINING was offered, and the password only as
+ *     PASS, and never without TLS where that is a must;
  *   - every command comes back once, in order; lines and content come only between its beginning
  *     and its end, and content is as long as is told;
  *   - deleted is only what QUIT was said for; what the session holds back is bounded.
@@ -21,7 +22,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { BUFFER_MAX = 1 << 24, OUTPUT_MAX = 32 * 1024, WORDS_MAX = 3 };
+enum { BUFFER_MAX = 1 << 24, OUTPUT_MAX = 32 * 1024, WORDS_MAX = 3, HEARD_LINE_MAX = 8192 };
 
 static const struct pop3_client_command commands[] = {
     { POP3_CLIENT_STAT, 0, 0 }, { POP3_CLIENT_LIST, 0, 0 }, { POP3_CLIENT_UIDL, 0, 0 },
@@ -45,10 +46,65 @@ struct play {
     unsigned given, answered, words;
     uint64_t content, lines; /* of the answer that has begun */
     uint64_t now_ms;
-    bool begun, quit_said, quit, handshake, closed;
+    bool begun, quit_said, quit, handshake, closed, has_tls;
+    struct buffer due;  /* for each answer that is: whether it may have many lines */
+    struct buffer line; /* of the server, as far as it was taken */
+    bool within;        /* an answer of many lines */
+    bool pipelining;    /* was offered */
 };
 
+/* ---- what the server has said ---- */
+
+/* Lines of answers, as a reader would count them who only knows what was asked. */
+static void heard_line(struct play *p, struct text line)
+{
+    if (p->within) {
+        p->within = !text_equal(line, T("."));
+        line = text_skip(line, text_starts(line, T(".")) ? 1 : 0);
+        p->pipelining |= text_starts_nocase(text_trim(line), T("PIPELINING"));
+        return;
+    }
+    if (p->due.len == 0)
+        return;
+    p->within = p->due.at[0] && text_starts_nocase(line, T("+OK"));
+    buffer_take(&p->due, 1);
+}
+
+static void heard(struct play *p, struct bytes octets)
+{
+    for (size_t i = 0; i < octets.len; i++) {
+        if (octets.at[i] != '\n') {
+            if (p->line.len < HEARD_LINE_MAX)
+                CHECK(buffer_byte(&p->line, octets.at[i]));
+            continue;
+        }
+        struct text line = buffer_as_text(&p->line);
+        if (line.len && line.at[line.len - 1] == '\r')
+            line.len--;
+        heard_line(p, line);
+        p->line.len = 0;
+    }
+}
+
 /* ---- what is said ---- */
+
+static bool has_many_lines(struct text line)
+{
+    static const struct text verbs[] = { TEXT("CAPA"), TEXT("LIST"), TEXT("UIDL"), TEXT("RETR "),
+                                         TEXT("TOP ") };
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        if (i < 3 ? text_equal(line, verbs[i]) : text_starts(line, verbs[i]))
+            return true;
+    return false;
+}
+
+/* What ends a session may be said at any time. */
+static void said_command(struct play *p, struct text line)
+{
+    if (!p->pipelining && !pop3_client_failure(p->client))
+        CHECK(p->due.len == 0 && !p->within);
+    CHECK(buffer_byte(&p->due, has_many_lines(line)));
+}
 
 static void check_line(struct play *p, struct text line)
 {
@@ -61,6 +117,10 @@ static void check_line(struct play *p, struct text line)
     for (size_t i = 0; i < sizeof before_login / sizeof *before_login; i++)
         known |= text_starts(line, before_login[i]);
     CHECK(known);
+    said_command(p, line);
+    if (p->config.tls == POP3_CLIENT_TLS_MUST && !text_equal(line, T("QUIT")) &&
+        !text_equal(line, T("CAPA")) && !text_equal(line, T("STLS")))
+        CHECK(p->config.secured || p->has_tls);
     p->quit_said |= text_equal(line, T("QUIT"));
 }
 
@@ -89,7 +149,11 @@ static void log_result(struct play *p, const struct pop3_client_result *r)
 {
     CHECK(r->reply.len <= POP3_CLIENT_REPLY_MAX);
     CHECK(r->verdict == POP3_CLIENT_NO || r->code == POP3_CODE_NONE);
-    CHECK(r->verdict != POP3_CLIENT_LOST || (r->temporary && r->reply.len > 0));
+    /* It is the client that will not go on: without TLS, with so long a message, to log in. */
+    bool by_choice = p->config.tls == POP3_CLIENT_TLS_MUST || p->config.content_octets_max ||
+                     r->where == POP3_CLIENT_AT_LOGIN || r->where == POP3_CLIENT_AT_LOCAL;
+    CHECK(r->verdict != POP3_CLIENT_LOST || r->reply.len > 0);
+    CHECK(r->verdict != POP3_CLIENT_LOST || r->temporary || by_choice);
     CHECK(buffer_printf(&p->log, "%d %d %d %d %u %llu ", r->verdict, r->where, r->code,
                         r->temporary, r->count, (unsigned long long)r->octets));
     CHECK(buffer_text(&p->log, r->unique_id) && buffer_text(&p->log, r->reply));
@@ -161,6 +225,7 @@ static struct pop3_client_step take_step(struct play *p)
     size_t before = in.len;
     struct pop3_client_step step = pop3_client_step(p->client, &in, p->now_ms);
     CHECK(in.len <= before);
+    heard(p, (struct bytes){ p->pending.at, before - in.len });
     if (step.kind == POP3_CLIENT_LINE)
         told_line(p, &step);
     else if (step.kind == POP3_CLIENT_CONTENT)
@@ -268,6 +333,8 @@ static void happen(struct play *p, uint8_t what)
         p->now_ms = deadline == UINT64_MAX ? p->now_ms + 1000 : deadline;
     } else if (p->handshake) {
         p->handshake = false;
+        p->has_tls = true;
+        p->pipelining = false;
         pop3_client_tls_started(p->client, p->now_ms);
     }
     pump(p);
@@ -329,6 +396,9 @@ static void play(struct play *p, const uint8_t *data, size_t size)
     buffer_init(&p->pending, BUFFER_MAX);
     buffer_init(&p->log, BUFFER_MAX);
     buffer_init(&p->said, BUFFER_MAX);
+    buffer_init(&p->line, BUFFER_MAX);
+    buffer_init(&p->due, BUFFER_MAX);
+    CHECK(buffer_byte(&p->due, false)); /* the greeting */
     pump(p);
     while (p->size && !p->closed)
         serve(p);
@@ -338,6 +408,8 @@ static void play(struct play *p, const uint8_t *data, size_t size)
     pop3_client_free(&p->client);
     buffer_clear(&p->pending);
     buffer_clear(&p->said);
+    buffer_clear(&p->line);
+    buffer_clear(&p->due);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -6,7 +6,10 @@
  * second time each line comes in pieces, answers come late and output is written in dribs.
  *
  *   - both times the same is said and told, in the same order;
- *   - what is said, besides content, is whole commands in an order that the RFCs allow;
+ *   - what is said, besides content, is whole commands in an order that the RFCs allow; none before
+ *     the reply to the one before unless PIPELINING was offered, none at all behind those that end
+ *     a group, no extension that was not offered;
+ *   - where TLS is a must, nobody logs in and nothing of a message is said without it;
  *   - content arrives as it was given; its end is said only when the driver let it go, or alone
  *     for a message of which nothing was sent, and never after content could not be read;
  *   - every message comes back once, in order, with a result for every recipient that agrees with
@@ -23,7 +26,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { BUFFER_MAX = 1 << 24, OUTPUT_MAX = 128 * 1024, RECIPIENTS = 3, LETTERS = 3 };
-enum { REPLY_TEXT_MAX = 4096 };
+enum { REPLY_TEXT_MAX = 4096, HEARD_LINE_MAX = 8192 };
 
 /* ---- messages ---- */
 
@@ -75,12 +78,105 @@ struct play {
     uint64_t now_ms;
     uint64_t chunk; /* octets that the last BDAT announced and that were not given */
     bool secrets;   /* a login has begun */
-    bool body_fails, cut_off, quit, handshake, closed, chunking;
+    bool body_fails, cut_off, quit, handshake, closed, chunking, has_tls;
+    int64_t due;        /* replies to what was said; below 0: some came unasked */
+    bool group_ended;   /* nothing may be said before they have come */
+    bool more_replies;  /* LMTP: to one end several; nobody counts any more */
+    bool within;        /* a reply: more of its lines must come */
+    struct buffer line; /* of the server, as far as it was taken */
+    struct buffer offers;
     unsigned rcpts;
     enum { SAID_NOTHING, SAID_MAIL, SAID_RCPT, SAID_DATA, SAID_BDAT, SAID_END } said;
 };
 
+/* ---- what the server has said ---- */
+
+/* Lines of one reply, counted as a reader would who knows nothing of what was asked. */
+static void heard_line(struct play *p, struct text line)
+{
+    bool has_code = line.len >= 3 && text_is_digit(line.at[0]) && text_is_digit(line.at[1]) &&
+                    text_is_digit(line.at[2]);
+    p->within = has_code ? line.len > 3 && line.at[3] == '-' : p->within;
+    if (!p->within)
+        p->due--;
+    line = text_skip(line, 3);
+    if (line.len && line.at[0] == '-')
+        line = text_skip(line, 1);
+    CHECK(buffer_text(&p->offers, line) && buffer_byte(&p->offers, '\n'));
+}
+
+/* Of a line the front counts. */
+static void heard(struct play *p, struct bytes octets)
+{
+    for (size_t i = 0; i < octets.len; i++) {
+        if (octets.at[i] != '\n') {
+            if (p->line.len < HEARD_LINE_MAX)
+                CHECK(buffer_byte(&p->line, octets.at[i]));
+            continue;
+        }
+        struct text line = buffer_as_text(&p->line);
+        if (line.len && line.at[line.len - 1] == '\r')
+            line.len--;
+        heard_line(p, line);
+        p->line.len = 0;
+    }
+}
+
+/* Whether a line since the last EHLO begins with the word. */
+static bool is_offered(const struct play *p, struct text keyword)
+{
+    struct text rest = buffer_as_text(&p->offers), line, word;
+    while (text_cut(&rest, '\n', &line))
+        if (text_word(&line, &word) && text_equal_nocase(text_first(word, keyword.len), keyword))
+            return true;
+    return false;
+}
+
 /* ---- what the client says ---- */
+
+/* A command, whose reply is due: those that end a group are alone at its end (RFC 2920 3.1). */
+static void said_command(struct play *p, bool ends_group)
+{
+    bool counted = !p->more_replies && !smtp_client_failure(p->client);
+    if (counted && (p->group_ended || !is_offered(p, T("PIPELINING"))))
+        CHECK(p->due <= 0);
+    p->due++;
+    p->group_ended = ends_group;
+}
+
+static void check_parameters(const struct play *p, struct text line)
+{
+    static const struct {
+        struct text parameter, keyword;
+    } extensions[] = {
+        { TEXT("SIZE="), TEXT("SIZE") },
+        { TEXT("BODY=8"), TEXT("8BITMIME") },
+        { TEXT("BODY=B"), TEXT("BINARYMIME") },
+        { TEXT("SMTPUTF8"), TEXT("SMTPUTF8") },
+        { TEXT("REQUIRETLS"), TEXT("REQUIRETLS") },
+        { TEXT("RET="), TEXT("DSN") },
+        { TEXT("ENVID="), TEXT("DSN") },
+        { TEXT("NOTIFY="), TEXT("DSN") },
+        { TEXT("ORCPT="), TEXT("DSN") },
+    };
+    struct text rest = text_skip(line, text_find(line, '>') + 1), word;
+    while (text_word(&rest, &word)) {
+        bool known = false;
+        for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++) {
+            if (!text_starts(word, extensions[i].parameter))
+                continue;
+            CHECK(is_offered(p, extensions[i].keyword));
+            known = true;
+        }
+        CHECK(known);
+    }
+}
+
+static void check_tls(const struct play *p)
+{
+    bool must = p->config.tls == SMTP_CLIENT_TLS_MUST || p->config.requiretls;
+    CHECK(!must || p->config.secured || p->has_tls);
+}
 
 static void check_octets(struct text line)
 {
@@ -96,8 +192,12 @@ static struct smtp_client_message *speaking(struct play *p)
     return &p->letters[p->speaking - 1];
 }
 
-static void said_mail(struct play *p)
+static void said_mail(struct play *p, struct text line)
 {
+    check_tls(p);
+    check_parameters(p, line);
+    CHECK(!p->config.requiretls || memmem(line.at, line.len, " REQUIRETLS", 11));
+    said_command(p, false);
     CHECK(p->said == SAID_NOTHING || p->said == SAID_END);
     p->speaking = p->given; /* the ones before it may have been refused without a word */
     p->said = SAID_MAIL;
@@ -132,6 +232,8 @@ static void check_wire(struct play *p)
 
 static void said_end(struct play *p)
 {
+    said_command(p, false);
+    p->more_replies |= p->config.lmtp;
     CHECK(p->said == SAID_DATA);
     p->said = SAID_END;
     if (p->wire.len || p->granted[p->speaking - 1]) {
@@ -145,6 +247,9 @@ static void said_bdat(struct play *p, struct text rest)
     struct text number;
     text_cut(&rest, ' ', &number);
     bool last = text_equal(rest, T("LAST"));
+    CHECK(is_offered(p, T("CHUNKING")));
+    CHECK(p->said != SAID_RCPT || p->due <= 0);
+    said_command(p, false);
     CHECK(last || rest.len == 0);
     CHECK(p->said == SAID_RCPT || p->said == SAID_BDAT);
     CHECK(p->chunk == 0);
@@ -170,19 +275,32 @@ static bool is_secret(struct text line)
     return text_equal(line, T("AHNlY3JldA==")) || text_equal(line, T("*"));
 }
 
+/* Up to the first message. */
+static void said_greeting(struct play *p, struct text line)
+{
+    CHECK(p->given == 0);
+    CHECK(!text_equal(line, T("STARTTLS")) || is_offered(p, T("STARTTLS")));
+    said_command(p, true);
+    if (text_ends_nocase(line, T("LO client")))
+        p->offers.len = 0;
+}
+
 static void said_line(struct play *p, struct text line)
 {
     check_octets(line);
     if (is_greeting(line) || (p->secrets && is_secret(line))) {
-        CHECK(p->given == 0);
+        said_greeting(p, line);
     } else if (text_starts(line, T("MAIL FROM:<"))) {
-        said_mail(p);
+        said_mail(p, line);
     } else if (text_starts(line, T("RCPT TO:<"))) {
+        check_parameters(p, line);
+        said_command(p, false);
         CHECK(p->said == SAID_MAIL || p->said == SAID_RCPT);
         CHECK(++p->rcpts <= speaking(p)->recipient_count);
         p->said = SAID_RCPT;
     } else if (text_equal(line, T("DATA"))) {
         CHECK(p->said == SAID_RCPT && p->rcpts == speaking(p)->recipient_count);
+        said_command(p, true);
         p->said = SAID_DATA;
     } else if (text_starts(line, T("BDAT "))) {
         said_bdat(p, text_skip(line, 5));
@@ -192,9 +310,11 @@ static void said_line(struct play *p, struct text line)
         CHECK(p->said == SAID_DATA && p->wire.len);
         buffer_text(&p->wire, T("\r\n"));
     } else if (text_equal(line, T("RSET"))) {
+        said_command(p, false);
         p->said = SAID_NOTHING;
     } else {
         CHECK(text_equal(line, T("QUIT")));
+        said_command(p, true);
         CHECK(p->quit || smtp_client_failure(p->client));
     }
 }
@@ -214,6 +334,7 @@ static void look(struct play *p, bool content)
     p->seen = out.len;
     if (content) {
         CHECK(p->cut_off || fresh.len > 0);
+        CHECK(p->cut_off || p->chunking || p->due <= 0 || p->more_replies); /* 354 has come */
         buffer_append(&p->wire, fresh.at, fresh.len);
         return;
     }
@@ -313,6 +434,7 @@ static void log_in(struct play *p, const struct smtp_client_step *step)
                                        .words = T("\0secret"),
                                        .may_end = step->challenge.len > 0 };
     CHECK(!p->secrets || !step->begins);
+    check_tls(p);
     CHECK(p->given == 0);
     buffer_printf(&p->log, "D auth %zu\n", step->challenge.len);
     p->secrets = true;
@@ -329,6 +451,7 @@ static struct smtp_client_step take_step(struct play *p)
     size_t before = in.len;
     struct smtp_client_step step = smtp_client_step(p->client, &in, p->now_ms);
     CHECK(in.len <= before);
+    heard(p, (struct bytes){ p->pending.at, before - in.len });
     if (before > in.len)
         buffer_take(&p->pending, before - in.len);
     look(p, false);
@@ -410,6 +533,7 @@ static void happen(struct play *p, uint8_t what)
         p->body_fails = true;
     } else if (p->handshake) {
         p->handshake = false;
+        p->has_tls = true;
         smtp_client_tls_started(p->client, p->now_ms);
         look(p, false);
     }
@@ -492,6 +616,10 @@ static void play(struct play *p, const uint8_t *data, size_t size)
     buffer_init(&p->pending, BUFFER_MAX);
     buffer_init(&p->log, BUFFER_MAX);
     buffer_init(&p->wire, BUFFER_MAX);
+    buffer_init(&p->line, BUFFER_MAX);
+    buffer_init(&p->offers, BUFFER_MAX);
+    p->due = 1; /* the greeting */
+    p->group_ended = true;
     pump(p);
     while (p->size && !p->closed)
         serve(p);
@@ -501,6 +629,8 @@ static void play(struct play *p, const uint8_t *data, size_t size)
     smtp_client_free(&p->client);
     buffer_clear(&p->pending);
     buffer_clear(&p->wire);
+    buffer_clear(&p->line);
+    buffer_clear(&p->offers);
     for (unsigned i = 0; i < LETTERS; i++)
         buffer_clear(&p->contents[i]);
 }

@@ -5,8 +5,9 @@
  *
  *   - both times the same is said and done, in the same order;
  *   - one request is open at a time, and octets of content are never taken while one is;
- *   - every reply is one: code, enhanced code of the same class, printable, CRLF, at most 512
- * octets;
+ *   - every reply is one: the same code on all its lines, an enhanced code of its class, printable,
+ *     CRLF, at most 512 octets;
+ *   - there is one for each command, as an independent reader of the input counts them;
  *   - every accepted sender leads to exactly one commit, abandon or forget, every open message to
  *     exactly one commit or abandon;
  *   - content is what an independent decoder finds at its place in the input, and ends where that
@@ -22,7 +23,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { BUFFER_MAX = 1 << 26 };
+enum { BUFFER_MAX = 1 << 26, REPLIES_MAX = 1 << 16 };
 
 /* ---- an independent decoder ---- */
 
@@ -98,6 +99,23 @@ static bool decode_chunks(struct wire *w, struct buffer *out)
     return true;
 }
 
+/* The octets that follow a line as its chunk; false: it has none (RFC 3030 2). */
+static bool has_chunk(struct text line, uint64_t *size)
+{
+    struct text verb, number;
+    text_cut(&line, ' ', &verb);
+    return text_equal_nocase(verb, T("BDAT")) && text_word(&line, &number) &&
+           text_to_u64(number, size);
+}
+
+static bool skip_octets(struct wire *w, uint64_t count)
+{
+    if (count > w->len - w->pos)
+        return false;
+    w->pos += (size_t)count;
+    return true;
+}
+
 /* What a trusted client's bare CR and LF become. */
 static void mend(struct buffer *content)
 {
@@ -150,6 +168,9 @@ struct play {
     uint32_t cuts; /* 0: everything at once and without delay */
     struct buffer log;
     size_t logged;
+    uint16_t reply;    /* whose last line has not come yet; 0: none */
+    uint16_t *replies; /* their codes */
+    size_t reply_count;
     uint32_t request;
     size_t content_from; /* of the open message, in the input */
     bool chunked;
@@ -189,6 +210,19 @@ static void check_reply(struct text line)
     CHECK(line.at[0] != '4' || is_status(words));
 }
 
+/* All lines of a reply have its code, and each but the last a hyphen (RFC 5321 4.2.1). */
+static void count_line(struct play *p, struct text line)
+{
+    uint64_t code;
+    CHECK(text_to_u64(text_first(line, 3), &code));
+    CHECK(p->reply == 0 || p->reply == code);
+    p->reply = line.at[3] == '-' ? (uint16_t)code : 0;
+    if (p->reply == 0) {
+        CHECK(p->reply_count < REPLIES_MAX);
+        p->replies[p->reply_count++] = (uint16_t)code;
+    }
+}
+
 static void log_output(struct play *p)
 {
     struct text fresh = text_of_bytes(smtp_server_output(p->server)), line;
@@ -198,6 +232,7 @@ static void log_output(struct play *p)
     while (fresh.len) {
         CHECK(text_cut(&fresh, '\n', &line));
         check_reply(line);
+        count_line(p, line);
     }
 }
 
@@ -391,6 +426,52 @@ static void pump(struct play *p)
     while (carry_out(p, &step));
 }
 
+/* ---- one reply for each command ---- */
+
+/* The next reply; false: there is no other. */
+static bool next_reply(const struct play *p, size_t *at, uint16_t *code)
+{
+    *code = *at < p->reply_count ? p->replies[*at] : 0;
+    return (*at)++ < p->reply_count;
+}
+
+/* Takes a command and what belongs to it, with its replies; false: it has none, or the input ends
+ * within. */
+static bool walk(const struct play *p, struct wire *w, size_t *at, uint16_t *code)
+{
+    struct text line;
+    struct buffer content;
+    uint64_t size;
+    bool is_answer = *code == 334; /* in an exchange of AUTH */
+    if (!take_line(w, &line))
+        return false;
+    if (!is_answer && has_chunk(line, &size))
+        return skip_octets(w, size) && next_reply(p, at, code);
+    if (!next_reply(p, at, code) || *code != 354)
+        return *at <= p->reply_count;
+    buffer_init(&content, BUFFER_MAX);
+    bool ended = decode_data(w, &content);
+    buffer_clear(&content);
+    return ended && next_reply(p, at, code);
+}
+
+/* A session that hangs up of itself may say so once more, and owes no reply to what came last. */
+static void check_replies(const struct play *p, bool hung_up)
+{
+    struct wire w = { p->data, p->taken, 0 };
+    size_t at = 0;
+    uint16_t code;
+    CHECK(p->reply == 0);
+    CHECK(next_reply(p, &at, &code));
+    while (code != 221 && code != 421 && !(p->started_tls && at == p->reply_count) &&
+           walk(p, &w, &at, &code))
+        continue;
+    CHECK(hung_up || p->started_tls || at <= p->reply_count);
+    size_t answered = at < p->reply_count ? at : p->reply_count;
+    CHECK(p->reply_count - answered <= 1);
+    CHECK(answered == p->reply_count || p->replies[answered] == 421);
+}
+
 static void settings(struct play *p, unsigned bits)
 {
     p->config = (struct smtp_server_config){
@@ -417,6 +498,8 @@ static void play(struct play *p)
 {
     buffer_init(&p->log, BUFFER_MAX);
     buffer_init(&p->content, BUFFER_MAX);
+    p->replies = malloc(REPLIES_MAX * sizeof *p->replies);
+    CHECK(p->replies);
     p->server = smtp_server_new(&p->config, &p->peer, 0);
     CHECK(p->server);
     log_output(p);
@@ -431,10 +514,13 @@ static void play(struct play *p)
         p->arrived = p->taken = p->size;
         pump(p);
     }
+    bool hung_up = p->closed;
     smtp_server_input_ended(p->server);
     if (!p->closed)
         pump(p);
     CHECK(p->closed);
+    check_replies(p, hung_up);
+    free(p->replies);
     smtp_server_free(&p->server);
     buffer_clear(&p->content);
 }
