@@ -16,7 +16,6 @@ enum {
     LOOK_AGAIN_MS = 1000,      /* after trouble */
     LOOK_SOON_MS = 500,        /* after results: one look for many of them */
     LOOK_WAIT_MAX_MS = 1000,
-    CLOCK_DOUBT_MS = 24 * 3600 * 1000,
 };
 
 void dispatch_hold(struct dispatch *d)
@@ -44,27 +43,6 @@ bool dispatch_may_read(const struct dispatch *d)
 {
     enum store_health health = store_health(d->office->store);
     return health != STORE_BEHIND && health != STORE_FAILED;
-}
-
-/* --- The wall clock --- */
-
-/* Rows are due by the wall clock.  When it jumps, nobody's five days are over. */
-static void watch_clock(struct dispatch *d)
-{
-    int64_t jump = office_clock_jump(d->office);
-    bool pauses = atomic_load(&d->office->expiry_pauses);
-    if (office_clock_jumped(jump)) {
-        d->clock_doubt_ms = dispatch_now_ms(d) + CLOCK_DOUBT_MS;
-        atomic_store(&d->office->expiry_pauses, true);
-        LOG_EVENT(d->office->log, LOG_WARNING, T("-"), "clock-jumped",
-                  { "what", T("the wall clock has jumped by more than an hour: for a day, or until "
-                              "a reload, no mail expires") });
-    } else if (pauses && dispatch_now_ms(d) >= d->clock_doubt_ms) {
-        atomic_store(&d->office->expiry_pauses, false);
-        LOG_EVENT(d->office->log, LOG_NOTICE, T("-"), "clock-trusted",
-                  { "what", T("the wall clock has not jumped for a day: mail expires again") });
-    }
-    atomic_fetch_add(&d->office->clock_offset_ms, jump); /* once the pause is on */
 }
 
 /* --- Looking --- */
@@ -134,7 +112,7 @@ static void look(struct dispatch *d)
         dispatch_look_in(d, d->look_not_before_ms - now);
         return;
     }
-    watch_clock(d);
+    dispatch_watch_clock(d);
     d->look_again = false;
     d->look_began_ms = now;
     d->look = (struct queue_look){
@@ -282,7 +260,7 @@ void dispatch_free(struct dispatch **dispatch)
     *dispatch = NULL;
     if (!d)
         return;
-    CHECK(d->sessions == 0 && d->takes == 0 && !d->looking && !d->sweep);
+    CHECK(d->sessions == 0 && d->takes == 0 && !d->looking && !d->sweep && !d->recall.runs);
     loop_timer_stop(d->loop, &d->look_timer);
     while ((any = names_any(&d->domains)))
         domain_free(OWNER_OF(any, struct domain, by_name));

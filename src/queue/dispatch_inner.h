@@ -4,6 +4,7 @@
  *   dispatch_domain.c   rows of a domain: taken from the store, made into jobs, come back
  *   dispatch_hop.c      next hops: sessions, what they may have, what they have learnt
  *   dispatch_sweep.c    rows behind a hop that is down: warned about, given up
+ *   dispatch_clock.c    the wall clock has jumped
  *
  *     domain  -- taking: at most so many rows -->  jobs of its hop  -->  a session's errand
  *        ^                                                                     |
@@ -22,6 +23,7 @@
 #include "queue/names.h"
 #include "queue/remote.h"
 #include "queue/route.h"
+#include "queue/steer.h"
 #include "store/queue.h"
 
 enum {
@@ -87,6 +89,14 @@ struct session {
 
 struct sweep;
 
+/* All that waits is made due, since the wall clock was set back. */
+struct recall {
+    bool wanted, runs;
+    struct selector everybody;
+    struct selection selection;
+    struct steer steer;
+};
+
 struct dispatch {
     struct office *office;
     struct loop *loop;
@@ -109,6 +119,7 @@ struct dispatch {
     atomic_flag poked;
     struct post poke_post;
     uint64_t clock_doubt_ms; /* until then nothing expires */
+    struct recall recall;
 };
 
 /* dispatch.c */
@@ -122,6 +133,10 @@ const struct config *dispatch_config(const struct dispatch *);
 uint64_t dispatch_now_ms(const struct dispatch *);
 /* The store's answers can be believed: its index does not lag behind its journal. */
 bool dispatch_may_read(const struct dispatch *);
+
+/* dispatch_clock.c */
+/* Before each look. */
+void dispatch_watch_clock(struct dispatch *);
 
 /* dispatch_domain.c */
 /* A look has found it due. */

@@ -357,6 +357,25 @@ static void test_clock_jumps(void **state)
     assert_int_equal(office_reports(o), 1);
 }
 
+/* What was put off while the clock was a year ahead does not wait for that year. */
+static void test_a_clock_that_was_ahead_keeps_no_mail(void **state)
+{
+    struct office_world *o = *state;
+    const int64_t year_ms = 365 * 24 * (int64_t)HOUR_MS;
+    mail_hosts_say(&o->hosts, 2, HOST_RCPT, "450 4.2.1 later", 2);
+    office_start(o);
+    fake_time_set_wall(year_ms);
+    office_mail(o, "b.test", 2);
+    while (o->hosts.connections == 0)
+        office_turn(o);
+    office_for(o, 10 * 1000);
+    assert_int_equal(office_waiting(o), 2);
+    fake_time_set_wall(-year_ms);
+    office_for(o, 2 * (uint64_t)HOUR_MS);
+    assert_int_equal(office_waiting(o), 0);
+    took_all_once(o, 2);
+}
+
 /* Stopped after any number of turns, and started again: every recipient is served, once. */
 static void test_stopped_anywhere(void **state)
 {
@@ -430,6 +449,7 @@ int main(void)
         WITH_OFFICE(test_passed_by_on_a_busy_day),
         WITH_OFFICE(test_reload),
         WITH_OFFICE(test_clock_jumps),
+        WITH_OFFICE(test_a_clock_that_was_ahead_keeps_no_mail),
         WITH_OFFICE(test_stopped_anywhere),
         WITH_OFFICE(test_hops_are_told),
     };
