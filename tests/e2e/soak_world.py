@@ -129,6 +129,11 @@ class SoakedServer(Relay):
         self.signal(signal.SIGHUP)
         until(lambda: os.path.exists(self.log_file), "a new log file")
 
+    def retry_all(self):
+        """What waits is tried now; that nothing may wait is no error."""
+        subprocess.run([self.program, "queue", "retry", "all", "-c", self.config], cwd=self.folder,
+                       capture_output=True, timeout=60, check=False)
+
     def signs(self):
         return Signs(self)
 
