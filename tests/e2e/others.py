@@ -1,5 +1,5 @@
-"""others - Postfix, Exim and OpenSMTPD as private instances, and a resolver for them, from what
-tools/peers has unpacked.
+"""others - Postfix, Exim, OpenSMTPD and Dovecot as private instances, and a resolver for them, from
+what tools/peers has unpacked.
 
 Each runs in a view of the machine of its own: its programs stand under /usr as if they were
 installed, its accounts in /etc/passwd, and whoever ends the instance ends all its processes.  That
@@ -302,18 +302,21 @@ class Postfix(Other):
         self.launch("/usr/lib/postfix/sbin/master", "-c", self.folder + "/postfix", "-d")
 
 
-# Submission as it is offered to users: a login, and TLS before it.
+# Submission as it is offered to users: a login, and TLS before it.  On port 25 too.
 POSTFIX_SUBMISSION = """
 {address}:587 inet n - n - - smtpd
-  -o smtpd_tls_security_level=encrypt -o smtpd_sasl_auth_enable=yes
+  -o smtpd_tls_security_level=encrypt
   -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
 {address}:465 inet n - n - - smtpd
-  -o smtpd_tls_wrappermode=yes -o smtpd_sasl_auth_enable=yes
+  -o smtpd_tls_wrappermode=yes
   -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
 """
 POSTFIX_LOGINS = """
 smtpd_tls_chain_files = {key}, {certificate}
 smtpd_tls_received_header = yes
+smtpd_tls_security_level = may
+smtpd_tls_auth_only = yes
+smtpd_sasl_auth_enable = yes
 smtpd_sasl_type = dovecot
 smtpd_sasl_path = private/auth
 """
@@ -328,7 +331,13 @@ protocols =
 listen = {address}
 ssl = no
 disable_plaintext_auth = no
-auth_mechanisms = plain login scram-sha-256
+auth_mechanisms = plain login scram-sha-1 scram-sha-256
+auth_failure_delay = 0
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
 stats_writer_socket_path =
 passdb {{
   driver = static
@@ -346,11 +355,106 @@ service auth {{
 """
 
 
-class PostfixSubmission(Postfix):
-    """Postfix where one can log in by Dovecot's library of mechanisms, with `password`: on port 587
-    behind STARTTLS, on 465 behind TLS from the first octet."""
+class ByDovecot:
+    """Whoever is launched has Dovecot's library of mechanisms beside it."""
 
-    mechanisms = ("plain", "login", "scram-sha-256")
+    mechanisms = ("plain", "login", "scram-sha-1", "scram-sha-256")
+
+    def launch(self, *command):
+        os.makedirs(os.path.join(self.folder, "queue", "private"), exist_ok=True)
+        names = {**self.names(), "password": self.password}
+        config = self.file("dovecot.conf", DOVECOT_AUTH.format(**names))
+        super().launch("sh", "-c", '/usr/sbin/dovecot -c "$1" && shift && exec "$@"', "sh", config,
+                       *command)
+
+
+DOVECOT_POP3 = """
+base_dir = {folder}/dovecot
+state_dir = {folder}/dovecot
+default_internal_user = news
+default_internal_group = news
+default_login_user = nobody
+log_path = {folder}/log/main
+protocols = pop3
+listen = {address}
+ssl = required
+ssl_cert = <{pem}
+ssl_key = <{key}
+auth_mechanisms = plain login scram-sha-1 scram-sha-256
+auth_verbose = yes
+auth_failure_delay = 0
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
+first_valid_uid = 1
+mail_location = maildir:{folder}/mail/{user}
+pop3_lock_session = yes
+stats_writer_socket_path =
+service pop3-login {{
+  chroot =
+}}
+passdb {{
+  driver = static
+  args = password={password}
+}}
+userdb {{
+  driver = static
+  args = uid={uid} gid={gid} home={folder}/mail
+}}
+"""
+
+
+class Dovecot(Other):
+    """POP3 with TLS, on port 110 behind STLS and on 995, for one user with `password`."""
+
+    port = 110
+    binary = "usr/sbin/dovecot"
+    mechanisms = ("user", "plain", "login", "scram-sha-1", "scram-sha-256")
+
+    def __init__(self, address, domain, pem, password):
+        super().__init__(address, domain)
+        self.pem, self.password = pem, password
+
+    def greets(self, sock):
+        return sock.recv(512).startswith(b"+OK")
+
+    def start(self):
+        names = {**self.prepare(), "pem": self.pem, "key": self.pem[:-4] + ".key",
+                 "password": self.password}
+        os.makedirs(os.path.join(self.folder, "log"))
+        config = self.file("dovecot.conf", DOVECOT_POP3.format(**names))
+        self.launch("/usr/sbin/dovecot", "-F", "-c", config)
+
+    def fill(self, contents):
+        """The user's Maildir holds these and nothing else."""
+        box, mail = os.path.join(self.folder, "mail", USER), pwd.getpwnam("mail")
+        shutil.rmtree(box, ignore_errors=True)
+        for part in ("", "cur", "new", "tmp"):
+            os.makedirs(os.path.join(box, part), exist_ok=True)
+            os.chown(os.path.join(box, part), mail.pw_uid, mail.pw_gid)
+        for number, content in enumerate(contents):
+            name = os.path.join(box, "new", f"{1600000000 + number}.M{number}.host")
+            with open(name, "wb") as file:
+                file.write(content.replace(b"\r\n", b"\n"))
+            os.chown(name, mail.pw_uid, mail.pw_gid)
+
+    def logins(self):
+        """(mechanism, whether by TLS) of the sessions that were logged in."""
+        return [(line.split("method=")[1].split(",")[0], ", TLS" in line)
+                for line in self.said().splitlines() if "Login: user=<" in line]
+
+    def sessions(self):
+        """What was done in each session that ended: TOP, RETR and DELE that were obeyed, and how
+        many messages there were."""
+        found = re.findall(r"top=(\d+)/\d+, retr=(\d+)/\d+, del=(\d+)/(\d+)", self.said())
+        return [tuple(map(int, each)) for each in found]
+
+
+class PostfixSubmission(ByDovecot, Postfix):
+    """Postfix where one can log in with `password`: on ports 25 and 587 behind STARTTLS, on 465
+    behind TLS from the first octet."""
 
     def __init__(self, address, domain, dns, pem, password):
         super().__init__(address, domain, dns=dns, more=POSTFIX_LOGINS.format(
@@ -361,18 +465,13 @@ class PostfixSubmission(Postfix):
         self.master += POSTFIX_SUBMISSION
         super().start()
 
-    def launch(self, *command):
-        names = {**self.names(), "password": self.password}
-        config = self.file("dovecot.conf", DOVECOT_AUTH.format(**names))
-        super().launch("sh", "-c", '/usr/sbin/dovecot -c "$1" && shift && exec "$@"', "sh", config,
-                       *command)
-
     def logins(self):
         """(mechanism, user) of the messages that it took."""
         return re.findall(r"sasl_method=(\S+), sasl_username=(\S+)", self.said())
 
 
 EXIM = """
+exim_path = /{binary}
 primary_hostname = mx.{domain}
 exim_user = mail
 exim_group = mail
@@ -493,25 +592,42 @@ class Exim(Other):
         names["smtp_port"] = self.hop[1] if self.hop else 25
         names["elsewhere"] = EXIM_BY_HOP.format(host=self.hop[0]) if self.hop else EXIM_BY_DNS
         config = self.file("exim.conf", EXIM.format(
-            **names, ports=self.ports, tls=self.tls, authenticators=self.authenticators))
-        self.launch("/usr/sbin/exim4", "-C", config, "-bdf", "-q1s")
+            **names, binary=self.binary, ports=self.ports, tls=self.tls,
+            authenticators=self.authenticators))
+        self.launch("/" + self.binary, "-C", config, "-bdf", "-q1s")
 
 
 class EximSubmission(Exim):
     """Exim where one can log in as on PostfixSubmission, with authenticators of its own."""
 
     mechanisms = ("plain", "login")
+    own = EXIM_AUTHENTICATORS
     ports = "25 : 587 : 465"
 
     def __init__(self, address, domain, dns, pem, password):
         super().__init__(address, domain, dns=dns)
         os.chmod(pem[:-4] + ".key", 0o644)    # it is not root when it reads that
         self.tls = EXIM_SUBMISSION.format(pem=pem, key=pem[:-4] + ".key")
-        self.authenticators = EXIM_AUTHENTICATORS.format(password=password)
+        self.password = password
+        self.authenticators = self.own.format(password=password, folder=self.folder)
 
     def logins(self):
         """(mechanism, user) of the messages that it took."""
-        return [(name.upper(), user) for name, user in re.findall(r" A=(\w+):(\S+)", self.said())]
+        found = re.findall(r" A=(\w+):(\S+)", self.said())
+        return [(name.upper().replace("_", "-"), user) for name, user in found]
+
+
+class EximByDovecot(ByDovecot, EximSubmission):
+    """The larger of Debian's builds, which leaves logins to Dovecot."""
+
+    binary = "usr/sbin/exim4-heavy"
+    own = "".join(f"""
+{mechanism.replace("-", "_")}:
+  driver = dovecot
+  public_name = {mechanism.upper()}
+  server_socket = {{folder}}/queue/private/auth
+  server_set_id = $auth1
+""" for mechanism in ByDovecot.mechanisms)
 
 
 OPENSMTPD = """

@@ -1,5 +1,6 @@
 """peers_agent - godwit agent with submission services of other makes: Postfix with Dovecot's
-mechanisms, and Exim; on 587 behind STARTTLS and on 465, with certificates verified by name."""
+mechanisms, and Exim with its own and with Dovecot's; behind STARTTLS on 25 and 587, and on 465,
+with certificates verified by name."""
 
 import contextlib
 import os
@@ -13,7 +14,9 @@ from relay_world import Net
 
 PEER, MX = "peer.test", "mx.peer.test"
 JOE, PASSWORD = "joe@peer.test", "open-sesame-17"
-KINDS = {"postfix": others.PostfixSubmission, "exim": others.EximSubmission}
+KINDS = {"postfix": others.PostfixSubmission, "exim": others.EximSubmission,
+         "exim-dovecot": others.EximByDovecot}
+PORTS = (25, 587, 465)
 
 
 @contextlib.contextmanager
@@ -57,7 +60,7 @@ def refuses_a_wrong_password(kind, port):
 
 
 for name, one in KINDS.items():
-    for one_port in (587, 465):
+    for one_port in PORTS:
         for way in (sends_by_every_mechanism, refuses_a_wrong_password):
             add_case(f"{name}-{one_port}-{way.__name__.replace('_', '-')}",
                      lambda way=way, one=one, one_port=one_port: way(one, one_port))

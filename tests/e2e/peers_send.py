@@ -9,7 +9,7 @@ import tempfile
 
 from fetch import Home
 from harness import CASES, TIMEOUT, Skip, add_case, case, check, equal, godwit, main
-from peers_auth import JOE, KINDS, MX, PASSWORD, Pair
+from peers_auth import JOE, KINDS, MX, PASSWORD, PORTS, Pair
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MANY = 10000
@@ -39,10 +39,11 @@ def sends(kind, port):
         done = send(net, other, "--server", place, password="wrong")
         equal(done.returncode, 77, f"exit with a wrong password: {done.stderr}")
         equal(len(other.mail()), len(kind.mechanisms), "what it took")
+        equal(other.logins(), [(name.upper(), JOE) for name in kind.mechanisms], "logins")
 
 
 for kind_name, kind_of in KINDS.items():
-    for port_of in (587, 465):
+    for port_of in PORTS:
         add_case(f"send-{kind_name}-{port_of}",
                  lambda kind=kind_of, port=port_of: sends(kind, port))
 
