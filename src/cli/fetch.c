@@ -90,20 +90,20 @@ static bool quit(struct fetch *f)
         return true;
     if (deletions == POP3_CLIENT_DELETED)
         return true;
-    f->failure->kind = FAILURE_LATER;
-    snprintf(f->failure->words, sizeof f->failure->words,
-             "%s did not confirm the deletion: nothing is lost, and the next fetch sees to it",
-             maildrop_where(f->maildrop));
-    return false;
+    struct failure why = *f->failure;
+    return failure_set(f->failure, FAILURE_LATER,
+                       "%.600s: this does not confirm the deletion; nothing is lost, and the next "
+                       "fetch sees to it",
+                       why.words);
 }
 
 static bool talk(struct fetch *f)
 {
-    if (!fetch_list(f) || !fetch_retrieve(f))
-        return false;
-    if (f->words->deletes && !fetch_delete(f))
-        return false;
-    return quit(f);
+    bool ok =
+        fetch_list(f) && fetch_retrieve(f) && (!f->words->deletes || fetch_delete(f)) && quit(f);
+    if (!ok)
+        f->deleted = 0; /* a mark is no deletion yet */
+    return ok;
 }
 
 static void report(const struct fetch *f, const struct user *user)

@@ -43,7 +43,7 @@ struct fetch {
     size_t answer;       /* index of the one whose answer comes next */
     size_t window_begin; /* messages from here to `answer` may be in the window */
     bool broken;         /* a window could not be ended */
-    size_t refused;      /* the server would not give them */
+    size_t refused;      /* the server would not give them, or not delete them */
     size_t deleted;      /* marked */
     uint64_t octets;
 };

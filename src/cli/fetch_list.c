@@ -61,11 +61,26 @@ static struct fetch_message *find(struct fetch *f, uint32_t number)
     return low < f->count && f->messages[low].number == number ? &f->messages[low] : NULL;
 }
 
+/* Without unique-ids everything comes, and from a server that had them it would come again. */
+static bool refuse_without(struct fetch *f, const struct pop3_client_result *result)
+{
+    bool offered = maildrop_offers(f->maildrop)->uidl;
+    if (!result->temporary && !offered && fetched_count(f->fetched) == 0)
+        return true;
+    return failure_set(
+        f->failure, result->temporary ? FAILURE_LATER : FAILURE_REFUSED,
+        "%s gives no unique-ids: %.*s; nothing was fetched, since what is here would "
+        "come again",
+        maildrop_where(f->maildrop), TEXT_ARGS(result->reply));
+}
+
 static bool take_uid(void *owner, const struct pop3_client_step *s)
 {
     struct fetch *f = owner;
-    if (s->kind == POP3_CLIENT_ANSWERED)
+    if (s->kind == POP3_CLIENT_ANSWERED) {
         f->has_uids = s->result->verdict == POP3_CLIENT_YES;
+        return s->result->verdict != POP3_CLIENT_NO || refuse_without(f, s->result);
+    }
     return s->kind != POP3_CLIENT_LINE || add_line(f, s);
 }
 
@@ -99,6 +114,18 @@ static bool compare(struct fetch *f)
     return fetched_prune(f->fetched, &e) || failure_of(f->failure, &e);
 }
 
+/* What has no unique-id, or one that cannot be noted, is new each time. */
+static void warn_of_nameless(const struct fetch *f)
+{
+    size_t nameless = 0;
+    for (size_t i = 0; i < f->count; i++)
+        nameless += f->messages[i].uid_len == 0;
+    if (nameless > 0 && !f->words->deletes)
+        cli_warn("%zu of %zu messages have no unique-id that can be noted: they come again each "
+                 "time; --delete ends that",
+                 nameless, f->count);
+}
+
 static bool ask(struct fetch *f, enum pop3_client_verb verb,
                 bool (*step)(void *, const struct pop3_client_step *))
 {
@@ -126,5 +153,8 @@ bool fetch_list(struct fetch *f)
     }
     if (!ask(f, POP3_CLIENT_LIST, take_size))
         return false;
-    return !f->has_uids || compare(f);
+    if (!f->has_uids)
+        return true;
+    warn_of_nameless(f);
+    return compare(f);
 }

@@ -180,9 +180,11 @@ static bool step_deletion(void *owner, const struct pop3_client_step *s)
         return true;
     if (s->result->verdict == POP3_CLIENT_YES)
         f->deleted++;
-    if (s->result->verdict == POP3_CLIENT_NO)
+    if (s->result->verdict == POP3_CLIENT_NO) {
         cli_warn("message %u was not deleted: %.*s", s->command.message,
                  TEXT_ARGS(s->result->reply));
+        f->refused++;
+    }
     return true;
 }
 

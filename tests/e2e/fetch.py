@@ -159,7 +159,9 @@ def a_lost_quit_is_made_good():
     for lost in ("lost", None):
         mail = letters(10)
         with PopPeer(own_address(), mail, quit=lost) as peer, Home() as home:
-            home.fetch("--delete", port=peer.port, code=75, said="did not confirm the deletion")
+            printed = home.fetch("--delete", port=peer.port, code=75,
+                                 said="at QUIT: .*: this does not confirm the deletion; nothing is")
+            check(b"10 fetched, 0 here before, 0 deleted" in printed, printed)
             equal(home.maildir(), in_files(mail), "messages")
             peer.quit = "+OK"
             peer.said.clear()
@@ -172,7 +174,16 @@ def a_lost_quit_is_made_good():
 @case
 def refused_at_quit():
     with PopPeer(own_address(), letters(3), quit="-ERR no") as peer, Home() as home:
-        home.fetch("--delete", port=peer.port, code=75, said="did not confirm")
+        home.fetch("--delete", port=peer.port, code=75, said="at QUIT: -ERR no: this does not conf")
+
+
+@case
+def what_is_not_deleted_is_told():
+    with PopPeer(own_address(), letters(2), instead={"DELE 1": b"-ERR kept\r\n"}) as peer, \
+            Home() as home:
+        home.fetch("--delete", port=peer.port, code=1,
+                   said="message 1 was not deleted: -ERR kept\n.*2 fetched, .* 1 deleted")
+        equal(len(home.maildir()), 2, "messages")
 
 
 @case
@@ -352,6 +363,30 @@ def without_unique_ids():
         home.fetch("--delete", port=peer.port, said="3 fetched, 0 here before, 3 deleted")
         equal(len(home.maildir()), 6, "messages")
         equal(peer.mail, [], "left there")
+
+
+@case
+def unique_ids_that_fail_bring_nothing_twice():
+    """A server that had them, or says that it has: nothing is taken for new."""
+    for capa, before in ((("USER", "UIDL"), False), (("USER",), True)):
+        mail = letters(2)
+        with PopPeer(own_address(), mail, capa=("USER", "UIDL")) as peer, Home() as home:
+            state = ("--state", "state")
+            if before:
+                home.fetch(*state, port=peer.port)
+            peer.capa, peer.instead = capa, {"UIDL": b"-ERR no\r\n"}
+            home.fetch(*state, port=peer.port, code=1, said="no unique-ids: -ERR no; nothing was f")
+            peer.instead = {"UIDL": b"-ERR [SYS/TEMP] busy\r\n"}
+            home.fetch(*state, port=peer.port, code=75, said="-ERR .SYS/TEMP. busy; nothing was f")
+            peer.capa, peer.instead = ("USER", "UIDL"), {}
+            home.fetch(*state, port=peer.port)
+            equal(home.maildir(), in_files(mail), "messages")
+
+
+@case
+def names_that_cannot_be_noted():
+    with PopPeer(own_address(), [("x" * 300, b"Subject: x\r\n\r\n")]) as peer, Home() as home:
+        home.fetch(port=peer.port, said="1 of 1 messages have no unique-id that can be noted: they")
 
 
 # --- What goes wrong ---
