@@ -227,7 +227,11 @@ static const char *advice_for(const struct maildrop *m, const struct pop3_client
 {
     if (r->where == POP3_CLIENT_AT_STLS)
         return link_tls_advice(&m->link);
-    if (r->where != POP3_CLIENT_AT_LOGIN || r->verdict != POP3_CLIENT_NO)
+    if (r->senseless && r->where == POP3_CLIENT_AT_GREETING)
+        return "; is that a mail server, and the port right?";
+    if (r->verdict == POP3_CLIENT_LOST)
+        return r->temporary && !r->senseless ? "; try again later" : "";
+    if (r->where != POP3_CLIENT_AT_LOGIN)
         return "";
     switch (r->code) {
     case POP3_CODE_IN_USE:

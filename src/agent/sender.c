@@ -334,14 +334,21 @@ static const char *step_name(enum smtp_client_where where)
     return names[where];
 }
 
+/* Our own word, with a status for what happened: it was no SMTP that was heard (X.5), or
+ * we would not say the password. */
+static bool is_ours(const struct smtp_client_result *r, const char *status)
+{
+    return r->code == 0 && strcmp(r->status, status) == 0;
+}
+
 static enum failure_kind kind_of(const struct smtp_client_result *r)
 {
+    if (is_ours(r, "4.5.0"))
+        return FAILURE_PROTOCOL;
     if (r->where == AT_AUTH)
-        return r->code >= 400 && r->code < 500 ? FAILURE_LATER : FAILURE_DENIED;
-    if (!r->permanent) {
-        bool senseless = r->code == 0 && strcmp(r->status, "4.5.0") == 0;
-        return r->where == AT_STARTTLS || senseless ? FAILURE_PROTOCOL : FAILURE_LATER;
-    }
+        return r->code >= 500 || is_ours(r, "4.7.0") ? FAILURE_DENIED : FAILURE_LATER;
+    if (!r->permanent)
+        return r->where == AT_STARTTLS ? FAILURE_PROTOCOL : FAILURE_LATER;
     if (r->where == AT_LOCAL)
         return FAILURE_DATA;
     if (r->where == AT_RCPT && strncmp(r->status, "5.1.", 4) == 0)
@@ -351,22 +358,31 @@ static enum failure_kind kind_of(const struct smtp_client_result *r)
 
 static const char *advice_for(const struct sender *s, const struct smtp_client_result *r)
 {
+    static const char later[] = "; try again later";
+    if (is_ours(r, "4.5.0"))
+        return r->where <= AT_HELLO ? "; is that a mail server, and the port right?" : "";
     switch (r->where) {
     case AT_STARTTLS:
         return link_tls_advice(&s->link);
     case AT_AUTH:
-        return r->code >= 500 ? "; check the address and the password" : "";
+        if (r->code >= 500)
+            return "; check the address and the password";
+        return is_ours(r, "4.7.0") ? "" : later;
     case AT_MAIL:
         if (r->code == 530)
             return "; the server wants a login: give a password";
-        return r->permanent ? "; may this sender send through this server?" : "";
+        return r->permanent ? "; may this sender send through this server?" : later;
     case AT_RCPT:
         if (r->permanent)
             return s->link.has_login ? "; check the address"
                                      : "; check the address, or give a password";
-        return "; try again later";
+        return later;
+    case AT_END_OF_DATA:
+        if (r->code == 0) /* RFC 1047 */
+            return "; the server may have taken it all the same: sent again it may come twice";
+        return r->permanent ? "" : later;
     default:
-        return r->permanent ? "" : "; try again later";
+        return r->permanent ? "" : later;
     }
 }
 

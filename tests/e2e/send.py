@@ -233,13 +233,31 @@ def answers_of_all_kinds():
             ({"RCPT": "452 4.2.2 full"}, 75, "full"),
             ({"end": "554 5.6.0 no"}, 1, "no"),
             ({"end": "452 4.3.1 disk"}, 75, "disk"),
-            ({"end": CUT}, 75, "."),
+            ({"end": CUT}, 75, "sent again it may come twice"),
             ({"EHLO": CUT}, 75, "."),
-            ({"greeting": b"\xff\x1b[31m nonsense\r\n"}, (75, 76), ".")]:
+            ({"DATA": "250 so be it"}, 76, "answered DATA with 250"),
+            ({"RCPT": "550-5.1.1 who\n550 5.1.1 is that"}, 67, "550 5.1.1 who is that; check"),
+            ({"greeting": "+OK POP3"}, 76, "is that a mail server"),
+            ({"greeting": b"\xff\x1b[31m nonsense\r\n"}, 76, "is that a mail server")]:
         with Peer(own_address(), 0, **script) as peer, Home() as home:
             _, told = home.send("--to", BOB, port=peer.port, code=code, said=said)
             check("\x1b" not in told, f"{told!r}")
             equal(told.count("\n"), 1, f"lines of {told!r}")
+
+
+@case
+def logins_of_all_kinds():
+    for script, code, said in [
+            ({"AUTH": "235 2.7.0 in"}, 0, ""),
+            ({"AUTH": "535 5.7.8 the password has expired"}, 77, "expired; check the address and"),
+            ({"AUTH": "454 4.7.0 not now"}, 75, "not now; try again later"),
+            ({"AUTH": "334 !"}, 76, "not base64"),
+            ({"AUTH": CUT}, 75, "closed the connection; try again later"),
+            ({"offers": ()}, 77, "no way to log in")]:
+        with Peer(own_address(), 0, **{"offers": ("AUTH PLAIN",), **script}) as peer, \
+                Home() as home:
+            _, told = home.send("--to", BOB, port=peer.port, code=code, said=said, auth=None)
+            equal(told.count("\n"), int(code > 0), f"lines of {told!r}")
 
 
 @case
