@@ -250,10 +250,10 @@ static void log_in(struct play *p, const struct pop3_client_step *step)
         pop3_client_login_failed(p->client, T("that is too much"), p->now_ms);
     } else {
         static char much[300];
-        struct pop3_client_words words = { .mechanism = T("PLAIN"),
-                                           .has_words = !step->begins || p->login > 1,
-                                           .words = T("\0bob\0pw"),
-                                           .may_end = p->login == 1 || p->words > 0 };
+        struct sasl_words words = { .mechanism = T("PLAIN"),
+                                    .has_words = !step->begins || p->login > 1,
+                                    .words = T("\0bob\0pw"),
+                                    .may_end = p->login == 1 || p->words > 0 };
         if (p->login == 3)
             words.words = (struct text){ much, sizeof much };
         pop3_client_auth(p->client, &words, p->now_ms);

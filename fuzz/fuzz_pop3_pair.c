@@ -211,10 +211,10 @@ static bool work(struct pair *p)
 
 static void log_in(struct pair *p)
 {
-    struct pop3_client_words words = { .mechanism = T("PLAIN"),
-                                       .words = T("\0bob\0open sesame"),
-                                       .has_words = true,
-                                       .may_end = true };
+    struct sasl_words words = { .mechanism = T("PLAIN"),
+                                .words = T("\0bob\0open sesame"),
+                                .has_words = true,
+                                .may_end = true };
     if (p->flags & BY_PASS)
         pop3_client_password(p->client, T("bob"), T("open sesame"), 0);
     else

@@ -429,10 +429,10 @@ static void give_body(struct play *p, const struct smtp_client_step *step)
 /* Says something to every challenge but a long one, and is content behind the first. */
 static void log_in(struct play *p, const struct smtp_client_step *step)
 {
-    struct smtp_client_words words = { .mechanism = step->begins ? T("PLAIN") : T(""),
-                                       .has_words = !step->begins || p->config.secured,
-                                       .words = T("\0secret"),
-                                       .may_end = step->challenge.len > 0 };
+    struct sasl_words words = { .mechanism = step->begins ? T("PLAIN") : T(""),
+                                .has_words = !step->begins || p->config.secured,
+                                .words = T("\0secret"),
+                                .may_end = step->challenge.len > 0 };
     CHECK(!p->secrets || !step->begins);
     check_tls(p);
     CHECK(p->given == 0);

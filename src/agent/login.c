@@ -1,11 +1,11 @@
 /* login.c - one SASL exchange of a session, framed by its protocol's machine. */
 #include "agent/login.h"
 
-static bool say(struct login *l, enum sasl_client_verdict verdict, struct login_words *out)
+static bool say(struct login *l, enum sasl_client_verdict verdict, struct sasl_words *out)
 {
     if (verdict == SASL_CLIENT_DOUBTS)
         return false;
-    *out = (struct login_words){
+    *out = (struct sasl_words){
         .mechanism = sasl_client_mechanism(l->sasl),
         .has_words = verdict == SASL_CLIENT_SAYS,
         .words = sasl_client_words(l->sasl),
@@ -15,7 +15,7 @@ static bool say(struct login *l, enum sasl_client_verdict verdict, struct login_
 }
 
 bool login_begin(struct login *l, const struct credentials *who, struct text offered,
-                 const struct stream *stream, struct login_words *out)
+                 const struct stream *stream, struct sasl_words *out)
 {
     struct sasl_client_options options = {
         .offered = offered,
@@ -29,7 +29,7 @@ bool login_begin(struct login *l, const struct credentials *who, struct text off
            say(l, sasl_client_step(l->sasl, T(""), &l->error), out);
 }
 
-bool login_go_on(struct login *l, struct text challenge, struct login_words *out)
+bool login_go_on(struct login *l, struct text challenge, struct sasl_words *out)
 {
     return say(l, sasl_client_step(l->sasl, challenge, &l->error), out);
 }

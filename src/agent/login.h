@@ -3,6 +3,7 @@
 #ifndef AGENT_LOGIN_H
 #define AGENT_LOGIN_H
 
+#include "proto/sasl_talk.h"
 #include "run/sasl_client.h"
 
 /* Borrowed; the password is its owner's to wipe. */
@@ -17,21 +18,13 @@ struct login {
     struct error error;
 };
 
-/* The same words for both protocols: smtp_client_words and pop3_client_words. */
-struct login_words {
-    struct text mechanism;
-    bool has_words;
-    struct text words;
-    bool may_end;
-};
-
 /* Begins with one of the mechanisms that the server offers.  `stream`: as for sasl_client.h.
  * False: login->error. */
 bool login_begin(struct login *, const struct credentials *, struct text offered,
-                 const struct stream *stream, struct login_words *out);
+                 const struct stream *stream, struct sasl_words *out);
 /* Answers a challenge.  Blocks for up to half a second when the server wants much computed.
  * False: login->error. */
-bool login_go_on(struct login *, struct text challenge, struct login_words *out);
+bool login_go_on(struct login *, struct text challenge, struct sasl_words *out);
 /* Wipes it. */
 void login_clear(struct login *);
 

@@ -71,12 +71,6 @@ static bool is_settled(const void *owner)
 
 /* --- Login --- */
 
-static void tell_words(struct maildrop *m, const struct login_words *w, uint64_t now)
-{
-    struct pop3_client_words words = { w->mechanism, w->has_words, w->words, w->may_end };
-    pop3_client_auth(m->machine, &words, now);
-}
-
 /* USER and PASS are the older way, which every server knows that does not say otherwise. */
 static bool wants_user(const struct maildrop *m)
 {
@@ -101,7 +95,7 @@ static void say_password(struct maildrop *m, uint64_t now)
 
 static void begin_login(struct maildrop *m, uint64_t now)
 {
-    struct login_words words;
+    struct sasl_words words;
     const char *obstacle = link_obstacle(&m->link);
     if (obstacle)
         pop3_client_login_failed(m->machine, text_of(obstacle), now);
@@ -110,7 +104,7 @@ static void begin_login(struct maildrop *m, uint64_t now)
     else if (login_begin(&m->login, m->options->credentials,
                          pop3_client_offers(m->machine)->mechanisms, link_binding(&m->link),
                          &words))
-        tell_words(m, &words, now);
+        pop3_client_auth(m->machine, &words, now);
     else if (m->login.error.kind == ERROR_REFUSED && has_user(m))
         say_password(m, now);
     else
@@ -119,11 +113,11 @@ static void begin_login(struct maildrop *m, uint64_t now)
 
 static void log_in(struct maildrop *m, const struct pop3_client_step *step, uint64_t now)
 {
-    struct login_words words;
+    struct sasl_words words;
     if (step->begins)
         begin_login(m, now);
     else if (login_go_on(&m->login, step->challenge, &words))
-        tell_words(m, &words, now);
+        pop3_client_auth(m->machine, &words, now);
     else
         pop3_client_login_failed(m->machine, error_text(&m->login.error), now);
 }

@@ -102,10 +102,9 @@ static bool is_settled(const void *owner)
 
 /* --- Login --- */
 
-static void tell_words(struct sender *s, const struct login_words *w, uint64_t now)
+static void tell_words(struct sender *s, const struct sasl_words *words, uint64_t now)
 {
-    struct smtp_client_words words = { w->mechanism, w->has_words, w->words, w->may_end };
-    smtp_client_auth(s->machine, &words, now);
+    smtp_client_auth(s->machine, words, now);
     trace_said(&s->link.trace, s->logging_in ? TRACE_SECRET : TRACE_WORDS,
                smtp_client_output(s->machine));
     s->logging_in = true;
@@ -113,7 +112,7 @@ static void tell_words(struct sender *s, const struct login_words *w, uint64_t n
 
 static void log_in(struct sender *s, const struct smtp_client_step *step, uint64_t now)
 {
-    struct login_words words;
+    struct sasl_words words;
     const char *obstacle = step->begins ? link_obstacle(&s->link) : NULL;
     if (obstacle) {
         smtp_client_auth_failed(s->machine, text_of(obstacle), now);

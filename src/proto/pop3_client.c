@@ -331,7 +331,7 @@ void pop3_client_refuse_by_reply(struct pop3_client *c, enum pop3_client_where w
 void pop3_client_refuse(struct pop3_client *c, enum pop3_client_where where, struct text sentence)
 {
     bool all_was_written = c->output.len == 0;
-    bool in_exchange = c->login.begun && c->awaited_count == 0 && c->reply[0] == '+' &&
+    bool in_exchange = c->login.talk.begun && c->awaited_count == 0 && c->reply[0] == '+' &&
                        (c->reply_len == 1 || c->reply[1] == ' ');
     sentence = text_first(sentence, POPPING_SENTENCE_MAX - 1);
     memcpy(c->sentence, sentence.at, sentence.len);

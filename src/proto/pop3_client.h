@@ -27,6 +27,7 @@
 #define PROTO_POP3_CLIENT_H
 
 #include "base/text.h"
+#include "proto/sasl_talk.h"
 
 enum {
     POP3_CLIENT_INPUT_MAX = 4096,   /* octets that a step can refuse to take: a line is shorter, or
@@ -175,16 +176,8 @@ bool pop3_client_ask(struct pop3_client *, struct pop3_client_command, uint64_t 
  * the session fails, and nothing is deleted. */
 void pop3_client_quit(struct pop3_client *, uint64_t now_ms);
 
-/* What a mechanism says: the answer to LOG_IN. */
-struct pop3_client_words {
-    struct text mechanism; /* when it begins */
-    bool has_words;        /* false, only when it begins: there is no initial response */
-    struct text words;     /* copied; may be a secret, and copies are wiped once they are written */
-    bool
-        may_end; /* the mechanism is content with a yes to this.  One that is not has not been shown
-                    yet that the server knows the password: then a yes is a failure (RFC 5802 5) */
-};
-void pop3_client_auth(struct pop3_client *, const struct pop3_client_words *, uint64_t now_ms);
+/* Answers LOG_IN: what the mechanism says. */
+void pop3_client_auth(struct pop3_client *, const struct sasl_words *, uint64_t now_ms);
 /* The same by USER and PASS, only when it begins.  Both are copied, and wiped.  What has an octet
  * that would end the line, or is longer than a line may be, is never said: the session fails. */
 void pop3_client_password(struct pop3_client *, struct text user, struct text password,

@@ -89,13 +89,9 @@ enum { AWAITED_MAX = POP3_CLIENT_PIPELINE_MAX + 1 };
 
 /* A login under way; pop3_client_login_clear() is the one reset. */
 struct popping_login {
-    bool asks;               /* the next step asks the driver */
-    bool begun;              /* AUTH or USER was said */
-    bool may_end;            /* what was said last may be answered with a yes */
-    bool waits;              /* .later is said once the server asks for it */
-    struct buffer later;     /* an initial response that is too long for the command's line, or the
-                                whole line of PASS */
-    struct buffer challenge; /* decoded */
+    bool asks; /* the next step asks the driver */
+    struct sasl_talk talk;
+    struct buffer password; /* between USER and PASS */
 };
 
 /* The answer that is being read; pop3_client_next_reply() is the one reset. */

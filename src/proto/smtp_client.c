@@ -278,7 +278,8 @@ void client_refuse(struct smtp_client *c, enum smtp_client_where where, const ch
                    struct text sentence)
 {
     bool all_was_written = c->output.len == 0;
-    bool in_exchange = c->login.begun && c->awaited_count == 0 && c->reader.code == REPLY_CHALLENGE;
+    bool in_exchange =
+        c->login.talk.begun && c->awaited_count == 0 && c->reader.code == REPLY_CHALLENGE;
     client_fail(c, where, status, "%.*s", TEXT_ARGS(sentence));
     leave_politely(c, all_was_written, in_exchange);
 }

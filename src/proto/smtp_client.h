@@ -37,6 +37,7 @@
 
 #include "base/text.h"
 #include "mail/notify.h"
+#include "proto/sasl_talk.h"
 
 enum smtp_client_step_kind {
     /* Waits.  Write out smtp_client_output(), then bring what is named; input may always come. */
@@ -180,16 +181,8 @@ void smtp_client_body_failed(struct smtp_client *, uint64_t now_ms);
 /* Answers MAY_FINISH. */
 void smtp_client_finish(struct smtp_client *, uint64_t now_ms);
 
-/* What a mechanism says: the answer to SMTP_CLIENT_AUTH. */
-struct smtp_client_words {
-    struct text mechanism; /* when it begins */
-    bool has_words;        /* false, only when it begins: there is no initial response */
-    struct text words;     /* copied; may be a secret, and copies are wiped once they are written */
-    bool may_end;          /* the mechanism is content with a yes to this.  One that is not has not
-                              been shown yet that the server knows the password: then a yes is a
-                              failure (RFC 5802 5) */
-};
-void smtp_client_auth(struct smtp_client *, const struct smtp_client_words *, uint64_t now_ms);
+/* Answers SMTP_CLIENT_AUTH: what the mechanism says. */
+void smtp_client_auth(struct smtp_client *, const struct sasl_words *, uint64_t now_ms);
 /* Answers SMTP_CLIENT_AUTH: there is nothing to say, for this reason, which is copied (its first
  * 200 octets).  The session fails. */
 void smtp_client_auth_failed(struct smtp_client *, struct text why, uint64_t now_ms);

@@ -129,12 +129,8 @@ enum client_request { REQUEST_NONE, REQUEST_BODY, REQUEST_FINISH, REQUEST_AUTH }
 
 /* A login under way; client_auth_clear() is the one reset. */
 struct login {
-    bool asks;               /* the next step asks the driver for words */
-    bool begun;              /* AUTH was said */
-    bool may_end;            /* what was said last may be answered with a yes */
-    bool waits;              /* .later is said once the server asks for it */
-    struct buffer later;     /* an initial response that is too long for the command's line */
-    struct buffer challenge; /* decoded */
+    bool asks; /* the next step asks the driver for words */
+    struct sasl_talk talk;
 };
 
 struct smtp_client {

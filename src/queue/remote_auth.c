@@ -101,7 +101,7 @@ static bool answer(struct remote *r)
     struct remote_login *l = r->login;
     if (l->verdict == SASL_CLIENT_DOUBTS)
         return refuse(r, &l->error);
-    struct smtp_client_words words = {
+    struct sasl_words words = {
         .mechanism = sasl_client_mechanism(l->sasl),
         .has_words = l->verdict == SASL_CLIENT_SAYS,
         .words = sasl_client_words(l->sasl),

@@ -518,9 +518,7 @@ static void log_in(struct play *p, const struct smtp_client_step *step)
 {
     CHECK(p->answered < p->script->answer_count);
     const struct answer *a = &p->script->answers[p->answered++];
-    struct smtp_client_words words = { .has_words = true,
-                                       .words = a->words,
-                                       .may_end = a->may_end };
+    struct sasl_words words = { .has_words = true, .words = a->words, .may_end = a->may_end };
     buffer_text(p->log, step->begins ? T("D: log in: ") : T("D: challenge: "));
     struct text heard = step->begins ? smtp_client_offers(p->client)->mechanisms : step->challenge;
     driver_show(heard.len ? heard : T("nothing"), p->log);

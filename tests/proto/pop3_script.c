@@ -453,9 +453,7 @@ static void try_late(struct play *p)
 
 static void answer_with_words(struct play *p, bool begins, const struct answer *a)
 {
-    struct pop3_client_words words = { .has_words = true,
-                                       .words = a->words,
-                                       .may_end = a->kind == 'A' };
+    struct sasl_words words = { .has_words = true, .words = a->words, .may_end = a->kind == 'A' };
     if (begins)
         words.has_words = text_cut(&words.words, ' ', &words.mechanism);
     pop3_client_auth(p->client, &words, p->now_ms);

@@ -290,10 +290,10 @@ static bool work(struct pair *p)
 
 static void log_in(struct pair *p, const struct pop3_client_step *step)
 {
-    struct pop3_client_words words = { .mechanism = T("PLAIN"),
-                                       .words = T("\0bob\0open sesame"),
-                                       .has_words = true,
-                                       .may_end = true };
+    struct sasl_words words = { .mechanism = T("PLAIN"),
+                                .words = T("\0bob\0open sesame"),
+                                .has_words = true,
+                                .may_end = true };
     if (p->login == BY_PASS) {
         pop3_client_password(p->client, T("bob"), T("open sesame"), now_ms);
         return;

@@ -354,7 +354,7 @@ static bool work(struct pair *p, bool ready)
 static void log_in(struct pair *p, const struct smtp_client_step *step)
 {
     const struct login *l = p->login;
-    struct smtp_client_words words = { .may_end = true };
+    struct sasl_words words = { .may_end = true };
     if (step->begins)
         words.mechanism = l->mechanism;
     words.has_words = !step->begins || l->has_initial;
