@@ -18,7 +18,9 @@ SETUP_asan    = -Db_sanitize=address,undefined
 SETUP_tsan    = -Db_sanitize=thread
 SETUP_fuzz    = -Dfuzz=true -Dtests=disabled
 CC_clang      = clang
+SETUP_afl     = -Dbuildtype=release -Db_sanitize=none
 CC_fuzz       = clang
+CC_afl        = afl-clang-fast
 
 help:
 	@echo 'make            build (build/debug)'
@@ -32,6 +34,8 @@ help:
 	@echo 'make asan tsan  the tests with AddressSanitizer + UBSan, or ThreadSanitizer'
 	@echo 'make clang      build and fast tests with clang'
 	@echo 'make fuzz       every fuzzer for FUZZ_TIME=$(FUZZ_TIME) seconds'
+	@echo 'make afl        AFL++ against the whole server in the simulated world, until stopped'
+	@echo 'make fuzz-coverage  which lines of the parsers the corpora reach'
 	@echo 'make bench      measurements beside other servers, see docs/performance.md'
 	@echo 'make test-peers mail to and from other servers, unpacked and not installed'
 	@echo 'make soak       load and kill -9 for SOAK_TIME=$(SOAK_TIME) seconds: docs/reliability.md'
@@ -92,6 +96,21 @@ clang: build/clang/.built
 fuzz:
 	@tools/deps build test
 	@tools/fuzz-smoke --seconds $(FUZZ_TIME)
+
+# AFL=-i-\ -V60 and the like go to afl-fuzz.
+afl:
+	@tools/deps build afl
+	@command -v afl-fuzz >/dev/null || { echo 'afl: no afl-fuzz: apt-get install afl++' >&2; exit 1; }
+	@$(MAKE) --no-print-directory build/afl/build.ninja
+	@$(NINJA) -C build/afl --quiet fuzz/fuzz_world
+	@mkdir -p build/afl/found
+	@AFL_SKIP_CPUFREQ=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 AFL_AUTORESUME=1 afl-fuzz \
+	    -i fuzz/corpus/world -o build/afl/found -x fuzz/words/world.dict -t 5000 -m none $(AFL) \
+	    -- build/afl/fuzz/fuzz_world
+
+fuzz-coverage:
+	@tools/deps build test
+	@tools/fuzz-coverage
 
 bench: build/release/.built
 	@tools/deps bench
