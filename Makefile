@@ -120,8 +120,8 @@ bench: build/release/.built
 test-peers: all
 	@tools/peers
 	@tools/deps peers
-	@export GODWIT=build/debug/src/godwit ROUNDS=30; failed=0; \
-	for suite in peers peers_sink peers_relay peers_tls peers_auth peers_agent peers_send peers_pop peers_programs peers_mutt peers_testssl peers_claws relay_crash; do \
+	@export GODWIT=build/debug/src/godwit ROUNDS=30 SOAK_TIME=60; failed=0; \
+	for suite in peers peers_sink peers_relay peers_tls peers_auth peers_agent peers_send peers_pop peers_programs peers_mutt peers_testssl peers_claws relay_crash soak; do \
 	    echo "$$suite:"; python3 -B tests/e2e/$$suite.py || failed=1; \
 	done; exit $$failed
 
