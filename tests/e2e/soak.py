@@ -31,7 +31,7 @@ SENDERS, READERS = 12, 6
 BETWEEN_FAULTS, BETWEEN_CHANGES = (2, 6), (0.5, 3)    # seconds, when there is time enough
 FAULTS = ("kill",) * 8 + ("term", "hup")
 CONNECTIONS_TO_FAR = 20    # at most (src/queue/destination.h)
-MEMORY_SLACK = 16 << 20
+MEMORY_SLACK, FILES_SLACK = 16 << 20, 8    # caches fill; lanes open the index when they need it
 
 
 class Row:
@@ -203,7 +203,7 @@ class Soak:
         print("# " + "; ".join(f"{name}: {signs}" for name, signs in self.signs.items()))
         before, first, second = self.signs.values()
         equal(second.threads, before.threads, "threads")
-        equal(second.others, first.others, "files other than segments")
+        check(second.others - first.others <= FILES_SLACK, f"more files: {first}, then {second}")
         check(second.memory - first.memory <= MEMORY_SLACK, f"memory grew: {first}, then {second}")
 
     def nothing_is_lost(self):
