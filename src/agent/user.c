@@ -51,8 +51,11 @@ static bool find_address(struct user *u, struct failure *f)
         one = a;
         count++;
     }
-    return count == 1 ? set_address(u, one->title, f)
-                      : failure_set(f, FAILURE_USAGE, "whose mail? Give the address with -e");
+    if (count == 1)
+        return set_address(u, one->title, f);
+    return failure_set(f, FAILURE_USAGE, "whose mail? Name the address: %s has %s of an address",
+                       u->wish.accounts ? u->wish.accounts : "agent.conf",
+                       count ? "more than one account" : "no account");
 }
 
 /* A password of the account that is written there; what was given otherwise counts before it. */

@@ -335,8 +335,10 @@ static bool fill_composed(struct send *s, struct outgoing *o, const struct words
     struct posting p = { 0 };
     struct attachments attached = { 0 };
     struct error e;
-    bool ok = add_written(s, &p, &o->arena, f) &&
-              attach(&s->words->attach, &o->arena, &attached, f) && address_it(s, o, &p, f);
+    bool ok = add_written(s, &p, &o->arena, f);
+    if (ok && p.to_count == 0) /* "," and "nobody:;" are lists, too */
+        ok = failure_set(f, FAILURE_USAGE, "to whom? --to, --cc and --bcc name nobody");
+    ok = ok && attach(&s->words->attach, &o->arena, &attached, f) && address_it(s, o, &p, f);
     if (ok && !write_composed(s, o, words, &attached, &e))
         ok = failure_of(f, &e);
     attachments_close(&attached);

@@ -297,6 +297,8 @@ def usage():
                 (["-t", "m", "--subject", "x"], "compose a message"),
                 (["--to", "a@b.test\r\nRCPT TO:<x@y.test>"], "a line end in an address"),
                 (["--to", "<>"], "user@example.org"),
+                (["--to", ","], "name nobody"),
+                (["--cc", "undisclosed-recipients:;"], "name nobody"),
                 (["--to", "a b c@d"], "user@example.org"),
                 (["--from", "x\r\ny@z.test", "--to", BOB], "write user@example.org"),
                 (["--from", "a@b.test, c@d.test", "--to", BOB], "write user@example.org"),
@@ -313,6 +315,7 @@ def usage():
                   said="password", port=1)
         home.send("--to", BOB, "--server", "x y:1", code=2, said="--server: x y:1 is no server")
         home.send("-t", code=65, said="standard input: empty", port=1)
+        home.send("--to", BOB, sender=None, code=2, said="whose mail. Name the address: agent.conf")
 
 
 if __name__ == "__main__":
