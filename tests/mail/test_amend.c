@@ -6,6 +6,7 @@
 /* cmocka wants those four first */
 #include <cmocka.h>
 
+#include "../short_memory.h"
 #include "base/buffer.h"
 #include "mail/amend.h"
 
@@ -14,26 +15,9 @@
 
 static bool memory_is_gone;
 
-void *__real_malloc(size_t);
-void *__real_calloc(size_t, size_t);
-void *__real_realloc(void *, size_t);
-void *__wrap_malloc(size_t);
-void *__wrap_calloc(size_t, size_t);
-void *__wrap_realloc(void *, size_t);
-
-void *__wrap_malloc(size_t size)
+static bool fails(void)
 {
-    return memory_is_gone ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return memory_is_gone ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-    return memory_is_gone ? NULL : __real_realloc(old, size);
+    return memory_is_gone;
 }
 
 #define DATE "Date: Sat, 21 Nov 2026 07:41:27 +0000\r\n"

@@ -6,6 +6,7 @@
 /* cmocka wants those four first */
 #include <cmocka.h>
 
+#include "../short_memory.h"
 #include "mail/convert.h"
 
 #include <stdlib.h>
@@ -21,31 +22,9 @@
 /* Allocations that fail, counted from the next one. */
 static int fail_at;
 
-void *__real_malloc(size_t);
-void *__real_calloc(size_t, size_t);
-void *__real_realloc(void *, size_t);
-void *__wrap_malloc(size_t);
-void *__wrap_calloc(size_t, size_t);
-void *__wrap_realloc(void *, size_t);
-
 static bool fails(void)
 {
     return fail_at > 0 && --fail_at == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *at, size_t size)
-{
-    return fails() ? NULL : __real_realloc(at, size);
 }
 
 static enum convert_verdict read_all(struct convert *c, struct text message, size_t cut)

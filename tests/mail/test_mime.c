@@ -6,6 +6,7 @@
 /* cmocka wants those four first */
 #include <cmocka.h>
 
+#include "../short_memory.h"
 #include "base/buffer.h"
 #include "mail/mime.h"
 
@@ -273,31 +274,9 @@ static void test_memory_limit(void **state)
 /* Each allocation fails in turn: no tree, or the right one, and nothing is lost. */
 static size_t allocations_left = SIZE_MAX;
 
-static bool may_allocate(void)
+static bool fails(void)
 {
-    return allocations_left > 0 && allocations_left-- > 0;
-}
-
-void *__real_malloc(size_t);
-void *__real_calloc(size_t, size_t);
-void *__real_realloc(void *, size_t);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *at, size_t size);
-
-void *__wrap_malloc(size_t size)
-{
-    return may_allocate() ? __real_malloc(size) : NULL;
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return may_allocate() ? __real_calloc(count, size) : NULL;
-}
-
-void *__wrap_realloc(void *at, size_t size)
-{
-    return may_allocate() ? __real_realloc(at, size) : NULL;
+    return allocations_left == 0 || allocations_left-- == 0;
 }
 
 static bool scan_with(size_t allocations)

@@ -6,38 +6,17 @@
 /* cmocka wants those four first */
 #include <cmocka.h>
 
+#include "../short_memory.h"
 #include "mail/show.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-void *__wrap_malloc(size_t);
-void *__real_malloc(size_t);
-void *__wrap_calloc(size_t, size_t);
-void *__real_calloc(size_t, size_t);
-void *__wrap_realloc(void *, size_t);
-void *__real_realloc(void *, size_t);
 
 static int failing; /* the allocation that fails from now on; 0: none does */
 
 static bool fails(void)
 {
     return failing > 0 && --failing == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *at, size_t size)
-{
-    return fails() ? NULL : __real_realloc(at, size);
 }
 
 /* Knows one character set, in which every octet is an x. */

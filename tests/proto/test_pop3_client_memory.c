@@ -11,71 +11,13 @@
 /* cmocka wants those four first */
 #include <cmocka.h>
 
+#include "machine_memory.h"
 #include "pop3_script.h"
 
 #include <glob.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-void *__real_malloc(size_t);
-void *__real_calloc(size_t, size_t);
-void *__real_realloc(void *, size_t);
-void __real_free(void *);
-void *__wrap_malloc(size_t);
-void *__wrap_calloc(size_t, size_t);
-void *__wrap_realloc(void *, size_t);
-void __wrap_free(void *);
-
-static struct {
-    bool in_machine;
-    unsigned long seen;    /* allocations of the machine */
-    unsigned long failing; /* the one that fails; 0: none */
-    size_t held, most;     /* octets in use, whoever took them */
-} memory;
-
-static bool fails(void)
-{
-    return memory.in_machine && ++memory.seen == memory.failing;
-}
-
-static void *count(void *at)
-{
-    if (at)
-        memory.held += malloc_usable_size(at);
-    if (memory.held > memory.most)
-        memory.most = memory.held;
-    return at;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : count(__real_malloc(size));
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : count(__real_calloc(n, size));
-}
-
-void *__wrap_realloc(void *at, size_t size)
-{
-    if (fails())
-        return NULL;
-    size_t before = at ? malloc_usable_size(at) : 0;
-    void *moved = __real_realloc(at, size);
-    if (moved)
-        memory.held -= before;
-    return count(moved);
-}
-
-void __wrap_free(void *at)
-{
-    if (at)
-        memory.held -= malloc_usable_size(at);
-    __real_free(at);
-}
 
 static void enter(void)
 {

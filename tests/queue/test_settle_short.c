@@ -13,6 +13,7 @@
 
 #include "settle_world.h"
 
+#include "../short_memory.h"
 #include "mail/notify.h"
 
 #include <string.h>
@@ -29,28 +30,6 @@ static bool fails(void)
         return false;
     has_failed = true;
     return true;
-}
-
-void *__wrap_malloc(size_t);
-void *__wrap_calloc(size_t, size_t);
-void *__wrap_realloc(void *, size_t);
-void *__real_malloc(size_t);
-void *__real_calloc(size_t, size_t);
-void *__real_realloc(void *, size_t);
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-    return fails() ? NULL : __real_realloc(old, size);
 }
 
 /* What there is of one message afterwards. */

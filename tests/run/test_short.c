@@ -10,6 +10,7 @@
 /* cmocka wants those four first */
 #include <cmocka.h>
 
+#include "../short_memory.h"
 #include "run/disk.h"
 #include "run/lane.h"
 #include "run/log.h"
@@ -32,29 +33,8 @@ static bool fails(void)
     return until_failure >= 0 && until_failure-- == 0;
 }
 
-void *__wrap_malloc(size_t);
-void *__wrap_calloc(size_t, size_t);
-void *__wrap_realloc(void *, size_t);
 int __wrap_posix_memalign(void **, size_t, size_t);
-void *__real_malloc(size_t);
-void *__real_calloc(size_t, size_t);
-void *__real_realloc(void *, size_t);
 int __real_posix_memalign(void **, size_t, size_t);
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-    return fails() ? NULL : __real_realloc(old, size);
-}
 
 int __wrap_posix_memalign(void **out, size_t alignment, size_t size)
 {

@@ -10,6 +10,7 @@
 /* cmocka wants those four first */
 #include <cmocka.h>
 
+#include "../short_memory.h"
 #include "serve/binary_body.h"
 #include "tests/store/store_world.h"
 
@@ -27,28 +28,6 @@ static atomic_int until_failure = -1;
 static bool fails(void)
 {
     return atomic_load(&until_failure) >= 0 && atomic_fetch_sub(&until_failure, 1) == 0;
-}
-
-void *__wrap_malloc(size_t);
-void *__wrap_calloc(size_t, size_t);
-void *__wrap_realloc(void *, size_t);
-void *__real_malloc(size_t);
-void *__real_calloc(size_t, size_t);
-void *__real_realloc(void *, size_t);
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-    return fails() ? NULL : __real_realloc(old, size);
 }
 
 struct arrival {
