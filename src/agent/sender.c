@@ -11,16 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* RFC 5321 4.5.3.2 */
-enum {
-    MINUTE_MS = 60 * 1000,
-    GREETING_MS = 5 * MINUTE_MS,
-    COMMAND_MS = 5 * MINUTE_MS,
-    DATA_MS = 2 * MINUTE_MS,
-    BLOCK_MS = 3 * MINUTE_MS,
-    DOT_MS = 10 * MINUTE_MS,
-};
-
 /* The one that is sent, and the one behind it. */
 enum { FLIGHTS = 2 };
 
@@ -67,11 +57,7 @@ static bool begin(void *owner)
         .secured = s->link.secured,
         .lmtp = s->options->lmtp,
         .login = s->options->credentials != NULL,
-        .greeting_ms = GREETING_MS,
-        .command_ms = COMMAND_MS,
-        .data_ms = DATA_MS,
-        .block_ms = BLOCK_MS,
-        .dot_ms = DOT_MS,
+        SMTP_CLIENT_USUAL_TIMES,
     };
     s->ready = s->used = s->quits = s->logging_in = false;
     s->machine = smtp_client_new(&s->config, link_now_ms(&s->link));

@@ -5,6 +5,8 @@
  */
 #include "mail/date.h"
 
+#include "mail/header.h"
+
 #include <string.h>
 
 enum { MS = 1000, MINUTE = 60, HOUR = 3600, DAY = 86400, YEAR_MIN = 1900, YEAR_MAX = 9999 };
@@ -163,27 +165,9 @@ struct text date_asctime(int64_t wall_ms, char out[DATE_TEXT_MAX])
  * Reading.  Every function takes what it reads off the front of *t.
  */
 
-/* White space, folds and comments, which may stand anywhere between two tokens (RFC 5322 4.3). */
-static void skip_cfws(struct text *t)
-{
-    size_t depth = 0, i = 0;
-    for (; i < t->len; i++) {
-        char c = t->at[i];
-        if (c == '(')
-            depth++;
-        else if (depth && c == ')')
-            depth--;
-        else if (depth && c == '\\')
-            i++;
-        else if (!depth && c != ' ' && c != '\t' && c != '\r' && c != '\n')
-            break;
-    }
-    *t = text_skip(*t, i);
-}
-
 static bool take_char(struct text *t, char c)
 {
-    skip_cfws(t);
+    header_skip_space(t);
     if (t->len == 0 || t->at[0] != c)
         return false;
     *t = text_skip(*t, 1);
@@ -194,7 +178,7 @@ static bool take_char(struct text *t, char c)
 static size_t take_number(struct text *t, size_t least, size_t most, int *out)
 {
     size_t digits = 0;
-    skip_cfws(t);
+    header_skip_space(t);
     for (*out = 0; digits < t->len && digits <= most && text_is_digit(t->at[digits]); digits++)
         *out = *out * 10 + (t->at[digits] - '0');
     if (digits < least || digits > most)
@@ -206,7 +190,7 @@ static size_t take_number(struct text *t, size_t least, size_t most, int *out)
 static struct text take_letters(struct text *t)
 {
     size_t len = 0;
-    skip_cfws(t);
+    header_skip_space(t);
     while (len < t->len && text_lower(t->at[len]) >= 'a' && text_lower(t->at[len]) <= 'z')
         len++;
     struct text letters = text_first(*t, len);
@@ -228,7 +212,7 @@ static bool take_name(struct text *t, const char (*names)[4], int count, int *ou
 static bool take_weekday(struct text *t)
 {
     int weekday;
-    skip_cfws(t);
+    header_skip_space(t);
     if (t->len && text_is_digit(t->at[0]))
         return true;
     return take_name(t, day_names, 7, &weekday) && take_char(t, ',');
@@ -297,7 +281,7 @@ bool date_parse_rfc5322(struct text t, int64_t *wall_ms_out)
         return false;
     if (!take_time(&t, &seconds) || !take_zone(&t, &zone))
         return false;
-    skip_cfws(&t);
+    header_skip_space(&t);
     if (t.len || day < 1 || day > month_days(year, month))
         return false;
     *wall_ms_out = (day_number(year, month, day) * DAY + seconds - zone) * MS;
@@ -308,11 +292,11 @@ bool date_parse_rfc5322(struct text t, int64_t *wall_ms_out)
 static bool take_year_and_zone(struct text *t, int *year, int *zone)
 {
     *zone = 0;
-    skip_cfws(t);
+    header_skip_space(t);
     bool zone_first = t->len > 0 && !text_is_digit(t->at[0]);
     if ((zone_first && !take_zone(t, zone)) || !take_number(t, 4, 4, year))
         return false;
-    skip_cfws(t);
+    header_skip_space(t);
     return t->len == 0 || (!zone_first && take_zone(t, zone));
 }
 
@@ -323,7 +307,7 @@ bool date_parse_asctime(struct text t, int64_t *wall_ms_out)
         !take_number(&t, 1, 2, &day) || !take_time(&t, &seconds) ||
         !take_year_and_zone(&t, &year, &zone))
         return false;
-    skip_cfws(&t);
+    header_skip_space(&t);
     if (t.len || year < YEAR_MIN || day < 1 || day > month_days(year, month))
         return false;
     *wall_ms_out = (day_number(year, month, day) * DAY + seconds - zone) * MS;

@@ -76,6 +76,23 @@ static bool is_line_end(char c)
     return c == '\r' || c == '\n';
 }
 
+void header_skip_space(struct text *rest)
+{
+    size_t depth = 0, i = 0;
+    for (; i < rest->len; i++) {
+        char c = rest->at[i];
+        if (c == '(')
+            depth++;
+        else if (depth && c == ')')
+            depth--;
+        else if (depth && c == '\\')
+            i++;
+        else if (!depth && !text_is_blank(c) && !is_line_end(c))
+            break;
+    }
+    *rest = text_skip(*rest, i);
+}
+
 struct text header_unfold(struct text value, char *out, size_t max)
 {
     value = text_trim(value);

@@ -18,6 +18,9 @@ bool header_next(struct text *rest, struct header_field *out);
 size_t header_length(struct text message);
 /* Finds the first field of this name; case does not count. */
 bool header_find(struct text message, struct text name, struct header_field *out);
+/* Skips white space, folds and comments at the front of *rest, which may stand between two tokens
+ * of a value (RFC 5322 3.2.2). */
+void header_skip_space(struct text *rest);
 /* The value on one line: folds become single spaces, at most `max` octets are written to `out`;
  * returns what was written. */
 struct text header_unfold(struct text value, char *out, size_t max);

@@ -6,6 +6,7 @@
  */
 #include "mail/mime_value.h"
 
+#include "mail/header.h"
 #include "mail/transfer.h"
 
 #include <string.h>
@@ -37,24 +38,6 @@ static bool is_space(char c)
 static bool is_token(char c)
 {
     return (uint8_t)c > ' ' && c != 0x7F && !text_is_one_of(c, "()<>@,;:\\\"/[]?=");
-}
-
-/* White space and comments, which nest (RFC 5322 3.2.2). */
-static void skip_space(struct text *rest)
-{
-    size_t i = 0, depth = 0;
-    for (; i < rest->len; i++) {
-        char c = rest->at[i];
-        if (c == '(')
-            depth++;
-        else if (depth && c == ')')
-            depth--;
-        else if (depth && c == '\\')
-            i++;
-        else if (!depth && !is_space(c))
-            break;
-    }
-    *rest = text_skip(*rest, i);
 }
 
 static struct text take_token(struct text *rest)
@@ -98,7 +81,7 @@ static struct text take_plain(struct text *rest)
 {
     struct text all = *rest;
     struct text token = take_token(rest);
-    skip_space(rest);
+    header_skip_space(rest);
     if (rest->len == 0 || rest->at[0] == ';')
         return token;
     *rest = text_skip(all, text_find(all, ';'));
@@ -130,15 +113,15 @@ static void split_name(struct text written, struct piece *p)
 /* Goes to the next semicolon and takes the parameter behind it.  False: no (whole) parameter. */
 static bool take_piece(struct text *rest, struct piece *p)
 {
-    skip_space(rest);
+    header_skip_space(rest);
     *rest = text_skip(*rest, text_find(*rest, ';'));
     take_octet(rest, ';');
-    skip_space(rest);
+    header_skip_space(rest);
     struct text name = take_token(rest);
-    skip_space(rest);
+    header_skip_space(rest);
     if (name.len == 0 || !take_octet(rest, '='))
         return false;
-    skip_space(rest);
+    header_skip_space(rest);
     *p = (struct piece){ .quoted = take_octet(rest, '"') };
     split_name(name, p);
     p->value = p->quoted ? take_quoted(rest) : take_plain(rest);
@@ -271,11 +254,11 @@ static bool read_params(struct arena *a, struct text rest, struct mime_value *ou
 bool mime_type_read(struct arena *a, struct text value, struct mime_value *out)
 {
     *out = (struct mime_value){ 0 };
-    skip_space(&value);
+    header_skip_space(&value);
     struct text word = take_token(&value);
-    skip_space(&value);
+    header_skip_space(&value);
     bool slash = take_octet(&value, '/');
-    skip_space(&value);
+    header_skip_space(&value);
     struct text sub = take_token(&value);
     if (word.len == 0 || !slash || sub.len == 0)
         return true;
@@ -286,7 +269,7 @@ bool mime_type_read(struct arena *a, struct text value, struct mime_value *out)
 bool mime_disposition_read(struct arena *a, struct text value, struct mime_value *out)
 {
     *out = (struct mime_value){ 0 };
-    skip_space(&value);
+    header_skip_space(&value);
     struct text word = take_token(&value);
     if (word.len == 0)
         return true;
@@ -295,7 +278,7 @@ bool mime_disposition_read(struct arena *a, struct text value, struct mime_value
 
 struct text mime_word(struct text value)
 {
-    skip_space(&value);
+    header_skip_space(&value);
     return take_token(&value);
 }
 

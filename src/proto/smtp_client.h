@@ -96,6 +96,10 @@ struct smtp_client_config {
      * behind it REQUIRETLS, fails the session for good: 5.7.10, 5.7.30. */
     bool requiretls;
 };
+/* In the initializer of a config: those times. */
+#define SMTP_CLIENT_USUAL_TIMES                                                                    \
+    .greeting_ms = 5 * 60 * 1000, .command_ms = 5 * 60 * 1000, .data_ms = 2 * 60 * 1000,           \
+    .block_ms = 3 * 60 * 1000, .dot_ms = 10 * 60 * 1000
 
 struct smtp_client_recipient {
     struct text address; /* canonical */

@@ -12,16 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* RFC 5321 4.5.3.2 */
-enum {
-    MINUTE_MS = 60 * 1000,
-    GREETING_MS = 5 * MINUTE_MS,
-    COMMAND_MS = 5 * MINUTE_MS,
-    DATA_MS = 2 * MINUTE_MS,
-    BLOCK_MS = 3 * MINUTE_MS,
-    DOT_MS = 10 * MINUTE_MS,
-};
-
 static void turn(struct remote *, struct bytes fresh);
 
 static uint64_t now_ms(const struct remote *r)
@@ -434,11 +424,7 @@ static void configure(struct remote *r)
         .secured = remote_tls_is_first(r),
         .login = r->errand.route.user[0] != '\0',
         .requiretls = r->errand.route.need == TLS_NEED_REQUIRED,
-        .greeting_ms = GREETING_MS,
-        .command_ms = COMMAND_MS,
-        .data_ms = DATA_MS,
-        .block_ms = BLOCK_MS,
-        .dot_ms = DOT_MS,
+        SMTP_CLIENT_USUAL_TIMES,
     };
     snprintf(r->auth_words, sizeof r->auth_words, "AUTH as %s", r->errand.route.user);
     wire_init(&r->wire, r->office->log, text_of(r->session), (enum wire_level)c->log_protocol);

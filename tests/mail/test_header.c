@@ -115,6 +115,28 @@ static void test_unfold(void **state)
     assert_true(text_equal(header_unfold(T("a\r\0\0"), out, sizeof out), T("a \0\0")));
 }
 
+static void test_skip_space(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *value, *rest;
+    } cases[] = {
+        { "", "" },
+        { "a b", "a b" },
+        { " \t\r\n a ", "a " },
+        { "(c)a", "a" },
+        { " (c (d) \\) e) (f)\r\n a", "a" },
+        { "(c", "" },
+        { "(c\\", "" },
+        { ") a", ") a" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct text rest = text_of(cases[i].value);
+        header_skip_space(&rest);
+        assert_true(text_equal(rest, text_of(cases[i].rest)));
+    }
+}
+
 static void test_received_counter(void **state)
 {
     (void)state;
@@ -158,11 +180,9 @@ static void test_received_counter(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fields),
-        cmocka_unit_test(test_ends),
-        cmocka_unit_test(test_find),
-        cmocka_unit_test(test_unfold),
-        cmocka_unit_test(test_received_counter),
+        cmocka_unit_test(test_fields),     cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_find),       cmocka_unit_test(test_unfold),
+        cmocka_unit_test(test_skip_space), cmocka_unit_test(test_received_counter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
