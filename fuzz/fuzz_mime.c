@@ -24,6 +24,7 @@ struct around {
 struct slow {
     struct text message;
     const struct mime_part *expected; /* the part that the scanner has next in its order */
+    uint64_t bare_at;                 /* where a part without a body ended, the last such */
 };
 
 static size_t line_length(struct text t)
@@ -177,7 +178,9 @@ static const struct mime_part *check_part(struct slow *s, struct text rest, stru
         CHECK(!p->first);
     *end_out = own.len - body.len + end;
     struct text content = text_first(from_body, end);
-    if (end < from_body.len)
+    if (end == 0)
+        s->bare_at = p->body_at;
+    if (end < from_body.len && p->body_at + end != s->bare_at)
         content.len = without_line_end(content);
     CHECK(p->end_at == p->body_at + content.len);
     CHECK(p->lines == count_lines(content));
@@ -192,6 +195,8 @@ static void check_bounds(const struct mime_part *root, size_t len)
         CHECK(p->header_at <= p->body_at);
         CHECK(p->body_at <= p->end_at);
         CHECK(p->end_at <= len);
+        CHECK(!p->parent || p->parent->body_at <= p->header_at);
+        CHECK(!p->parent || p->end_at <= p->parent->end_at);
         CHECK(p->depth <= MIME_DEPTH_MAX);
         CHECK((p->kind == MIME_LEAF) ||
               mime_is(&p->type, p->kind == MIME_MESSAGE ? T("message") : T("multipart"), T("")));
@@ -232,7 +237,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CHECK(root);
     check_same(root, scan(cut, message, data[0] + 1u));
     check_bounds(root, message.len);
-    struct slow slow = { message, root };
+    struct slow slow = { message, root, UINT64_MAX };
     struct around none = { .count = 0 };
     size_t end;
     if (message.len <= SIZE_MAX_SLOW) {

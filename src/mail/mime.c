@@ -275,16 +275,16 @@ static void end_headers(struct mime *m, uint64_t at)
         end_header(m, at, m->lines);
 }
 
-/* The body ends at the line that begins at `at`, without the line end before it. */
-static void end_body(const struct mime *m, struct mime_part *p, uint64_t at)
+/* The bodies of the current part and those around it, up to `outer`, end at the line that begins at
+ * `at`, without the line end before it.  But if a header ends there, that line end is the header's,
+ * which lies within all of them. */
+static void end_bodies(const struct mime *m, const struct mime_part *outer, uint64_t at)
 {
-    uint64_t before = m->lines - p->lines;
-    if (at > p->body_at) {
-        at -= m->line_end_len;
-        before -= m->line_end_len > 0;
+    unsigned line_end = at > m->current->body_at ? m->line_end_len : 0;
+    for (struct mime_part *p = m->current; p != outer; p = p->parent) {
+        p->end_at = at - line_end;
+        p->lines = m->lines - p->lines - (line_end > 0);
     }
-    p->end_at = at;
-    p->lines = before;
 }
 
 /* Lines. */
@@ -405,8 +405,7 @@ static bool delimit(struct mime *m)
         return false;
     bool close = is_close(line, o);
     end_headers(m, m->line.at);
-    for (struct mime_part *p = m->current; p != o->part; p = p->parent)
-        end_body(m, p, m->line.at);
+    end_bodies(m, o->part, m->line.at);
     m->current = o->part;
     m->open_count = (size_t)(o - m->open) + !close;
     m->in_order = false;
@@ -570,8 +569,7 @@ const struct mime_part *mime_end(struct mime *m)
         return NULL;
     end_headers(m, m->line.at);
     m->line_end_len = 0; /* the last line end is the body's: no delimiter follows it */
-    for (struct mime_part *p = m->current; p; p = p->parent)
-        end_body(m, p, m->line.at);
+    end_bodies(m, NULL, m->line.at);
     return m->failed ? NULL : m->root;
 }
 

@@ -8,8 +8,9 @@
  *     header_at        body_at                            end_at
  *     | Content-Type: ... CRLF CRLF | the body ... | CRLF --boundary
  *
- * The line end before a delimiter belongs to the delimiter.  A part's end is its parent's business:
- * children lie within their parent's body, in order.  Lines end with CRLF or LF.
+ * The line end before a delimiter belongs to the delimiter, unless a header ends with it.  A part's
+ * end is its parent's business: children lie within their parent's body, in order.  Lines end with
+ * CRLF or LF.
  */
 #ifndef MAIL_MIME_H
 #define MAIL_MIME_H

@@ -9,8 +9,8 @@
  */
 #include "base/arena.h"
 #include "mail/compose.h"
-#include "mail/show.h"
 #include "mail/transfer.h"
+#include "print_shown.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,45 +111,6 @@ static void read_line(struct description *d, struct text line)
         c->force_base64 = true;
 }
 
-static void put(struct text t, const char *behind)
-{
-    for (size_t i = 0; i < t.len; i++)
-        printf("%02x", (uint8_t)t.at[i]);
-    printf("%s%s", t.len ? "" : "-", behind);
-}
-
-static void print_attachment(const struct show *s, size_t number)
-{
-    struct buffer b;
-    struct error e;
-    struct show_attachment a;
-    buffer_init(&b, MESSAGE_MAX);
-    if (!show_attachment(s, number, &a) ||
-        !show_attachment_write(s, number, sink_of_buffer(&b), &e) || a.octets != b.len)
-        exit(1);
-    fputs("attached ", stdout);
-    put(a.name, " ");
-    put(a.file_name, " ");
-    put(buffer_as_text(&b), "\n");
-    buffer_clear(&b);
-}
-
-static void print_shown(struct text message)
-{
-    struct buffer b;
-    struct error e;
-    struct show *s = show_new(message, NULL);
-    buffer_init(&b, MESSAGE_MAX);
-    if (!s || !show_write(s, sink_of_buffer(&b), &e))
-        exit(1);
-    fputs("shown ", stdout);
-    put(buffer_as_text(&b), "\n");
-    for (size_t n = 1; n <= show_attachment_count(s); n++)
-        print_attachment(s, n);
-    buffer_clear(&b);
-    show_free(&s);
-}
-
 static void print(const struct compose *c)
 {
     struct buffer b;
@@ -157,7 +118,7 @@ static void print(const struct compose *c)
     buffer_init(&b, MESSAGE_MAX);
     if (compose_write(c, sink_of_buffer(&b), &e)) {
         fputs("message ", stdout);
-        put(buffer_as_text(&b), "\n");
+        print_hex(buffer_as_text(&b), "\n");
         print_shown(buffer_as_text(&b));
     } else
         printf("error %s\n", e.words);

@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MESSAGE_MAX = 1 << 20, SLICE = 61 };
+enum { MESSAGE_MAX = 4 << 20, SLICE = 61 };
 
 static void show(struct text t, const char *behind)
 {

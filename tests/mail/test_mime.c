@@ -140,8 +140,15 @@ static void test_trees(void **state)
         /* in a header of a message in it */
         { MIXED "--b\r\nContent-Type: message/rfc822\r\n\r\nA: b\r\n--b--\r\n",
           "0 multipart/mixed 0+45-95,5\n"
-          "1 message/rfc822 50+82-86,0\n"
+          "1 message/rfc822 50+82-88,1\n"
           "2 text/plain 82+88-88,0\n" },
+        /* a header that ends where what is around it goes on: its line end is within all of that */
+        { OUTER "--bb\r\n" MIXED "--b\r\nA: b\r\n\r\n--bb--\r\n", "0 multipart/mixed 0+46-118,7\n"
+                                                                  "1 multipart/mixed 52+97-110,3\n"
+                                                                  "2 text/plain 102+110-110,0\n" },
+        { OUTER "--bb\r\n" MIXED "--b\r\nA: b\r\n--bb--\r\n", "0 multipart/mixed 0+46-116,6\n"
+                                                              "1 multipart/mixed 52+97-108,2\n"
+                                                              "2 text/plain 102+108-108,0\n" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct text message = text_of(cases[i].message);
