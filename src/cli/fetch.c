@@ -180,6 +180,16 @@ static bool open_place(struct fetch *f)
     return false;
 }
 
+/* Of several, whose mail it is. */
+static enum cli_exit fail_account(const struct cli *cli, const char *address,
+                                  const struct failure *f)
+{
+    struct failure named = *f;
+    if (cli->word_count > 1)
+        failure_set(&named, f->kind, "%.200s: %.590s", address, f->words);
+    return user_fail(&named);
+}
+
 /* `password` as it is wanted for each of several accounts, or ""; wiped here. */
 static enum cli_exit fetch_account(struct cli *cli, const char *address, char *password)
 {
@@ -191,13 +201,13 @@ static enum cli_exit fetch_account(struct cli *cli, const char *address, char *p
     if (password[0])
         wish.password = password;
     if (!user_open(&user, &wish, &failure))
-        return user_fail(&failure);
+        return fail_account(cli, address, &failure);
     bool ok = open_place(&f) && with_agent(&f, &user);
     bool refused = f.refused > 0;
     clear(&f);
     user_close(&user);
     if (!ok)
-        return user_fail(&failure);
+        return fail_account(cli, address, &failure);
     return refused ? CLI_NO : CLI_DONE;
 }
 

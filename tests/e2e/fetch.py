@@ -138,6 +138,8 @@ def two_accounts_into_one_place():
         home.fetch(both[0], port=server.ports["pop3"], said="ann.*1 fetched[^!]*bob.*1 fetched|"
                    "bob.*1 fetched[^!]*ann.*1 fetched")
         equal(len(home.maildir()), 2, "messages")
+        home.fetch("cid@example.test", port=server.ports["pop3"], code=77,
+                   said=r"godwit: cid@example\.test: .* at the login: -ERR (.|\n)*bob.*0 fetched")
 
 
 @case
