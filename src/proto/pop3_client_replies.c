@@ -9,7 +9,10 @@
 #include "base/check.h"
 #include "base/escape.h"
 
+#include <stdio.h>
 #include <string.h>
+
+enum { STLS_REPLY_SHOWN = 100 /* octets, within a sentence of ours */ };
 
 enum sign { SIGN_JUNK, SIGN_OK, SIGN_ERR, SIGN_CHALLENGE };
 
@@ -175,10 +178,14 @@ static void stls_taken(struct pop3_client *c)
 
 static void stls_refused(struct pop3_client *c)
 {
-    if (c->config->tls == POP3_CLIENT_TLS_MUST)
-        tls_denied(c, T("TLS is required here, and the server refused to start it"));
-    else
+    char words[POPPING_SENTENCE_MAX];
+    if (c->config->tls != POP3_CLIENT_TLS_MUST) {
         pop3_client_log_in(c);
+        return;
+    }
+    snprintf(words, sizeof words, "TLS is required here, and the server refused to start it: %.*s",
+             TEXT_ARGS(text_first(reply_of(c), STLS_REPLY_SHOWN)));
+    tls_denied(c, text_of(words));
 }
 
 /* The -ERR speaks of the deletions: some of them were not done (RFC 1939 6). */

@@ -9,6 +9,10 @@
 
 #include "base/check.h"
 
+#include <stdio.h>
+
+enum { STARTTLS_REPLY_SHOWN = 100 /* octets, within a sentence of ours */ };
+
 typedef void handler(struct smtp_client *);
 static handler say_ehlo, greeting_refused, ehlo_taken, ehlo_refused, hello_taken, helo_refused,
     starttls_taken, starttls_refused;
@@ -156,10 +160,16 @@ static void starttls_taken(struct smtp_client *c)
  * another session: what broke a server's TLS may have broken more of this one. */
 static void starttls_refused(struct smtp_client *c)
 {
-    if (c->config->tls == SMTP_CLIENT_TLS_MUST)
-        tls_denied(c, T("TLS is required here, and the server refused to start it"));
-    else
+    char words[CLIENT_SENTENCE_MAX];
+    struct text rest = buffer_as_text(&c->reader.kept), line;
+    if (c->config->tls != SMTP_CLIENT_TLS_MUST) {
         client_refuse_by_reply(c, AT_STARTTLS);
+        return;
+    }
+    text_cut(&rest, '\n', &line);
+    snprintf(words, sizeof words, "TLS is required here, and the server refused to start it: %.*s",
+             TEXT_ARGS(text_first(line, STARTTLS_REPLY_SHOWN)));
+    tls_denied(c, text_of(words));
 }
 
 /* ---- a message ---- */

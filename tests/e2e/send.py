@@ -261,6 +261,17 @@ def logins_of_all_kinds():
 
 
 @case
+def tls_that_does_not_come_about():
+    for script, said in [
+            ({"offers": ()}, "the server does not offer it; --tls none does without"),
+            ({"offers": ("STARTTLS",), "STARTTLS": "454 4.7.0 no entropy"},
+             "refused to start it: 454 4.7.0 no entropy; --tls none"),
+            ({"offers": ("STARTTLS",), "STARTTLS": "220 go\n250 injected"}, "handshake|behind")]:
+        with Peer(own_address(), 0, **script) as peer, Home() as home:
+            home.send("--to", BOB, "--tls", "encrypt", port=peer.port, code=76, said=said)
+
+
+@case
 def a_session_that_ends_between():
     with Peer(own_address(), 0, end=["250 ok"] * 3 + [CUT]) as peer, Home() as home:
         names = [home.write(f"m{i}", MESSAGE) for i in range(8)]
