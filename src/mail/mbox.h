@@ -4,15 +4,15 @@
  * that is not its own.  Writers differ in what they do with lines of the message that look the
  * same:
  *
- *   mboxo    puts ">" before "From "                       (">From " of the message comes back
- * bare) mboxrd   puts ">" before any number of ">" and "From "            (all comes back as it
- * was) mboxcl   as mboxo, and says the length of the body in a field Content-Length mboxcl2  says
- * the length and changes nothing
+ *   mboxo    puts ">" before "From "; ">From " of the message comes back bare
+ *   mboxrd   puts ">" before any number of ">" and "From "; all comes back as it was
+ *   mboxcl   as mboxo, and says the length of the body in a field Content-Length
+ *   mboxcl2  says the length and changes nothing
  *
  * We write mboxrd.  The reader takes all four:
  *   - A line is a From_ line when it ends with a date as asctime() writes it, so that text
- * beginning with "From here" does not divide a message.  If the first line of the box has no such
- * date, this writer has other habits: then "From " is enough.
+ *     beginning with "From here" does not divide a message.  If the first line of the box has no
+ *     such date, this writer has other habits: then "From " is enough.
  *   - A Content-Length is believed only if the box ends there or has a From_ line there, perhaps
  *     behind an empty line; such a body is taken as it is.  Every other line loses one ">" before
  *     "From ".

@@ -15,11 +15,9 @@ import re
 import subprocess
 
 import others
-from harness import (CASES, TIMEOUT, Skip, add_case, case, check, content_of, equal, main, need,
-                     until)
-from sendmail import AT, Machine, nobody
+from harness import TIMEOUT, Skip, add_case, case, check, content_of, equal, main, need, until
+from sendmail_world import AT, Machine, nobody
 
-CASES.clear()    # those of sendmail.py
 BOB, CAROL = "bob@example.test", "carol@example.test"
 NOBODY, POSTMASTER = "nobody@example.test", "postmaster@example.test"
 
