@@ -13,6 +13,8 @@
 
 #include <sqlite3.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 struct fixture {
     char path[SCRATCH_PATH];
@@ -344,6 +346,20 @@ static void test_another_version(void **state)
     assert_non_null(strstr(f->error.words, "version 9"));
 }
 
+/* "disk I/O error" alone helps nobody on a full disk. */
+static void test_the_reason_of_the_system_is_told(void **state)
+{
+    struct fixture *f = *state;
+    char path[SCRATCH_PATH + 32];
+    directory_close(&f->directory);
+    snprintf(path, sizeof path, "%s/directory.db", f->data);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_false(directory_open(f->data, true, &f->directory, &f->error));
+    assert_int_equal(f->error.kind, ERROR_TEMPORARY);
+    assert_non_null(strstr(f->error.words, "Is a directory"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -358,6 +374,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_generation, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_opening, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_another_version, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_reason_of_the_system_is_told, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,11 +13,20 @@ static bool is_damage(int code)
            code == SQLITE_ERROR || code == SQLITE_CONSTRAINT || code == SQLITE_MISMATCH;
 }
 
+/* The system has refused something, and knows why better than "disk I/O error". */
+static bool is_of_the_system(int code)
+{
+    return code == SQLITE_IOERR || code == SQLITE_CANTOPEN;
+}
+
 bool database_failed(const struct database *d, struct error *error)
 {
     int code = d->handle ? sqlite3_errcode(d->handle) : SQLITE_NOMEM;
-    return error_set(error, is_damage(code & 0xFF) ? ERROR_DAMAGED : ERROR_TEMPORARY, "%s: %s",
-                     d->name, d->handle ? sqlite3_errmsg(d->handle) : "out of memory");
+    enum error_kind kind = is_damage(code & 0xFF) ? ERROR_DAMAGED : ERROR_TEMPORARY;
+    const char *words = d->handle ? sqlite3_errmsg(d->handle) : "out of memory";
+    int number = is_of_the_system(code & 0xFF) ? sqlite3_system_errno(d->handle) : 0;
+    return number ? error_system(error, kind, number, "%s: %s", d->name, words)
+                  : error_set(error, kind, "%s: %s", d->name, words);
 }
 
 bool database_open(struct database *d, const struct database_options *options, struct error *error)
