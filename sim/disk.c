@@ -2,6 +2,7 @@
 #include "run/disk.h"
 
 #include "base/check.h"
+#include "sim/guest.h"
 #include "sim/medium.h"
 
 #include <errno.h>
@@ -32,15 +33,15 @@ static bool failed(struct error *e, int number, const char *what, const char *pa
 bool disk_open(const char *path, bool create, struct disk **out, struct error *e)
 {
     const char *name = "";
-    struct host *host = world_host_of_path(path, &name);
+    struct medium *medium = world_disk_of_path(path, &name);
     *out = NULL;
-    CHECK(create || host); /* DATA is there from the beginning, and nothing else */
-    if (!host || *name)
+    CHECK(create || medium); /* its disks are there from the beginning, and nothing else */
+    if (!medium || *name)
         return failed(e, ENOENT, "open the directory", path);
     struct disk *d = malloc(sizeof *d + strlen(path) + 1);
     if (!d)
         return failed(e, ENOMEM, "open the directory", path);
-    d->medium = host->disk;
+    d->medium = medium;
     memcpy(d->path, path, strlen(path) + 1);
     *out = d;
     return true;
@@ -54,12 +55,14 @@ void disk_close(struct disk **disk)
 
 bool disk_make_folder(struct disk *d, const char *name, struct error *e)
 {
+    guest_pause();
     int number = medium_make_folder(d->medium, name);
     return number == 0 || number == EEXIST || failed(e, number, "make the folder", name);
 }
 
 bool disk_sync_directory(struct disk *d, const char *name, struct error *e)
 {
+    guest_pause();
     int number = medium_sync_folder(d->medium, name);
     return number == 0 || failed(e, number, "sync the folder", name);
 }
@@ -67,24 +70,28 @@ bool disk_sync_directory(struct disk *d, const char *name, struct error *e)
 bool disk_list(struct disk *d, const char *folder, void (*found)(void *owner, const char *name),
                void *owner, struct error *e)
 {
+    guest_pause();
     int number = medium_list(d->medium, folder, found, owner);
     return number == 0 || failed(e, number, "list the folder", folder);
 }
 
 bool disk_unlink(struct disk *d, const char *name, struct error *e)
 {
+    guest_pause();
     int number = medium_unlink(d->medium, name);
     return number == 0 || failed(e, number, "remove", name);
 }
 
 bool disk_rename(struct disk *d, const char *from, const char *to, struct error *e)
 {
+    guest_pause();
     int number = medium_rename(d->medium, from, to);
     return number == 0 || failed(e, number, "rename", from);
 }
 
 bool disk_exists(struct disk *d, const char *name)
 {
+    guest_pause();
     return medium_has(d->medium, name);
 }
 
@@ -112,6 +119,7 @@ static struct disk_file *file_new(struct disk *d, const char *name, struct inode
 bool disk_file_open(struct disk *d, const char *name, enum disk_mode mode, struct disk_file **out,
                     struct error *e)
 {
+    guest_pause();
     struct inode *node;
     int number = mode == DISK_CREATE ? medium_make(d->medium, name, &node)
                                      : medium_open(d->medium, name, &node);
@@ -134,6 +142,7 @@ void disk_file_close(struct disk_file **file_ref)
 
 bool disk_file_size(struct disk_file *file, uint64_t *octets_out, struct error *e)
 {
+    guest_pause();
     (void)e;
     *octets_out = inode_size(file->node);
     return true;
@@ -142,12 +151,14 @@ bool disk_file_size(struct disk_file *file, uint64_t *octets_out, struct error *
 bool disk_file_write(struct disk_file *file, uint64_t offset, const struct iovec *parts, int count,
                      struct error *e)
 {
+    guest_pause();
     int number = inode_write(file->node, offset, parts, (size_t)count);
     return number == 0 || failed(e, number, "write", file->path);
 }
 
 bool disk_file_sync(struct disk_file *file, struct error *e)
 {
+    guest_pause();
     int number = inode_sync(file->node);
     return number == 0 || failed(e, number, "sync", file->path);
 }
@@ -169,6 +180,7 @@ void disk_file_writeback(struct disk_file *file, uint64_t offset, uint64_t len)
 
 bool disk_file_truncate(struct disk_file *file, uint64_t octets, struct error *e)
 {
+    guest_pause();
     int number = inode_truncate(file->node, octets);
     return number == 0 || failed(e, number, "set the length of", file->path);
 }
@@ -176,6 +188,7 @@ bool disk_file_truncate(struct disk_file *file, uint64_t octets, struct error *e
 bool disk_file_read(struct disk_file *file, uint64_t offset, void *to, size_t len, size_t *read_out,
                     struct error *e)
 {
+    guest_pause();
     int number = inode_read(file->node, offset, to, len, read_out);
     return number == 0 || failed(e, number, "read", file->path);
 }
@@ -192,6 +205,7 @@ bool disk_read_now(struct disk_file *file, uint64_t offset, void *to, size_t len
 
 bool disk_lock(struct disk *d, const char *name, struct disk_file **out, struct error *e)
 {
+    guest_pause();
     struct inode *node;
     *out = NULL;
     int number = medium_open(d->medium, name, &node);

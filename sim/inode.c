@@ -298,6 +298,30 @@ void inode_power_cut(struct inode *n)
         page_share(n->medium, n->surface[i], &n->seen[i]);
 }
 
+void inode_copy(const struct inode *from, struct inode *to)
+{
+    make_room(to, from->room);
+    for (size_t i = 0; i < from->room; i++)
+        if (from->seen[i]) {
+            to->seen[i] = page_new(to->medium, from->seen[i]);
+            page_share(to->medium, to->seen[i], &to->surface[i]);
+        }
+    to->size = to->surface_size = from->size;
+}
+
+/* Each becomes any of the 255 that it was not. */
+void inode_damage(struct inode *n, uint64_t from, uint64_t octets)
+{
+    for (uint64_t at = from; at < from + octets && at < n->size; at++) {
+        size_t page = (size_t)(at / MEDIUM_PAGE);
+        struct page *hit = page_new(n->medium, n->seen[page]);
+        hit->at[at % MEDIUM_PAGE] ^= (uint8_t)chance_from(1, 255);
+        page_drop(n->medium, &n->seen[page]);
+        n->seen[page] = hit;
+        page_share(n->medium, hit, &n->surface[page]);
+    }
+}
+
 uint64_t inode_unsynced(const struct inode *n)
 {
     uint64_t octets = 0;

@@ -47,6 +47,7 @@ struct change {
 struct medium {
     struct host *host;
     uint64_t capacity;
+    bool is_data;
     uint64_t pages_used;
     struct name_list seen, surface;
     struct change changes[CHANGES_MAX];
@@ -68,6 +69,9 @@ int medium_is_full(const struct medium *, struct point);
 struct inode *inode_new(struct medium *);
 void inode_free_if_unused(struct inode *);
 void inode_power_cut(struct inode *);
+/* What is seen of `from`, synced. */
+void inode_copy(const struct inode *from, struct inode *to);
+void inode_damage(struct inode *, uint64_t from, uint64_t octets);
 uint64_t inode_unsynced(const struct inode *);
 
 #endif

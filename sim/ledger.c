@@ -448,11 +448,31 @@ struct copy *ledger_read(struct ledger *l, struct box *box, const char *uidl, st
     return c;
 }
 
+struct copy *ledger_recognize(struct ledger *l, struct box *box, struct text message)
+{
+    struct text sender, octets = message;
+    bool front = skip_front(&octets, box, &sender);
+    struct letter *letter = front ? ledger_letter_named(l, octets) : NULL;
+    world_expect(CHECK_TRACE, letter || text_starts(message, T("Return-Path: <>")),
+                 "%s: a message of the store is none of ours", box->address);
+    if (!letter)
+        return NULL;
+    struct copy *c = letter_copy_for(letter, box);
+    letter_expect_right(letter, c, box, octets);
+    return c;
+}
+
 /* --- Listings --- */
 
 uint64_t ledger_begin_listing(struct ledger *l)
 {
     return ++l->listings;
+}
+
+void ledger_removed(struct copy *c)
+{
+    c->removal = COPY_REMOVED;
+    c->removed_us = world_time_us();
 }
 
 void ledger_listed(struct copy *c, uint64_t listing)
@@ -482,7 +502,7 @@ void ledger_end_listing(struct box *box, uint64_t listing, uint64_t asked_us)
     for (size_t i = 0; i < box->count; i++) {
         struct copy *c = box->copies[i];
         if (c->listing != listing && c->removal == COPY_IN_DOUBT)
-            c->removal = COPY_REMOVED;
+            ledger_removed(c);
         if (c->removal == COPY_REMOVED)
             continue;
         box->copies[kept++] = c;

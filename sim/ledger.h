@@ -18,6 +18,7 @@
 #define SIM_LEDGER_H
 
 #include "base/buffer.h"
+#include "store/ids.h"
 
 enum {
     LETTER_COPIES_MAX = 8,
@@ -44,6 +45,7 @@ struct box {
     unsigned number;
     unsigned host;
     char address[BOX_ADDRESS_MAX];
+    mailbox_id mailbox;   /* 0: not known yet */
     struct copy **copies; /* that are or may be in it */
     size_t count, room;
     struct sent sent; /* by him, at submission */
@@ -69,7 +71,9 @@ struct copy {
     enum removal removal;
     char uidl[UIDL_MAX]; /* "": not seen yet */
     uint64_t listing;    /* the last one that had it */
-    uint64_t seen_us;
+    uint64_t seen_us, removed_us;
+    uint64_t in_books;  /* the last copy of a whole store that had it */
+    message_id message; /* in that; 0: it never was in one */
 };
 
 /* A recipient who does not exist, elsewhere: the letter is taken and has to come back. */
@@ -140,6 +144,8 @@ struct copy *ledger_find(struct ledger *, const struct box *, const char *uidl);
 struct copy *ledger_read(struct ledger *, struct box *, const char *uidl, struct text message);
 /* The listing has this copy. */
 void ledger_listed(struct copy *, uint64_t listing);
+/* Its deletion counts. */
+void ledger_removed(struct copy *);
 /* ... and had no others. */
 void ledger_end_listing(struct box *, uint64_t listing, uint64_t asked_us);
 
@@ -157,6 +163,14 @@ void ledger_close_books(struct ledger *);
 /* Whether it is a report: then it is told to the letter that it is about. */
 struct copy *ledger_read_report(struct ledger *, struct box *, const char *uidl,
                                 struct text message);
+
+/* --- A whole store, read at once: books.h --- */
+
+struct books_of;
+void ledger_begin_books(struct ledger *);
+void ledger_found(struct ledger *, struct box *, message_id, struct text message);
+/* All that must be in it was found, and nothing that must not. */
+void ledger_end_books(const struct ledger *, unsigned host, const struct books_of *);
 
 /* At most so much is in the boxes of this host, with what a store adds to each message. */
 uint64_t ledger_live_octets(const struct ledger *, unsigned host);

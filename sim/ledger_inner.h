@@ -21,11 +21,13 @@ struct ledger {
     struct letter **letters;
     size_t count, room;
     struct ledger_table seen;
-    uint64_t listings, arrivals;
+    uint64_t listings, arrivals, books;
 };
 
 /* The letter that "X-Letter: 12" at the beginning names, or NULL. */
 struct letter *ledger_letter_named(struct ledger *, struct text rest);
+/* The copy that this message is, which must be as it was sent; NULL: a report, or a failure. */
+struct copy *ledger_recognize(struct ledger *, struct box *, struct text message);
 struct copy *letter_copy_for(struct letter *, const struct box *);
 /* One that nobody has planned: it belongs to the letter from now on. */
 struct copy *letter_add_other(struct letter *, struct box *, enum copy_kind);

@@ -58,10 +58,10 @@ void entropy_fill(void *to, size_t len)
 bool file_read(const char *path, struct buffer *to, bool *denied_out, struct error *e)
 {
     const char *name;
-    struct host *h = world_host_of_path(path, &name);
+    struct medium *disk = world_disk_of_path(path, &name);
     struct inode *node = NULL;
     *denied_out = false;
-    int number = h ? medium_open(h->disk, name, &node) : ENOENT;
+    int number = disk ? medium_open(disk, name, &node) : ENOENT;
     uint8_t *at = number ? NULL : buffer_reserve(to, (size_t)inode_size(node));
     size_t got = 0;
     if (at)

@@ -5,6 +5,7 @@
 #include "sim/medium.h"
 
 #include "base/check.h"
+#include "sim/guest.h"
 #include "sim/inode.h"
 
 #include <errno.h>
@@ -14,11 +15,17 @@
 
 enum { NAMES_MAX = 1 << 16 };
 
+static enum file_kind kind_in(const struct medium *m, const char *name)
+{
+    return m->is_data ? file_kind_of(name) : FILE_COPY;
+}
+
 /* --- Faults that every call may have --- */
 
 bool medium_is_gone(const struct medium *m)
 {
-    return m->host->dead;
+    const struct guest *g = m->host->world->guest;
+    return g ? guest_is_dead(g) : m->host->dead;
 }
 
 /* What compaction's store does at the moment; 0: nothing. */
@@ -64,7 +71,10 @@ static bool lives_on(const struct medium *m, struct point at)
     if (!fault_strikes(FAULT_IN_DISK_CALL, likelihood_here(m, at, w->disk_crash, w->focus_crash)))
         return true;
     count_strike(m, at, POINT_CRASHED);
-    host_die(m->host, "dies in a call of the disk");
+    if (m->host->world->guest)
+        guest_die(m->host->world->guest);
+    else
+        host_die(m->host, "dies in a call of the disk");
     return false;
 }
 
@@ -277,7 +287,7 @@ int medium_make_folder(struct medium *m, const char *name)
 
 int medium_unlink(struct medium *m, const char *name)
 {
-    struct point point = { CALL_REMOVE, file_kind_of(name) };
+    struct point point = { CALL_REMOVE, kind_in(m, name) };
     if (begin_change(m, point))
         return EIO;
     size_t at = find(&m->seen, name);
@@ -290,7 +300,7 @@ int medium_unlink(struct medium *m, const char *name)
 
 int medium_rename(struct medium *m, const char *from, const char *to)
 {
-    struct point point = { CALL_RENAME, file_kind_of(to) };
+    struct point point = { CALL_RENAME, kind_in(m, to) };
     if (begin_change(m, point))
         return EIO;
     size_t at = find(&m->seen, from);
@@ -333,7 +343,7 @@ int medium_open(struct medium *m, const char *name, struct inode **out)
     size_t at = find(&m->seen, name);
     if (!medium_is_gone(m) && (at == m->seen.count || !m->seen.at[at].node))
         return ENOENT;
-    if (!medium_looks(m, (struct point){ CALL_OPEN, file_kind_of(name) }))
+    if (!medium_looks(m, (struct point){ CALL_OPEN, kind_in(m, name) }))
         return EIO;
     *out = m->seen.at[at].node;
     (*out)->opens++;
@@ -343,7 +353,7 @@ int medium_open(struct medium *m, const char *name, struct inode **out)
 int medium_make(struct medium *m, const char *name, struct inode **out)
 {
     char folder[MEDIUM_NAME_MAX];
-    struct point point = { CALL_MAKE, file_kind_of(name) };
+    struct point point = { CALL_MAKE, kind_in(m, name) };
     *out = NULL;
     if (begin_change(m, point))
         return EIO;
@@ -420,14 +430,42 @@ void medium_power_cut(struct medium *m)
             inode_power_cut(m->seen.at[i].node);
 }
 
+/* --- Copies, and damage --- */
+
+void medium_copy(const struct medium *from, struct medium **to)
+{
+    struct host *host = from->host;
+    medium_free(to);
+    *to = medium_new(host, from->capacity, false);
+    for (size_t i = 0; i < from->seen.count; i++) {
+        const struct name *name = &from->seen.at[i];
+        struct inode *node = name->node ? inode_new(*to) : NULL;
+        if (node) {
+            memcpy(node->folder, name->node->folder, sizeof node->folder);
+            node->kind = FILE_COPY;
+            inode_copy(name->node, node);
+        }
+        add_name(&(*to)->seen, name->name, node);
+        add_name(&(*to)->surface, name->name, node);
+    }
+}
+
+void medium_damage(struct medium *m, const char *name, uint64_t from, uint64_t octets)
+{
+    size_t at = find(&m->seen, name);
+    CHECK(at < m->seen.count && m->seen.at[at].node);
+    inode_damage(m->seen.at[at].node, from, octets);
+}
+
 /* --- Its life --- */
 
-struct medium *medium_new(struct host *host, uint64_t capacity)
+struct medium *medium_new(struct host *host, uint64_t capacity, bool is_data)
 {
     struct medium *m = calloc(1, sizeof *m);
     CHECK(m);
     m->host = host;
     m->capacity = capacity;
+    m->is_data = is_data;
     return m;
 }
 

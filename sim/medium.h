@@ -22,7 +22,8 @@ enum { MEDIUM_NAME_MAX = 96, MEDIUM_PAGE = 4096 };
 struct medium;
 struct inode;
 
-struct medium *medium_new(struct host *, uint64_t capacity);
+/* `is_data`: of a server; else of copies that are made of that. */
+struct medium *medium_new(struct host *, uint64_t capacity, bool is_data);
 void medium_free(struct medium **);
 
 /* Names are relative to the host's DATA; "." is that folder. */
@@ -62,6 +63,10 @@ const char *inode_folder(const struct inode *, char out[MEDIUM_NAME_MAX]);
 
 /* After the process has gone: the kernel keeps everything, or the power was cut. */
 void medium_power_cut(struct medium *);
+/* All of it, synced, on a disk in the place of that one. */
+void medium_copy(const struct medium *, struct medium **to);
+/* These octets of a file become others, on the surface too. */
+void medium_damage(struct medium *, const char *name, uint64_t from, uint64_t octets);
 /* Octets that are not on the surface, for the trace. */
 uint64_t medium_unsynced(const struct medium *);
 

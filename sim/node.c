@@ -115,10 +115,8 @@ static void start_later(struct node *n)
 static void could_not_start(struct node *n, const struct error *e)
 {
     const struct weather *w = &n->host->world->weather;
-    bool faults =
-        n->host->dead || ((w->write_error || w->sync_error || w->read_error || w->name_error ||
-                           w->focus_fails || w->full_every_us || w->memory) &&
-                          !n->host->world->calm && e->kind == ERROR_TEMPORARY);
+    bool faults = n->host->dead || ((weather_harms_disk(w) || w->memory) && !n->host->world->calm &&
+                                    e->kind == ERROR_TEMPORARY);
     trace_words("%s does not start: %s", n->host->name, e->words);
     world_expect(CHECK_STARTS, faults, "%s does not start: %s", n->host->name, e->words);
 }
@@ -185,6 +183,13 @@ static void take_apart(struct node *n)
     h->world->current = NULL;
 }
 
+static void cut_power(struct node *n)
+{
+    backup_cut(&n->backup);
+    medium_power_cut(n->host->disk);
+    medium_power_cut(n->host->vault);
+}
+
 /* The process is at its end, or dead: nothing of it stays but the disk. */
 static void bury(struct node *n)
 {
@@ -202,7 +207,7 @@ static void bury(struct node *n)
                     (unsigned long long)medium_unsynced(h->disk));
     }
     if (power)
-        medium_power_cut(h->disk);
+        cut_power(n);
     h->dead = false;
     if (!n->stays_down)
         start_later(n);
@@ -355,7 +360,9 @@ void node_open(struct node *n, struct world *w, struct ledger *ledger, unsigned 
     unsigned number = w->host_count++;
     struct host *h = &w->hosts[number];
     host_init(h, w, number);
-    h->disk = medium_new(h, disk_octets);
+    h->disk = medium_new(h, disk_octets, true);
+    h->vault = medium_new(h, disk_octets, false);
+    h->spare = medium_new(h, disk_octets, false);
     zone_add_host(w->zone, h);
     h->node = n;
     h->stepped = stepped;
@@ -372,6 +379,7 @@ void node_open(struct node *n, struct world *w, struct ledger *ledger, unsigned 
         event_in(&n->fill, chance_below(2 * w->weather.full_every_us));
     if (w->weather.jump_every_us)
         event_in(&n->jump, chance_below(2 * w->weather.jump_every_us));
+    backup_open(&n->backup, n);
     event_in(&n->start, 1);
 }
 
@@ -395,6 +403,7 @@ void node_stop(struct node *n)
 
 void node_close(struct node *n)
 {
+    backup_close(&n->backup);
     event_cancel(&n->start);
     event_cancel(&n->crash);
     event_cancel(&n->fill);

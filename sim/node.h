@@ -2,6 +2,7 @@
 #ifndef SIM_NODE_H
 #define SIM_NODE_H
 
+#include "sim/backup.h"
 #include "sim/world.h"
 
 struct config;
@@ -24,6 +25,7 @@ struct node {
     bool begun;      /* it serves */
     bool stays_down; /* it was asked to stop */
     struct event start, crash, fill, jump;
+    struct backup backup;
     bool is_full;
     uint64_t starts, crashes;
     uint64_t segment_octets;

@@ -4,8 +4,8 @@
 static const char *const file_names[FILE_KINDS] = {
     [FILE_SEGMENT] = "segment",     [FILE_LARGE] = "large message", [FILE_INDEX] = "index",
     [FILE_INDEX_LOG] = "index log", [FILE_NEW_INDEX] = "new index", [FILE_DIRECTORY] = "directory",
-    [FILE_CACHE] = "cache",         [FILE_SCRATCH] = "scratch",     [FILE_OTHER] = "lock or mark",
-    [FILE_FOLDER] = "folder",
+    [FILE_CACHE] = "cache",         [FILE_SCRATCH] = "scratch",     [FILE_COPY] = "backup",
+    [FILE_OTHER] = "lock or mark",  [FILE_FOLDER] = "folder",
 };
 
 static const char *const call_names[CALLS] = {

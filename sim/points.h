@@ -17,6 +17,7 @@ enum file_kind {
     FILE_DIRECTORY, /* directory.db with its log or journal */
     FILE_CACHE,     /* cache.db with its own */
     FILE_SCRATCH,   /* files without a name */
+    FILE_COPY,      /* of a backup */
     FILE_OTHER,     /* locks and marks */
     FILE_FOLDER,
     FILE_KINDS,

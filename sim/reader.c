@@ -262,7 +262,7 @@ static void hear_quit(struct reader *r, bool ok)
 {
     for (size_t i = 0; i < r->count; i++)
         if (ok && r->items[i].deleted && r->items[i].copy)
-            r->items[i].copy->removal = COPY_REMOVED;
+            ledger_removed(r->items[i].copy);
 }
 
 static void forget_deletions(struct reader *r)

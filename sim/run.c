@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "sim/compaction.h"
+#include "sim/damage.h"
 #include "sim/node.h"
 #include "sim/town.h"
 #include "sim/vfs.h"
@@ -110,6 +111,10 @@ static void remove_kinds(struct weather *w, uint64_t without)
         w->crash_every_us = 0;
     if (is_without(without, FAULT_NO_SPACE))
         w->full_every_us = 0;
+    if (is_without(without, FAULT_BACKUP_CUT))
+        w->backup_every_us = 0;
+    if (is_without(without, FAULT_DAMAGE))
+        w->damage = false;
     if (is_without(without, FAULT_CLOCK))
         w->jump_every_us = 0;
     if (is_without(without, FAULT_MOVE))
@@ -157,6 +162,8 @@ static void draw_weather(struct weather *w, uint64_t storm_us, uint64_t without)
         .hang_up = likelihood(2000, 50000),
         .move_every_us = chance_below(2) ? 0 : storm_us / chance_from(2, 20),
         .rougher = chance_below(2) ? 1 : (uint32_t)chance_from(2, 40),
+        .backup_every_us = chance_below(2) ? 0 : storm_us / chance_from(2, 12),
+        .damage = chance_below(3) == 0,
         .tidy = chance_below(2) == 0,
         .reload_every_us = chance_below(2) ? 0 : storm_us / chance_from(2, 12),
     };
@@ -169,7 +176,7 @@ static void draw_weather(struct weather *w, uint64_t storm_us, uint64_t without)
 static bool all_up(const struct run *r)
 {
     for (unsigned i = 0; i < r->node_count; i++)
-        if (!r->nodes[i].server || r->nodes[i].host->dead)
+        if (!r->nodes[i].server || r->nodes[i].host->dead || r->nodes[i].backup.guest)
             return false;
     return true;
 }
@@ -240,10 +247,17 @@ static void begin_end(struct run *r)
     r->phase = END;
 }
 
+static void examine(struct node *n)
+{
+    node_examine(n, true);
+    backup_examine(&n->backup);
+    damage_examine(n);
+}
+
 static void end(struct run *r)
 {
     for (unsigned i = 0; i < r->node_count && !r->world.failed; i++)
-        node_examine(&r->nodes[i], true);
+        examine(&r->nodes[i]);
     r->world.ends = true;
 }
 

@@ -271,10 +271,9 @@ static const sqlite3_io_methods methods = {
 static int open_named(struct file *f, const char *path, int flags)
 {
     const char *name;
-    struct host *host = world_host_of_path(path, &name);
-    if (!host || !*name)
+    f->medium = world_disk_of_path(path, &name);
+    if (!f->medium || !*name)
         return SQLITE_CANTOPEN;
-    f->medium = host->disk;
     int number = medium_open(f->medium, name, &f->node);
     if (number == ENOENT && (flags & SQLITE_OPEN_CREATE)) {
         number = medium_make(f->medium, name, &f->node);
@@ -316,14 +315,14 @@ static int vfs_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *base, int 
 static int vfs_delete(sqlite3_vfs *vfs, const char *path, int sync_folder)
 {
     const char *name;
-    struct host *host = world_host_of_path(path, &name);
+    struct medium *medium = world_disk_of_path(path, &name);
     (void)vfs;
-    if (!host)
+    if (!medium)
         return SQLITE_IOERR_DELETE;
-    int number = medium_unlink(host->disk, name);
+    int number = medium_unlink(medium, name);
     if (number)
         return number == ENOENT ? SQLITE_IOERR_DELETE_NOENT : SQLITE_IOERR_DELETE;
-    if (sync_folder && medium_sync_folder(host->disk, ".") != 0)
+    if (sync_folder && medium_sync_folder(medium, ".") != 0)
         return SQLITE_IOERR_DIR_FSYNC;
     return SQLITE_OK;
 }
@@ -331,10 +330,10 @@ static int vfs_delete(sqlite3_vfs *vfs, const char *path, int sync_folder)
 static int vfs_access(sqlite3_vfs *vfs, const char *path, int flags, int *result)
 {
     const char *name;
-    struct host *host = world_host_of_path(path, &name);
+    const struct medium *medium = world_disk_of_path(path, &name);
     (void)vfs;
     (void)flags;
-    *result = host && medium_has(host->disk, name);
+    *result = medium && medium_has(medium, name);
     return SQLITE_OK;
 }
 

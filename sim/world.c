@@ -98,6 +98,8 @@ const char *fault_name(enum fault fault)
         [FAULT_WRITE_ERROR] = "failed writes",
         [FAULT_PART_WRITTEN] = "partial writes",
         [FAULT_SYNC_ERROR] = "failed syncs",
+        [FAULT_BACKUP_CUT] = "backups cut",
+        [FAULT_DAMAGE] = "damaged journals",
         [FAULT_NAME_ERROR] = "failed changes of names",
         [FAULT_READ_ERROR] = "failed reads",
         [FAULT_NO_SPACE] = "full disks",
@@ -120,31 +122,15 @@ const char *fault_name(enum fault fault)
 const char *fault_word(enum fault fault)
 {
     static const char *const words[FAULTS] = {
-        [FAULT_CUT] = "cut",
-        [FAULT_STALL] = "stall",
-        [FAULT_SHORT_WRITE] = "part",
-        [FAULT_CRUMBS] = "crumbs",
-        [FAULT_RUDE] = "rude",
-        [FAULT_KILL] = "crash",
-        [FAULT_IN_DISK_CALL] = "call",
-        [FAULT_LOST_PAGE] = "lost",
-        [FAULT_TORN_PAGE] = "torn",
-        [FAULT_WRITE_ERROR] = "write",
-        [FAULT_SYNC_ERROR] = "sync",
-        [FAULT_READ_ERROR] = "read",
-        [FAULT_NAME_ERROR] = "name",
-        [FAULT_NO_SPACE] = "full",
-        [FAULT_COLD_READ] = "cold",
-        [FAULT_MEMORY] = "memory",
-        [FAULT_CLOCK] = "clock",
-        [FAULT_DNS] = "dns",
-        [FAULT_DNS_FAILS] = "servfail",
-        [FAULT_DNS_BOGUS] = "bogus",
-        [FAULT_DNS_GONE] = "gone",
-        [FAULT_DNS_LIES] = "lie",
-        [FAULT_MOVE] = "move",
-        [FAULT_DEFER] = "defer",
-        [FAULT_HANG_UP] = "hangup",
+        [FAULT_CUT] = "cut",           [FAULT_STALL] = "stall",     [FAULT_SHORT_WRITE] = "part",
+        [FAULT_CRUMBS] = "crumbs",     [FAULT_RUDE] = "rude",       [FAULT_KILL] = "crash",
+        [FAULT_IN_DISK_CALL] = "call", [FAULT_LOST_PAGE] = "lost",  [FAULT_TORN_PAGE] = "torn",
+        [FAULT_WRITE_ERROR] = "write", [FAULT_SYNC_ERROR] = "sync", [FAULT_READ_ERROR] = "read",
+        [FAULT_NAME_ERROR] = "name",   [FAULT_DAMAGE] = "damage",   [FAULT_BACKUP_CUT] = "backup",
+        [FAULT_NO_SPACE] = "full",     [FAULT_COLD_READ] = "cold",  [FAULT_MEMORY] = "memory",
+        [FAULT_CLOCK] = "clock",       [FAULT_DNS] = "dns",         [FAULT_DNS_FAILS] = "servfail",
+        [FAULT_DNS_BOGUS] = "bogus",   [FAULT_DNS_GONE] = "gone",   [FAULT_DNS_LIES] = "lie",
+        [FAULT_MOVE] = "move",         [FAULT_DEFER] = "defer",     [FAULT_HANG_UP] = "hangup",
         [FAULT_RELOAD] = "reload",
     };
     return words[fault];
@@ -260,6 +246,9 @@ const char *check_name(enum check check)
         [CHECK_VERIFIED] = "everything in the store verifies",
         [CHECK_COMPACTED] = "it does after each compaction",
         [CHECK_SPACE] = "the space of deleted mail comes back",
+        [CHECK_BACKUP] = "a backup can be made and restored",
+        [CHECK_DAMAGE] = "damage is named, and nothing else is lost",
+        [CHECK_RESTORED] = "and has all that counted before it",
     };
     return names[check];
 }
@@ -327,6 +316,8 @@ void host_init(struct host *h, struct world *w, unsigned number)
 void host_clear(struct host *h)
 {
     medium_free(&h->disk);
+    medium_free(&h->vault);
+    medium_free(&h->spare);
     heap_clear(&h->events);
 }
 
@@ -353,19 +344,31 @@ bool host_unwind(struct host *h, const bool *ends)
     return false;
 }
 
-struct host *world_host_of_path(const char *path, const char **name_out)
+static struct medium *disk_named(const struct host *h, struct text root)
 {
-    struct world *w = this_world;
-    for (unsigned i = 0; i < w->host_count; i++) {
-        struct host *h = &w->hosts[i];
-        size_t len = strlen(h->data);
-        if (strncmp(path, h->data, len) != 0 || (path[len] && path[len] != '/'))
-            continue;
-        if (name_out)
-            *name_out = path[len] ? path + len + 1 : path + len;
-        return h;
-    }
-    return NULL;
+    if (text_equal(root, T("data")))
+        return h->disk;
+    if (text_equal(root, T("vault")))
+        return h->vault;
+    return text_equal(root, T("spare")) ? h->spare : NULL;
+}
+
+/* "/n1/data/lock" */
+struct medium *world_disk_of_path(const char *path, const char **name_out)
+{
+    struct text rest = text_of(path), host, root;
+    uint64_t number = 0;
+    *name_out = "";
+    if (!text_starts(rest, T("/n")))
+        return NULL;
+    rest = text_skip(rest, 2);
+    text_cut(&rest, '/', &host);
+    text_cut(&rest, '/', &root);
+    if (!text_to_u64(host, &number) || number == 0 || number >= this_world->host_count)
+        return NULL;
+    if (rest.len)
+        *name_out = rest.at;
+    return disk_named(&this_world->hosts[number], root);
 }
 
 /* --- The world --- */

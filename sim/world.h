@@ -18,9 +18,11 @@
 #include "base/net.h"
 #include "sim/points.h"
 
+struct guest;
 struct host;
 struct ledger;
 struct loop;
+struct medium;
 struct world;
 struct zone;
 
@@ -60,6 +62,8 @@ struct host {
     struct endpoint address;
     struct heap events;
     struct medium *disk;
+    struct medium *vault;  /* "/n1/vault": where backups go */
+    struct medium *spare;  /* "/n1/spare": where whoever examines puts something */
     struct list streams;   /* of its loops */
     struct list listeners; /* listening or bound */
     bool dead;             /* the process is: nothing that it does has any effect */
@@ -77,7 +81,8 @@ void host_die(struct host *, const char *how);
 /* Lets what is in a dead host's heap happen until *ends is true or there is nothing left; false
  * when it takes too long. */
 bool host_unwind(struct host *, const bool *ends);
-struct host *world_host_of_path(const char *path, const char **name_out);
+/* The disk that the path lies on, and its name there; NULL: none. */
+struct medium *world_disk_of_path(const char *path, const char **name_out);
 
 /* --- What may go wrong: each kind is counted --- */
 
@@ -96,6 +101,8 @@ enum fault {
     FAULT_WRITE_ERROR, /* EIO */
     FAULT_PART_WRITTEN,
     FAULT_SYNC_ERROR,
+    FAULT_BACKUP_CUT,
+    FAULT_DAMAGE,     /* octets of the journal become others */
     FAULT_NAME_ERROR, /* a name, or a length, cannot be changed */
     FAULT_READ_ERROR,
     FAULT_NO_SPACE,
@@ -147,6 +154,9 @@ enum check {
     CHECK_VERIFIED,  /* every frame and every reference verifies */
     CHECK_COMPACTED, /* ... after each compaction too, in a store that goes on */
     CHECK_SPACE,     /* the space of deleted mail comes back */
+    CHECK_BACKUP,    /* a backup can be made, and restored */
+    CHECK_DAMAGE,    /* damage is named, and nothing else is lost */
+    CHECK_RESTORED,  /* what was restored has all that counted before, and nothing that did not */
     CHECKS,
 };
 const char *check_name(enum check);
@@ -167,8 +177,17 @@ struct weather {
     uint32_t focus_crash, focus_fails;
     unsigned focus_times; /* that are left */
     uint32_t rougher; /* so many times as likely are faults of the disk while compaction works */
-    bool tidy;        /* small segments, and nobody keeps anything: compaction has work */
+    uint64_t backup_every_us;
+    bool damage; /* of the journal, at the end */
+    bool tidy;   /* small segments, and nobody keeps anything: compaction has work */
 };
+
+/* Whether calls to the disk may fail. */
+static inline bool weather_harms_disk(const struct weather *w)
+{
+    return w->write_error || w->sync_error || w->name_error || w->read_error || w->focus_fails ||
+           w->full_every_us;
+}
 
 /* --- The world --- */
 
@@ -189,6 +208,7 @@ struct world {
     struct host *current; /* whose code is running */
     struct loop *turning; /* on which of his loops, when it is on one */
     bool on_lane;         /* or on one of his lanes */
+    struct guest *guest;  /* another program of that host, which runs; NULL: its server */
     struct weather weather;
     bool calm;    /* nothing goes wrong any more */
     bool drained; /* and no mail is on its way */
