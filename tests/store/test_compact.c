@@ -14,6 +14,7 @@
 #include "store/queue.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -213,6 +214,70 @@ static void test_what_was_held_goes_at_the_next_look(void **state)
     tend_until(w, 1, 0);
     check_filled(w);
     assert_int_equal(w->troubles, 0);
+}
+
+/* --- With backups --- */
+
+static void copy_one(const char *from, const char *to)
+{
+    char room[65536];
+    FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
+    assert_non_null(in);
+    assert_non_null(out);
+    for (size_t got; (got = fread(room, 1, sizeof room, in)) > 0;)
+        assert_int_equal(fwrite(room, 1, got, out), got);
+    fclose(in);
+    assert_int_equal(fclose(out), 0);
+}
+
+/* What a backup has brought that is cut before its last two segments. */
+static void copy_all_but_two(const char *from, const char *to)
+{
+    char source[128], target[256], last[2][128] = { "", "" };
+    for (unsigned number = 1; number < 1000; number++) {
+        snprintf(source, sizeof source, "%s/journal/%08u.seg", from, number);
+        if (access(source, R_OK) != 0)
+            continue;
+        const char *name = strrchr(last[0], '/');
+        if (name) {
+            snprintf(target, sizeof target, "%s/journal%s", to, name);
+            copy_one(last[0], target);
+        }
+        memcpy(last[0], last[1], sizeof last[0]);
+        memcpy(last[1], source, sizeof last[1]);
+    }
+}
+
+/* Its new segments lack those between, which were given up, and theirs are of no use alone. */
+static void test_a_backup_cut_after_compaction_is_the_one_of_before(void **state)
+{
+    struct world *w = *state;
+    struct store_copied copied;
+    struct store_restored restored;
+    uint64_t findings = 1;
+    char kept[128], again[128];
+    snprintf(kept, sizeof kept, "%s/kept", w->path);
+    snprintf(again, sizeof again, "%s/again", w->path);
+    fill(w);
+    assert_true(store_backup(w->path, kept, &copied, &w->error));
+    for (int i = 0; i < 2; i++) {
+        for (unsigned k = 0; k < MAIL; k++)
+            assert_int_equal(world_deliver(w, CAROL, k, OCTETS), STORE_STORED);
+        for (uint32_t uid = 1; uid <= MAIL; uid += 8) {
+            uint32_t uids[8];
+            for (uint32_t k = 0; k < 8; k++)
+                uids[k] = uid + k + (uint32_t)i * MAIL;
+            assert_int_equal(world_expunge(w, CAROL, uids, 8), STORE_STORED);
+        }
+        assert_true(compact(w));
+    }
+    copy_all_but_two(w->path, kept);
+    assert_true(store_verify(kept, NULL, NULL, &findings, &w->error));
+    assert_int_equal(findings, 0);
+    assert_true(store_restore(kept, again, &restored, &w->error));
+    assert_int_equal(restored.messages, MAIL / 4 + (MAIL - MAIL / 4) / 4);
+    assert_true(store_verify(again, NULL, NULL, &findings, &w->error));
+    assert_int_equal(findings, 0);
 }
 
 /* Content of its own file is not written again, and what is gone is gone. */
@@ -455,6 +520,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_again_and_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_was_held_goes_at_the_next_look, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_a_backup_cut_after_compaction_is_the_one_of_before,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_large_messages, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_purged_mailbox, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_queue, set_up, tear_down),

@@ -4,15 +4,17 @@
  * one batch, the large messages are copied, then all segments, oldest first.  What was copied
  * before and cannot have changed since is left as it is.  While it goes on the server removes
  * nothing: both hold DATA/hold.  Each file is whole and synced before it takes its name.
+ *
+ * What compaction has written again since the last backup is missing in the old files, and what it
+ * has given up is missing in the new ones.  So the new files count only when all are there: the
+ * mark, which is written last, says which segments belong to the backup, and how far.
  */
 #include "store/local/backup.h"
 
-#include "run/clock.h"
 #include "store/local/database.h"
 #include "store/local/format.h"
 #include "store/local/journal.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,19 +113,27 @@ static bool bring(struct backup *b, const char *name, uint64_t limit, struct tal
 
 /* --- The journal --- */
 
+uint64_t backup_limit(const struct journal_extent *x, uint64_t number)
+{
+    if (number < x->end.segment)
+        return UINT64_MAX;
+    return number == x->end.segment ? x->end.offset : SEGMENT_START;
+}
+
 /* Up to the batch that the copy ends with.  A later segment is left out when it follows more than
  * that; else it holds no batch yet, and its header may say which segments count. */
 static bool find_limit(struct backup *b, uint64_t number, uint64_t *limit_out, struct error *e)
 {
     struct segment segment;
-    *limit_out = number == b->end.segment ? b->end.offset : UINT64_MAX;
-    if (number <= b->end.segment)
+    const struct journal_position *end = &b->extent.end;
+    *limit_out = backup_limit(&b->extent, number);
+    if (number <= end->segment)
         return true;
     if (!segment_open(b->from, number, DISK_READ, b->uuid, &segment, e))
         return false;
     bool follows =
-        segment.state == HEADER_GOOD && segment.header.previous.sequence == b->end.sequence;
-    *limit_out = follows ? SEGMENT_START : 0;
+        segment.state == HEADER_GOOD && segment.header.previous.sequence == end->sequence;
+    *limit_out = follows ? *limit_out : 0;
     segment_close(&segment);
     return true;
 }
@@ -132,6 +142,7 @@ static bool copy_segments(struct backup *b, struct error *e)
 {
     char name[SEGMENT_NAME_MAX];
     uint64_t limit;
+    b->extent.first = b->segments.count > 0 ? b->segments.numbers[0] : 0;
     for (size_t i = 0; i < b->segments.count; i++) {
         segment_name(b->segments.numbers[i], name);
         if (!find_limit(b, b->segments.numbers[i], &limit, e) ||
@@ -139,6 +150,8 @@ static bool copy_segments(struct backup *b, struct error *e)
              !bring(b, name, limit,
                     (struct tally){ &b->copied->segments, &b->copied->segments_kept }, e)))
             return false;
+        if (limit > 0)
+            b->extent.last = b->segments.numbers[i];
     }
     return disk_sync_directory(b->to, "journal", e);
 }
@@ -225,24 +238,6 @@ static bool copy_directory(struct backup *b, struct error *e)
 
 /* --- All of it --- */
 
-static bool write_mark(struct backup *b, struct error *e)
-{
-    char words[256];
-    struct disk_file *file = NULL;
-    int len = snprintf(words, sizeof words,
-                       "A backup of a godwit store: bring it back with godwit restore.\n"
-                       "batch %" PRIu64 "\nmilliseconds since 1970: %" PRId64 "\n",
-                       b->end.sequence, clock_wall_ms());
-    struct iovec part = { words, (size_t)len };
-    if (disk_exists(b->to, "backup.part") && !disk_unlink(b->to, "backup.part", e))
-        return false;
-    bool ok = disk_file_open(b->to, "backup.part", DISK_CREATE, &file, e) &&
-              disk_file_write(file, 0, &part, 1, e) && disk_file_sync(file, e);
-    disk_file_close(&file);
-    return ok && disk_rename(b->to, "backup.part", BACKUP_MARK, e) &&
-           disk_sync_directory(b->to, ".", e);
-}
-
 /* Not into a store, and not over the copy of another one. */
 static bool may_write(struct backup *b, struct error *e)
 {
@@ -266,7 +261,7 @@ static bool find_end(struct backup *b, struct error *e)
     if (!found)
         return error_set(e, ERROR_REFUSED, "%s has no journal yet: there is no mail", b->path);
     bool ok = may_write(b, e) && journal_open_read(&options, &journal, e) &&
-              journal_find_end(journal, &b->end, e);
+              journal_find_end(journal, &b->extent.end, e);
     journal_close(&journal);
     return ok;
 }
@@ -277,9 +272,9 @@ static bool copy_all(struct backup *b, struct error *e)
         !disk_make_folder(b->to, "journal/large", e) ||
         !segment_list_read(b->from, &b->segments, e))
         return false;
-    b->copied->batch = b->end.sequence;
+    b->copied->batch = b->extent.end.sequence;
     return each_large(b, b->from, copy_large, e) && copy_segments(b, e) && copy_directory(b, e) &&
-           write_mark(b, e) && drop_old(b, e);
+           backup_write_mark(b->to, &b->extent, e) && drop_old(b, e);
 }
 
 bool store_backup(const char *path, const char *to, struct store_copied *out, struct error *e)

@@ -2,6 +2,7 @@
 #ifndef STORE_LOCAL_BACKUP_H
 #define STORE_LOCAL_BACKUP_H
 
+#include "store/local/journal.h"
 #include "store/local/segment.h"
 #include "store/store.h"
 
@@ -15,12 +16,18 @@ struct backup {
     struct disk *from, *to;
     struct store_copied *copied;
     uint8_t uuid[FORMAT_UUID];
-    struct journal_position end; /* behind the last batch that is copied */
+    struct journal_extent extent; /* of what is copied */
     struct segment_list segments;
     bool failed;
     struct error error;
 };
 
+/* Makes the folder the backup that ends there, from now on. */
+bool backup_write_mark(struct disk *, const struct journal_extent *, struct error *);
+/* What belongs to the backup; everything, when the mark does not say it. */
+bool backup_read_mark(struct disk *, struct journal_extent *out, struct error *);
+/* Octets of this segment that belong to it. */
+uint64_t backup_limit(const struct journal_extent *, uint64_t number);
 /* At most `limit` octets of it, under another name until it is synced. */
 bool backup_copy_file(struct disk *from, struct disk *to, const char *name, uint64_t limit,
                       uint64_t *copied_out, struct error *);

@@ -2,6 +2,7 @@
  * server.  Reads only; blocks. */
 #include "store/local/inspect.h"
 
+#include "store/local/backup.h"
 #include "store/local/store_inner.h"
 #include "store/maildrop.h"
 
@@ -29,9 +30,15 @@ void inspect_close(struct inspection *in)
 bool inspect_journal(struct inspection *in, struct error *error)
 {
     bool found = false;
-    if (!journal_find_uuid(in->disk, in->uuid, &found, error))
+    struct journal_extent extent = { 0 };
+    if (!journal_find_uuid(in->disk, in->uuid, &found, error) ||
+        (disk_exists(in->disk, BACKUP_MARK) && !backup_read_mark(in->disk, &extent, error)))
         return false;
-    struct journal_options options = { .disk = in->disk, .store_uuid = in->uuid };
+    struct journal_options options = {
+        .disk = in->disk,
+        .store_uuid = in->uuid,
+        .extent = &extent,
+    };
     return journal_open_read(&options, &in->journal, error);
 }
 

@@ -61,6 +61,8 @@ bool journal_open(const struct journal_options *options, const struct journal_po
 bool journal_open_read(const struct journal_options *options, struct journal **out, struct error *e)
 {
     *out = journal_new(options, e);
+    if (*out && options->extent)
+        (*out)->extent = *options->extent;
     return *out != NULL;
 }
 
@@ -83,9 +85,14 @@ void journal_close(struct journal **journal_ref)
 bool journal_replay(struct journal *j, const struct journal_position *from,
                     const struct journal_events *events, struct error *e)
 {
-    struct chain chain = { .disk = j->disk, .uuid = j->uuid };
     struct journal_position until = journal_position(j), at;
     const struct journal_position *end = j->may_write ? &until : NULL;
+    struct chain chain = { .disk = j->disk, .uuid = j->uuid };
+    if (j->extent.last > 0) {
+        end = &j->extent.end;
+        chain.first = j->extent.first;
+        chain.last = j->extent.last;
+    }
     bool ok = chain_load(&chain, from, end, e) && chain_replay(&chain, from, end, events, &at, e);
     if (!j->may_write) {
         pthread_mutex_lock(&j->mutex);

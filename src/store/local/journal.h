@@ -64,11 +64,19 @@ struct journal_events {
     void (*lost)(void *owner, const struct unit *);
 };
 
+/* Of files that hold more than belongs to it, the part that does: a backup's, into which a later
+ * one has already begun to write. */
+struct journal_extent {
+    uint64_t first, last;        /* segments; last 0: all of them */
+    struct journal_position end; /* behind the last batch; of a later segment only the header */
+};
+
 struct journal_options {
     struct disk *disk;         /* DATA; folders journal/ and journal/large/ are made here */
     const uint8_t *store_uuid; /* 16 octets */
     uint64_t segment_octets;   /* the largest size; 0: 64 MB.  After each start they grow from
                                   8 MB up to it, so that a small store stays small. */
+    const struct journal_extent *extent; /* for reading only; NULL: everything */
 };
 
 /* Recovery (store rule 7): lists the segments, syncs those from `from` on, replays what lies behind

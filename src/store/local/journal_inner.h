@@ -41,7 +41,8 @@ struct journal {
     struct disk *disk;
     uint8_t uuid[FORMAT_UUID];
     uint64_t segment_octets_max;
-    bool may_write; /* opened for more than reading; set once */
+    bool may_write;               /* opened for more than reading; set once */
+    struct journal_extent extent; /* for reading only */
 
     enum journal_state state;
 

@@ -113,7 +113,9 @@ bool chain_load(struct chain *c, const struct journal_position *from,
 {
     if (!list_segments(c, e))
         return false;
-    keep_range(c, from->segment, until ? until->segment : UINT64_MAX);
+    keep_range(c, from->segment, until && c->last == 0 ? until->segment : UINT64_MAX);
+    if (c->last > 0)
+        keep_range(c, c->first, c->last);
     for (size_t i = 0; i < c->count; i++)
         if (!read_link(c, &c->links[i], e))
             return false;
@@ -221,6 +223,8 @@ static bool replay_open_segment(struct replay *r, size_t i, struct segment *segm
     struct chain_link *link = &r->chain->links[i];
     scan_init(&s, segment);
     bool counts = chain_set_end(r->chain, i, &s);
+    if (r->until && link->number > r->until->segment)
+        counts = false; /* its header says which segments count */
     if (r->until && link->number == r->until->segment) {
         s.end = SCAN_NAMED;
         s.named = *r->until;

@@ -23,16 +23,18 @@ struct chain_link {
 struct chain {
     struct disk *disk;
     const uint8_t *uuid;
-    bool may_write; /* recovery: make lasting what is read, give empty tails back */
+    uint64_t first, last; /* no segments but these; last 0: all */
+    bool may_write;       /* recovery: make lasting what is read, give empty tails back */
     struct chain_link *links;
     size_t count;
     uint64_t highest; /* number of any segment on disk */
     uint64_t oldest;  /* segments before this one do not count; 0: all do */
 };
 
-/* Lists the segments from `from` up to `until` (NULL: all) and reads their headers.  Those that do
- * not count any more are left out, unless `from` lies in one of them.  With may_write all that may
- * be replayed is on the disk afterwards, and not only in the page cache. */
+/* Lists the segments from `from` up to `until` (NULL: all), or those of the chain's own bounds, and
+ * reads their headers.  Those that do not count any more are left out, unless `from` lies in one of
+ * them.  With may_write all that may be replayed is on the disk afterwards, and not only in the
+ * page cache. */
 bool chain_load(struct chain *, const struct journal_position *from,
                 const struct journal_position *until, struct error *);
 void chain_clear(struct chain *);

@@ -48,16 +48,24 @@ static void restore_large(void *owner, const char *file)
     b->failed = !backup_copy_file(b->from, b->to, name, UINT64_MAX, &octets, &b->error);
 }
 
-static bool restore_journal(struct backup *b, struct error *e)
+static bool restore_segment(struct backup *b, uint64_t number, struct error *e)
 {
     char name[SEGMENT_NAME_MAX];
-    uint64_t octets;
+    uint64_t octets, limit = b->extent.last ? backup_limit(&b->extent, number) : UINT64_MAX;
+    segment_name(number, name);
+    return backup_copy_file(b->from, b->to, name, limit, &octets, e);
+}
+
+static bool restore_journal(struct backup *b, struct error *e)
+{
+    const struct journal_extent *x = &b->extent;
     if (!disk_make_folder(b->to, "journal", e) || !disk_make_folder(b->to, "journal/large", e) ||
-        !segment_list_read(b->from, &b->segments, e))
+        !backup_read_mark(b->from, &b->extent, e) || !segment_list_read(b->from, &b->segments, e))
         return false;
     for (size_t i = 0; i < b->segments.count; i++) {
-        segment_name(b->segments.numbers[i], name);
-        if (!backup_copy_file(b->from, b->to, name, UINT64_MAX, &octets, e))
+        uint64_t number = b->segments.numbers[i];
+        bool belongs = x->last == 0 || (number >= x->first && number <= x->last);
+        if (belongs && !restore_segment(b, number, e))
             return false;
     }
     if (!disk_list(b->from, "journal/large", restore_large, b, e))
