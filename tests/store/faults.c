@@ -119,6 +119,14 @@ static int log_write(sqlite3_file *file, const void *octets, int count, sqlite3_
     return is_full ? SQLITE_FULL : real_methods->xWrite(file, octets, count, offset);
 }
 
+static int log_sync(sqlite3_file *file, int flags)
+{
+    pthread_mutex_lock(&world.mutex);
+    bool fails = world.set.log_fails;
+    pthread_mutex_unlock(&world.mutex);
+    return fails ? SQLITE_IOERR_FSYNC : real_methods->xSync(file, flags);
+}
+
 static int open_log(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file, int flags,
                     int *flags_out)
 {
@@ -129,6 +137,7 @@ static int open_log(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file,
             real_methods = file->pMethods;
             log_methods = *real_methods;
             log_methods.xWrite = log_write;
+            log_methods.xSync = log_sync;
         }
         pthread_mutex_unlock(&world.mutex);
         file->pMethods = &log_methods;

@@ -18,6 +18,7 @@ struct fault {
 struct faults {
     struct fault write, sync, make;
     bool log_is_full;     /* the write-ahead logs of SQLite take nothing */
+    bool log_fails;       /* a sync of one does not work */
     uint64_t free_octets; /* 0: as the disk says */
     uint64_t clock_ms;    /* added to the monotonic clock */
     int crash_at; /* the process is gone at the n-th of: before a write, sync, make, rename or

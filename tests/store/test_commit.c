@@ -261,6 +261,31 @@ static void test_log_is_full(void **state)
     world_is_whole(w);
 }
 
+/* The kernel takes for written what is not: another sync would say that all is well, and a power
+ * cut in the next checkpoint would leave an index in pieces.  What is known of it outlives the
+ * process. */
+static void test_an_index_that_was_not_synced_is_made_anew(void **state)
+{
+    struct world *w = *state;
+    char doubted[SCRATCH_PATH + 20];
+    snprintf(doubted, sizeof doubted, "%s/index.doubted", w->path);
+    assert_int_equal(world_deliver(w, ALICE, 1, 3000), STORE_STORED);
+    world_close(w);
+    FAULT(log_fails, true);
+    assert_false(world_open(w));
+    assert_int_equal(w->error.kind, ERROR_TEMPORARY);
+    FAULT(log_fails, false);
+    assert_int_equal(access(doubted, F_OK), 0);
+    assert_true(world_open(w));
+    assert_true(world_told(w, "made anew"));
+    assert_int_equal(access(doubted, F_OK), -1);
+    assert_int_equal(count_in(w, ALICE), 1);
+    assert_int_equal(world_deliver(w, ALICE, 2, 3000), STORE_STORED);
+    world_is_whole(w);
+    world_reopen(w);
+    world_is_whole(w);
+}
+
 static void test_index_lags_at_the_end(void **state)
 {
     struct world *w = *state;
@@ -453,6 +478,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             test_a_deletion_that_the_index_lacks_is_not_undone_for_readers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_log_is_full, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_an_index_that_was_not_synced_is_made_anew, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_index_lags_at_the_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_index_is_damaged, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_reader_finds_damage, set_up, tear_down),

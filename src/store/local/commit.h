@@ -50,6 +50,7 @@ struct commit_line {
     bool parked;           /* the job comes back when the preparation ends */
     bool closing;          /* no more errands: the other lanes are ending */
     bool suspected;        /* a reader says that index.db is damaged */
+    bool doubted;          /* a checkpoint on another lane could not sync it */
     enum errand preparation;
     uint64_t prepare_ms; /* when one that failed may be tried again */
     struct error prepare_error;

@@ -231,8 +231,17 @@ static const struct kind_options kinds[] = {
     [INDEX_SCRATCH] = { NULL, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, WRITER_BUSY_MS,
                         "PRAGMA page_size = 4096; PRAGMA journal_mode = MEMORY;"
                         "PRAGMA synchronous = OFF; PRAGMA cache_size = -131072;",
-                        true, INDEX_STATEMENTS },
+                        true, 0 },
 };
+
+sqlite3_stmt *index_prepare(struct index *index, enum index_statement which)
+{
+    struct database *d = &index->db;
+    sqlite3_prepare_v3(d->handle, index_sql_text[which], -1, SQLITE_PREPARE_PERSISTENT,
+                       &d->statements[which], NULL);
+    d->statement_count = INDEX_STATEMENTS;
+    return d->statements[which];
+}
 
 static int on_wal(void *owner, sqlite3 *handle, const char *name, int pages)
 {
@@ -262,9 +271,9 @@ static bool open_file(struct index *index, const char *data_path, struct error *
     if (!database_open(&index->db, &options, error))
         return false;
     sqlite3_wal_hook(index->db.handle, on_wal, index);
-    /* Only the writer may tidy the log away: whoever else closes last might remove that of an index
-     * which has taken this one's name since. */
-    if (index->kind == INDEX_READER || index->kind == INDEX_UPKEEP)
+    /* Nobody tidies the log away who closes last: it might be that of an index which has taken this
+     * one's name since, and nobody would hear of a sync that failed. */
+    if (index->kind != INDEX_SCRATCH)
         sqlite3_db_config(index->db.handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     return true;
 }
@@ -325,7 +334,8 @@ static bool open_index(struct index *index, const char *data_path, const uint8_t
            (!kind->create || write_uuid(index, store_uuid, error)) &&
            check_uuid(index, store_uuid, error) &&
            database_prepare(&index->db, index_sql_text, kind->statements, error) &&
-           (kind->statements < INDEX_STATEMENTS || load_state(index, error)) &&
+           (index->kind == INDEX_READER || index->kind == INDEX_UPKEEP ||
+            load_state(index, error)) &&
            (index->kind != INDEX_WRITER || log_writer_attach(index->db.handle, &index->log, error));
 }
 
@@ -393,6 +403,8 @@ bool index_keep(struct index *index, const struct journal_position *position, st
         log_writer_set_lazy(index->log, false);
     if (ok)
         rows_settle(index, true);
+    else
+        index_hear_failure(index);
     return ok;
 }
 
@@ -455,9 +467,15 @@ bool index_checkpoint(struct index *index, enum index_checkpoint how, bool *comp
         [INDEX_TRUNCATE] = SQLITE_CHECKPOINT_TRUNCATE,
     };
     int in_log = 0, done = 0;
+    *complete_out = false;
+    if (index->doubted)
+        return error_set(error, ERROR_TEMPORARY, "%s could not be synced before", index->db.name);
     int code = sqlite3_wal_checkpoint_v2(index->db.handle, NULL, modes[how], &in_log, &done);
     *complete_out = code == SQLITE_OK && in_log == done;
     if (*complete_out && how != INDEX_PASSIVE)
         index->wal_octets = 0;
-    return code == SQLITE_OK || (code & 0xFF) == SQLITE_BUSY || database_failed(&index->db, error);
+    if (code == SQLITE_OK || (code & 0xFF) == SQLITE_BUSY)
+        return true;
+    index_hear_failure(index);
+    return database_failed(&index->db, error);
 }

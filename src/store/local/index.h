@@ -83,6 +83,11 @@ uint32_t index_new_uid_validity(struct index *, int64_t wall_s);
 
 /* Octets in it after this handle's last transaction. */
 uint64_t index_wal_octets(const struct index *);
+/* While this file is in DATA, index.db is not to be used: a sync of it has failed. */
+#define INDEX_DOUBT "index.doubted"
+/* Whether that has happened to this one: it must be closed, and another one made. */
+bool index_is_doubted(const struct index *);
+
 enum index_checkpoint {
     INDEX_PASSIVE, /* what can be done without waiting for anybody */
     INDEX_RESTART, /* all of it; the next transaction begins at the front of the log */

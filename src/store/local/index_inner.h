@@ -89,6 +89,10 @@ struct row_cache {
     struct list used; /* the longest unused first */
 };
 
+/* index_doubt.c: the last call of SQLite has failed. */
+struct index;
+void index_hear_failure(struct index *);
+
 struct index {
     struct database db;
     enum index_kind kind;
@@ -101,16 +105,22 @@ struct index {
     uint32_t prefix_seen; /* of the message applied last: its row is there */
     uint64_t dead_octets;
     uint64_t wal_octets;
+    bool doubted;   /* a sync has failed: nothing is written to it any more */
     bool leftovers; /* purged mailboxes may have placements left */
 };
 
+/* index.c: prepares it, for an index that is soon gone and needs few of them; NULL when memory is
+ * short, which SQLite takes as a misuse, and whoever runs it hears why. */
+sqlite3_stmt *index_prepare(struct index *, enum index_statement which);
+
 static inline sqlite3_stmt *index_sql(struct index *index, enum index_statement which)
 {
-    return index->db.statements[which];
+    sqlite3_stmt *statement = index->db.statements[which];
+    return statement ? statement : index_prepare(index, which);
 }
 static inline bool index_run(struct index *index, enum index_statement which, struct error *error)
 {
-    return database_finish(&index->db, index->db.statements[which], error);
+    return database_finish(&index->db, index_sql(index, which), error);
 }
 
 /* index_rows.c */

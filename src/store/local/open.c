@@ -68,7 +68,7 @@ static bool take_name(struct disk *disk, struct error *error)
     return remove_if_there(disk, "index.db-wal", error) &&
            remove_if_there(disk, "index.db-shm", error) && disk_sync_directory(disk, ".", error) &&
            disk_rename(disk, "index.new", "index.db", error) &&
-           disk_sync_directory(disk, ".", error);
+           disk_sync_directory(disk, ".", error) && remove_if_there(disk, INDEX_DOUBT, error);
 }
 
 /* SQLite has closed it, so this takes nobody's locks away. */
@@ -123,6 +123,8 @@ static bool open_as_it_is(struct store *store, const struct open_options *option
 {
     if (!disk_exists(store->disk, "index.db"))
         return error_set(error, ERROR_DAMAGED, "there is no index.db");
+    if (disk_exists(store->disk, INDEX_DOUBT))
+        return error_set(error, ERROR_DAMAGED, "index.db could not be synced before");
     if (index_open(store->path, INDEX_WRITER, store->uuid, writer, error)) {
         struct replay r = { .index = *writer, .notice = store->notice, .owner = store->owner };
         if (open_journal(store, options, &r, error))

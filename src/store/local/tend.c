@@ -121,13 +121,26 @@ static void hear_suspicion(struct commit_line *line, uint64_t now_ms)
     line->index_damaged = true;
 }
 
+/* What could not be synced once is not trusted again. */
+static bool is_doubted(struct commit_line *line)
+{
+    pthread_mutex_lock(&line->mutex);
+    bool doubted = line->doubted;
+    line->doubted = false;
+    pthread_mutex_unlock(&line->mutex);
+    return doubted || (line->writer && index_is_doubted(line->writer));
+}
+
 static void tend_index(struct commit_line *line, uint64_t now_ms)
 {
     struct store *store = line->store;
     struct error error = { 0 };
     hear_suspicion(line, now_ms);
+    bool doubted = is_doubted(line);
+    line->index_damaged |= doubted;
     if (line->index_damaged && !(atomic_load(&store->ails) & AILS_INDEX)) {
-        error_set(&error, ERROR_DAMAGED, "index.db is damaged");
+        error_set(&error, ERROR_DAMAGED,
+                  doubted ? "index.db could not be synced" : "index.db is damaged");
         commit_falls_behind(line, &error);
     }
     /* A checkpoint in another lane has index.db open: no other file may take its name meanwhile. */
@@ -221,6 +234,9 @@ static void run_checkpoint(struct job *job)
     bool complete, ok = index_open(store->path, INDEX_UPKEEP, store->uuid, &index, &error);
     for (int i = 0; ok && i < PASSIVES; i++)
         ok = index_checkpoint(index, INDEX_PASSIVE, &complete, &error);
+    pthread_mutex_lock(&line->mutex);
+    line->doubted |= index && index_is_doubted(index);
+    pthread_mutex_unlock(&line->mutex);
     index_close(&index);
     if (!ok)
         store_tell(store, true, "a checkpoint of the index failed: %s", error.words);
