@@ -20,10 +20,33 @@ static const uint8_t zeros[MEDIUM_PAGE];
 
 /* --- Pages --- */
 
+/* Pages come and go all the time. */
+static struct page *page_take(struct medium *m)
+{
+    struct page *p = m->spare_pages;
+    if (p)
+        memcpy(&m->spare_pages, p->at, sizeof m->spare_pages);
+    else
+        p = malloc(sizeof *p);
+    CHECK(p);
+    return p;
+}
+
+static void page_give(struct medium *m, struct page *p)
+{
+    memcpy(p->at, &m->spare_pages, sizeof m->spare_pages);
+    m->spare_pages = p;
+}
+
+void inode_free_spare_pages(struct medium *m)
+{
+    while (m->spare_pages)
+        free(page_take(m));
+}
+
 static struct page *page_new(struct medium *m, const struct page *copied)
 {
-    struct page *p = malloc(sizeof *p);
-    CHECK(p);
+    struct page *p = page_take(m);
     p->owners = 1;
     memcpy(p->at, copied ? copied->at : zeros, MEDIUM_PAGE);
     m->pages_used++;
@@ -37,7 +60,7 @@ static void page_drop(struct medium *m, struct page **page)
     if (!p || --p->owners > 0)
         return;
     m->pages_used--;
-    free(p);
+    page_give(m, p);
 }
 
 static void page_share(struct medium *m, struct page *from, struct page **to)

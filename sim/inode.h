@@ -49,9 +49,10 @@ struct medium {
     uint64_t capacity;
     bool is_data;
     uint64_t pages_used;
+    struct page *spare_pages; /* free ones, each with the next in its octets */
     struct name_list seen, surface;
-    struct change changes[CHANGES_MAX];
-    size_t change_count;
+    struct change *changes;
+    size_t change_count, change_room;
 };
 
 bool medium_is_gone(const struct medium *);
@@ -67,6 +68,7 @@ bool medium_fails(const struct medium *, struct point, enum fault, uint32_t mill
 int medium_is_full(const struct medium *, struct point);
 
 struct inode *inode_new(struct medium *);
+void inode_free_spare_pages(struct medium *);
 void inode_free_if_unused(struct inode *);
 void inode_power_cut(struct inode *);
 /* What is seen of `from`, synced. */

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAMES_MAX = 1 << 16 };
+enum { NAMES_MAX = 1 << 16, CHANGES_FIRST = 32 };
 
 static enum file_kind kind_in(const struct medium *m, const char *name)
 {
@@ -219,7 +219,12 @@ static void forget_change(struct medium *m, size_t i)
 
 static void change(struct medium *m, const struct change *c)
 {
-    CHECK(m->change_count < CHANGES_MAX);
+    if (m->change_count == m->change_room) {
+        m->change_room = m->change_room ? 2 * m->change_room : CHANGES_FIRST;
+        CHECK(m->change_room <= CHANGES_MAX);
+        m->changes = realloc(m->changes, m->change_room * sizeof *m->changes);
+        CHECK(m->changes);
+    }
     m->changes[m->change_count++] = *c;
     if (c->node)
         c->node->links++;
@@ -479,5 +484,7 @@ void medium_free(struct medium **medium)
         forget_change(m, 0);
     clear_names(&m->seen);
     clear_names(&m->surface);
+    inode_free_spare_pages(m);
+    free(m->changes);
     free(m);
 }

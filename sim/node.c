@@ -258,6 +258,18 @@ static void stepped(struct host *h)
 
 /* --- Examining --- */
 
+/* The first lines that are not the same. */
+static void show_difference(struct text live, struct text rebuilt)
+{
+    struct text a = { 0 }, b = { 0 };
+    while ((live.len || rebuilt.len) && text_equal(a, b)) {
+        text_cut(&live, '\n', &a);
+        text_cut(&rebuilt, '\n', &b);
+    }
+    trace_show("live:    %.*s", TEXT_ARGS(a));
+    trace_show("rebuilt: %.*s", TEXT_ARGS(b));
+}
+
 static void expect_rebuilt(struct node *n, enum check check)
 {
     struct buffer live, rebuilt;
@@ -269,9 +281,8 @@ static void expect_rebuilt(struct node *n, enum check check)
         world_fail("%s: no dump: %s", n->host->name, e.words);
     } else {
         bool equal = text_equal(buffer_as_text(&live), buffer_as_text(&rebuilt));
-        if (!equal && trace_is_shown())
-            trace_show("live:\n%.*srebuilt:\n%.*s", TEXT_ARGS(buffer_as_text(&live)),
-                       TEXT_ARGS(buffer_as_text(&rebuilt)));
+        if (!equal)
+            show_difference(buffer_as_text(&live), buffer_as_text(&rebuilt));
         world_expect(check, equal, "%s: a rebuilt index differs from the live one", n->host->name);
     }
     buffer_clear(&live);

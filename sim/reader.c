@@ -14,6 +14,7 @@
 
 enum {
     ITEMS_MAX = 4096,
+    ITEMS_FIRST = 32,
     COMMAND_MAX = 120,
     POP3_PORT = 110,
     MESSAGE_MAX = 8 << 20,
@@ -37,7 +38,7 @@ struct reader {
     uint32_t rude;
     uint64_t listing, asked_us;
     struct item *items;
-    size_t count; /* of items */
+    size_t count, room; /* of items */
     size_t stat_count;
     uint64_t stat_octets;
     bool in_lines;          /* of a reply that has several */
@@ -180,6 +181,18 @@ static bool take_number(struct text *rest, uint64_t *out)
     return text_word(rest, &word) && text_to_u64(word, out);
 }
 
+static struct item *add_item(struct reader *r)
+{
+    if (r->count == r->room) {
+        r->room = r->room ? r->room * 2 : ITEMS_FIRST;
+        r->items = realloc(r->items, r->room * sizeof *r->items);
+        CHECK(r->items);
+    }
+    struct item *item = &r->items[r->count++];
+    *item = (struct item){ 0 };
+    return item;
+}
+
 static void hear_item(struct reader *r, struct text line)
 {
     struct text rest = line;
@@ -187,8 +200,7 @@ static void hear_item(struct reader *r, struct text line)
     bool ok = take_number(&rest, &number);
     rest = text_trim(rest);
     if (r->phase == UIDL && ok && number == r->count + 1 && number <= ITEMS_MAX) {
-        struct item *item = &r->items[r->count++];
-        *item = (struct item){ 0 };
+        struct item *item = add_item(r);
         snprintf(item->uidl, sizeof item->uidl, "%.*s", TEXT_ARGS(rest));
         item->copy = ledger_find(r->peer.town->ledger, r->box, item->uidl);
         if (item->copy)
@@ -360,8 +372,6 @@ void reader_start(struct town *town, struct box *box)
 {
     struct reader *r = calloc(1, sizeof *r);
     CHECK(r);
-    r->items = calloc(ITEMS_MAX, sizeof *r->items);
-    CHECK(r->items);
     r->box = box;
     r->rude = world_now()->weather.rude / 2;
     r->at_once = (size_t)chance_from(1, AT_ONCE_MAX);

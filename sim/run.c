@@ -23,6 +23,7 @@
 enum {
     LOOK_US = 500 * 1000,
     PARTING_US = 60 * 1000 * 1000,
+    DRAIN_LOOK_US = 20 * 1000 * 1000, /* each opens the store of each server */
     USERS_MAX = 6,
     SWARM_NODES_MAX = 5,
     FOCUS_SELDOM = 20 * 1000, /* millionths */
@@ -45,6 +46,7 @@ struct run {
     size_t audited;            /* boxes */
     uint64_t looks[HOSTS_MAX]; /* of each store's compaction before it was calm */
     uint64_t storm_ends_us, calm_since_us;
+    uint64_t drain_look_us; /* when to look again whether mail waits */
     struct event look;
 };
 
@@ -184,6 +186,9 @@ static bool all_up(const struct run *r)
 static bool is_drained(struct run *r)
 {
     uint64_t waiting = 0;
+    if (r->world.now_us < r->drain_look_us)
+        return false;
+    r->drain_look_us = r->world.now_us + DRAIN_LOOK_US;
     bool in_time = r->world.now_us - r->calm_since_us < drain_us_max;
     for (unsigned i = 0; i < r->node_count; i++)
         waiting += node_waiting(&r->nodes[i], !in_time);

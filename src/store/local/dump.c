@@ -47,7 +47,7 @@ static bool dump_rebuilt(struct inspection *in, struct buffer *out, struct error
 bool store_dump(const char *path, bool rebuild, struct buffer *out, struct error *error)
 {
     struct inspection in;
-    if (!inspect_open(path, &in, error))
+    if (rebuild ? !inspect_open_disk(path, &in, error) : !inspect_open(path, &in, error))
         return false;
     bool ok =
         rebuild ? dump_rebuilt(&in, out, error) : !in.index || write_lines(in.index, out, error);

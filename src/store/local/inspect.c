@@ -8,10 +8,15 @@
 
 #include <stdlib.h>
 
-bool inspect_open(const char *path, struct inspection *in, struct error *error)
+bool inspect_open_disk(const char *path, struct inspection *in, struct error *error)
 {
     *in = (struct inspection){ 0 };
-    if (!disk_open(path, false, &in->disk, error))
+    return disk_open(path, false, &in->disk, error);
+}
+
+bool inspect_open(const char *path, struct inspection *in, struct error *error)
+{
+    if (!inspect_open_disk(path, in, error))
         return false;
     if (!disk_exists(in->disk, "index.db") ||
         index_open(path, INDEX_READER, NULL, &in->index, error))

@@ -12,6 +12,8 @@ struct inspection {
 };
 
 bool inspect_open(const char *path, struct inspection *, struct error *);
+/* The same without the index, for whoever reads the journal alone. */
+bool inspect_open_disk(const char *path, struct inspection *, struct error *);
 bool inspect_journal(struct inspection *, struct error *);
 void inspect_close(struct inspection *);
 
