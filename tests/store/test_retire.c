@@ -63,11 +63,34 @@ static void test_a_segment_that_was_never_begun_holds_nothing(void **state)
     world_clear(&w);
 }
 
+/* It holds no batch yet: still its header counts when the journal is read beside it. */
+static void test_the_newest_header_counts_before_its_first_batch(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = { 3000 };
+    struct world w;
+    world_init(&w, SEGMENT);
+    assert_true(world_open(&w, NULL));
+    world_write(&w, sizes, 1, NULL);
+    world_close(&w);
+    assert_true(world_open(&w, NULL));
+    world_write(&w, sizes, 1, NULL);
+    assert_true(journal_prepare(w.journal, &w.error));
+    journal_retire(w.journal, 2);
+    assert_true(journal_turn_early(w.journal, &w.error));
+    assert_true(disk_unlink(w.disk, "journal/00000001.seg", &w.error));
+    assert_true(world_replay(&w, NULL));
+    assert_int_equal(w.notice_count, 0);
+    assert_int_equal(w.seen_count, 1);
+    world_clear(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_segment_that_never_counted_is_no_predecessor),
         cmocka_unit_test(test_a_segment_that_was_never_begun_holds_nothing),
+        cmocka_unit_test(test_the_newest_header_counts_before_its_first_batch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -82,12 +82,23 @@ void journal_close(struct journal **journal_ref)
     *journal_ref = NULL;
 }
 
+static uint64_t current_number(struct journal *j)
+{
+    pthread_mutex_lock(&j->mutex);
+    uint64_t number = j->current_number;
+    pthread_mutex_unlock(&j->mutex);
+    return number;
+}
+
+/* The segment that is written to may hold no batch yet, but says already which ones count. */
 bool journal_replay(struct journal *j, const struct journal_position *from,
                     const struct journal_events *events, struct error *e)
 {
     struct journal_position until = journal_position(j), at;
     const struct journal_position *end = j->may_write ? &until : NULL;
     struct chain chain = { .disk = j->disk, .uuid = j->uuid };
+    if (j->may_write)
+        chain.last = current_number(j);
     if (j->extent.last > 0) {
         end = &j->extent.end;
         chain.first = j->extent.first;
@@ -204,6 +215,11 @@ bool journal_turn_early(struct journal *j, struct error *e)
     if (j->state != JOURNAL_READY && j->state != JOURNAL_SEALED)
         return error_set(e, ERROR_TEMPORARY, "the journal is being repaired");
     return journal_turn(j, e);
+}
+
+bool journal_must_be_abandoned(const struct journal *j)
+{
+    return j->state == JOURNAL_BROKEN || j->state == JOURNAL_WRITTEN;
 }
 
 bool journal_abandon(struct journal *j, struct error *e)

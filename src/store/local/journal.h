@@ -116,6 +116,8 @@ bool journal_turn(struct journal *, struct error *);
  * whose header ends the old one at the last good batch; synced when it returns true.  Blocks: it
  * takes the prepared segment, waits for one that is being prepared, or makes one itself. */
 bool journal_abandon(struct journal *, struct error *);
+/* Whether that has to be done before the next batch. */
+bool journal_must_be_abandoned(const struct journal *);
 /* For a lane of its own: zero-writes, syncs and names the next segment unless one is ready.  On a
  * full disk it may be a small one. */
 bool journal_prepare(struct journal *, struct error *);

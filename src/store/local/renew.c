@@ -25,6 +25,8 @@ static bool flush(struct writing *w, struct error *e)
     if (w->count == 0)
         return true;
     struct unit unit = { .changes = buffer_bytes(&w->changes) };
+    if (journal_must_be_abandoned(w->journal) && !journal_abandon(w->journal, e))
+        return false;
     if (journal_is_full(w->journal, journal_batch_octets(&unit, 1)) &&
         (!journal_prepare(w->journal, e) || !journal_turn(w->journal, e)))
         return false;
