@@ -104,8 +104,9 @@ afl:
 	@$(MAKE) --no-print-directory build/afl/build.ninja
 	@$(NINJA) -C build/afl --quiet fuzz/fuzz_world
 	@mkdir -p build/afl/found
+	@tools/fuzz-smoke --unpack world
 	@AFL_SKIP_CPUFREQ=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 AFL_AUTORESUME=1 afl-fuzz \
-	    -i fuzz/corpus/world -o build/afl/found -x fuzz/words/world.dict -t 5000 -m none $(AFL) \
+	    -i build/fuzz/unpacked/world -o build/afl/found -x fuzz/words/world.dict -t 5000 -m none $(AFL) \
 	    -- build/afl/fuzz/fuzz_world
 
 fuzz-coverage:

@@ -9,6 +9,8 @@
 #include "base/check.h"
 #include "run/wire.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -63,6 +65,22 @@ struct both {
     struct trace_session trace;
 };
 
+/* What the server says is shown as it is, and printed it cannot harm a terminal. */
+static void print(struct text line)
+{
+    char *printed = NULL;
+    size_t len = 0;
+    FILE *file = open_memstream(&printed, &len);
+    CHECK(file);
+    line = text_first(line, TRACE_LINE_MAX);
+    trace_print(file, TRACE_SERVER, TRACE_WORDS, line);
+    fclose(file);
+    CHECK(len > 0 && printed[len - 1] == '\n');
+    for (size_t i = 0; i + 1 < len; i++)
+        CHECK((uint8_t)printed[i] >= ' ' && printed[i] != 0x7F);
+    free(printed);
+}
+
 static void say(struct both *b, struct text piece, bool secret)
 {
     wire_add(&b->wire, LOG_CLIENT, secret ? WIRE_SECRET : WIRE_WORDS, bytes_of_text(piece));
@@ -86,6 +104,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while (text_cut(&rest, '\n', &line)) {
         bool secret = line.len && line.at[0] == OF_EXCHANGE;
         open += count_secrets(open_part(line));
+        print(line);
         line.len++;
         for (; line.len; line = text_skip(line, data[0] * 16u + 1))
             say(&both, text_first(line, data[0] * 16u + 1), secret);

@@ -1,11 +1,14 @@
 /* fuzz_mbox.c - what is written into a box comes out of it again, whatever it is; and any octets
  * read as a box give the same at any cut.
  *
+ * Line ends of mail become those of files and come back.
+ *
  * The first octet says where to cut, a zero octet divides messages.  What should come out of a
  * message is worked out here with the whole of it in view, line by line.
  */
 #include "base/check.h"
 #include "mail/header.h"
+#include "mail/line_ends.h"
 #include "mail/mbox.h"
 
 #include <string.h>
@@ -142,6 +145,28 @@ static void check_cuts(struct text input, size_t step)
     buffer_clear(&other);
 }
 
+/* Lines with LF become lines with CRLF, and those the same lines again, at any cut. */
+static void check_line_ends(struct text file, size_t cut)
+{
+    struct line_ends in = { 0 }, back = { 0 };
+    struct buffer mail, again;
+    buffer_init(&mail, LINE_ENDS_ROOM(file.len));
+    buffer_init(&again, LINE_ENDS_ROOM(2 * file.len + 2));
+    for (struct text rest = file; rest.len; rest = text_skip(rest, cut))
+        CHECK(line_ends_to_crlf(&in, bytes_of_text(text_first(rest, cut)), &mail));
+    CHECK(line_ends_to_crlf_end(&in, &mail));
+    struct text lines = buffer_as_text(&mail);
+    CHECK(lines.len == 0 || text_ends_nocase(lines, T("\r\n")));
+    for (struct text rest = lines; rest.len; rest = text_skip(rest, cut))
+        CHECK(line_ends_to_lf(&back, bytes_of_text(text_first(rest, cut)), &again));
+    CHECK(line_ends_to_lf_end(&back, &again));
+    bool plain = !file.len || !memchr(file.at, '\r', file.len);
+    if (plain)
+        CHECK(text_starts(buffer_as_text(&again), file));
+    buffer_clear(&mail);
+    buffer_clear(&again);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 2 || size > INPUT_MAX)
@@ -150,5 +175,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t step = data[0] % 64 + 1u;
     check_round(input, step);
     check_cuts(input, step);
+    check_line_ends(input, step);
     return 0;
 }

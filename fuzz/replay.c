@@ -5,9 +5,11 @@
  * target keeps anything.
  */
 #include <dirent.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,6 +26,35 @@ static void fail(const char *name)
     exit(1);
 }
 
+static unsigned replay_pack(const uint8_t *data, size_t size)
+{
+    enum { LENGTH = 4 };
+    unsigned count = 0;
+    while (size >= LENGTH) {
+        size_t len = data[0] | (size_t)data[1] << 8 | (size_t)data[2] << 16 | (size_t)data[3] << 24;
+        if (len > size - LENGTH)
+            break;
+        uint8_t *input = malloc(len + 1); /* of its own size: reading past its end is seen */
+        if (!input)
+            fail("memory");
+        memcpy(input, data + LENGTH, len);
+        LLVMFuzzerTestOneInput(input, len);
+        free(input);
+        data += LENGTH + len;
+        size -= LENGTH + len;
+        count++;
+    }
+    if (size)
+        exit(1);
+    return count;
+}
+
+static bool is_pack(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    return dot && strcmp(dot, ".pack") == 0;
+}
+
 static unsigned replay_file(const char *name)
 {
     FILE *file = fopen(name, "rb");
@@ -36,9 +67,13 @@ static unsigned replay_file(const char *name)
     if (!data || fread(data, 1, size, file) != size)
         fail(name);
     fclose(file);
-    LLVMFuzzerTestOneInput(data, size);
+    unsigned count = 1;
+    if (is_pack(name))
+        count = replay_pack(data, size);
+    else
+        LLVMFuzzerTestOneInput(data, size);
     free(data);
-    return 1;
+    return count;
 }
 
 #ifdef __AFL_COMPILER
