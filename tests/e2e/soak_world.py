@@ -122,6 +122,14 @@ class SoakedServer(Relay):
         super().start(*self.wrap, *wrap)
         self.starts.append(time.monotonic() - began)
 
+    def end(self, kill=False):
+        """A killed server cannot take away what libfaketime made for it."""
+        pid = self.process.pid if self.process else 0
+        super().end(kill)
+        for name in (f"faketime_shm_{pid}", f"sem.faketime_sem_{pid}"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(f"/dev/shm/{name}")
+
     def renew_log(self):
         """SIGHUP, as who rotates logs does it; what was written is thrown away, for it is large."""
         if os.path.exists(self.log_file):
