@@ -8,7 +8,7 @@
 
 #include "scratch.h"
 
-#include "store/local/index.h"
+#include "store/local/index_inner.h"
 
 #include <sqlite3.h>
 #include <string.h>
@@ -373,6 +373,27 @@ static void test_purging(void **state)
     buffer_clear(&after);
 }
 
+/* It once read all placements of mailboxes before it, for each of its own. */
+static void test_purging_passes_over_nobody(void **state)
+{
+    enum { LIVE = 400, PURGED = 5, STEPS_MAX = 100 };
+    struct fixture *f = *state;
+    begin(f);
+    for (uint32_t i = 1; i <= LIVE; i++)
+        APPLY(f, message(1000 + i, 500), opened(ALICE, 10), placed(ALICE, i, i + 1, 1000 + i));
+    for (uint32_t i = 1; i <= PURGED; i++)
+        APPLY(f, message(2000 + i, 500), opened(BOB, 11), placed(BOB, i, i + 1, 2000 + i));
+    APPLY(f, { .kind = CHANGE_PURGED, .mailbox = BOB });
+    bool more;
+    assert_true(index_sweep(f->index, LIVE, &more, &f->error));
+    assert_false(more);
+    keep(f);
+    int steps =
+        sqlite3_stmt_status(index_sql(f->index, NEXT_LEFTOVER), SQLITE_STMTSTATUS_VM_STEP, 0);
+    assert_true(steps < (PURGED + 2) * STEPS_MAX);
+    assert_true(index_verify(f->index, find_nothing, NULL, &f->error));
+}
+
 static void test_dead_files(void **state)
 {
     struct fixture *f = *state;
@@ -533,6 +554,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_any_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_undoing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_purging, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_purging_passes_over_nobody, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_dead_files, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_small_things, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_files, set_up, tear_down),

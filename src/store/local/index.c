@@ -172,9 +172,11 @@ static const char *const index_sql_text[INDEX_STATEMENTS] = {
     [ADD_DEAD] = "INSERT OR IGNORE INTO dead(message) VALUES(?1)",
     [FORGET_DEAD] = "DELETE FROM dead WHERE message = ?1",
     [ADD_LEFTOVER] = "INSERT OR IGNORE INTO leftover(mailbox) VALUES(?1)",
-    [NEXT_LEFTOVER] = "SELECT p.mailbox, p.uid, p.message FROM leftover l"
-                      " JOIN placement p ON p.mailbox = l.mailbox LIMIT 1",
-    [DROP_LEFTOVERS] = "DELETE FROM leftover",
+    /* Never a walk through the placements of others, however many there are. */
+    [NEXT_LEFTOVER] = "SELECT l.mailbox, p.uid, p.message"
+                      " FROM (SELECT mailbox FROM leftover ORDER BY mailbox LIMIT 1) l"
+                      " LEFT JOIN placement p ON p.mailbox = l.mailbox LIMIT 1",
+    [DROP_LEFTOVER] = "DELETE FROM leftover WHERE mailbox = ?1",
     [SET_ENVELOPE] = "UPDATE message SET sender = ?2, ret = ?3, envid = ?4, envelope = ?5"
                      " WHERE id = ?1",
     [ADD_RECIPIENT] =

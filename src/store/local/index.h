@@ -247,6 +247,9 @@ struct index_lines;
 bool index_lines_open(struct index *, uint64_t oldest, struct index_lines **out, struct error *);
 /* *line_out has no line end and is valid until the next call; its pointer is NULL at the end. */
 bool index_lines_next(struct index_lines *, struct text *line_out, struct error *);
+/* The same for two at once, without printing what both say: their next lines that differ. */
+bool index_lines_next_difference(struct index_lines *a, struct index_lines *b,
+                                 struct text *line_a_out, struct text *line_b_out, struct error *);
 void index_lines_close(struct index_lines **);
 /* Rows that contradict each other: a sentence for each. */
 bool index_verify(struct index *, void (*finding)(void *owner, const char *words), void *owner,

@@ -473,22 +473,21 @@ bool index_wants_sweep(const struct index *index)
 }
 
 struct victim {
-    mailbox_id mailbox;
-    uint32_t uid;
+    mailbox_id mailbox; /* 0: none is left */
+    uint32_t uid;       /* 0: the mailbox has no more */
     message_id message;
 };
 
 /* The next placement of a purged mailbox.  (Its tombstones stay as long as any: compaction knows
  * when they have nothing left to bury.) */
-static bool next_victim(struct applying *a, struct victim *out, bool *found_out)
+static bool next_victim(struct applying *a, struct victim *out)
 {
     sqlite3_stmt *get = index_sql(a->index, NEXT_LEFTOVER);
     bool row = false;
-    if (!database_step(&a->index->db, get, &row, a->error))
-        return false;
-    *found_out = row;
-    if (!row)
-        return true;
+    *out = (struct victim){ 0 };
+    bool ok = database_step(&a->index->db, get, &row, a->error);
+    if (!ok || !row)
+        return ok;
     *out = (struct victim){ column_number(get, 0), (uint32_t)column_number(get, 1),
                             column_number(get, 2) };
     sqlite3_reset(get);
@@ -498,6 +497,10 @@ static bool next_victim(struct applying *a, struct victim *out, bool *found_out)
 static bool sweep_one(struct applying *a, const struct victim *victim)
 {
     sqlite3_stmt *drop = index_sql(a->index, DROP_PLACEMENT);
+    if (victim->uid == 0) {
+        bind_number(index_sql(a->index, DROP_LEFTOVER), 1, victim->mailbox);
+        return run(a, DROP_LEFTOVER);
+    }
     bind_number(drop, 1, victim->mailbox);
     bind_number(drop, 2, victim->uid);
     return run(a, DROP_PLACEMENT) && release_message(a, victim->message);
@@ -506,17 +509,16 @@ static bool sweep_one(struct applying *a, const struct victim *victim)
 bool index_sweep(struct index *index, unsigned limit, bool *more_out, struct error *error)
 {
     struct applying a = { .index = index, .error = error };
-    bool found = true;
-    for (unsigned i = 0; found && i < limit; i++) {
-        struct victim victim = { 0 };
-        if (!next_victim(&a, &victim, &found) || (found && !sweep_one(&a, &victim)))
+    for (unsigned i = 0; i < limit; i++) {
+        struct victim victim;
+        if (!next_victim(&a, &victim))
+            return false;
+        index->leftovers = victim.mailbox != 0;
+        if (victim.mailbox == 0)
+            break;
+        if (!sweep_one(&a, &victim))
             return false;
     }
-    *more_out = found;
-    if (found)
-        return true;
-    if (!run(&a, DROP_LEFTOVERS))
-        return false;
-    index->leftovers = false;
+    *more_out = index->leftovers;
     return true;
 }

@@ -59,7 +59,7 @@ enum index_statement {
     FORGET_DEAD,
     ADD_LEFTOVER,
     NEXT_LEFTOVER,
-    DROP_LEFTOVERS,
+    DROP_LEFTOVER,
     SET_ENVELOPE,
     ADD_RECIPIENT,
     SET_RECIPIENT,

@@ -143,31 +143,72 @@ static void (*const printers[SECTIONS])(struct buffer *, sqlite3_stmt *) = {
     [RECIPIENTS] = print_recipient, [TOMBSTONES] = print_tombstone,
 };
 
-bool index_lines_next(struct index_lines *lines, struct text *line_out, struct error *error)
+/* To the next row; false in *row_out behind the last. */
+static bool advance(struct index_lines *lines, bool *row_out, struct error *error)
 {
-    *line_out = (struct text){ NULL, 0 };
+    *row_out = false;
     for (; lines->section < SECTIONS; lines->section++) {
-        sqlite3_stmt *statement = lines->statements[lines->section];
-        bool row;
-        if (!database_step(&lines->index->db, statement, &row, error))
+        if (!database_step(&lines->index->db, lines->statements[lines->section], row_out, error))
             return false;
-        if (!row)
-            continue;
-        lines->line.len = 0;
-        printers[lines->section](&lines->line, statement);
-        if (lines->line.failed)
-            return error_set(error, ERROR_TEMPORARY, "out of memory");
-        *line_out = buffer_as_text(&lines->line);
-        return true;
+        if (*row_out)
+            return true;
     }
     return true;
+}
+
+static bool print_row(struct index_lines *lines, struct text *line_out, struct error *error)
+{
+    lines->line.len = 0;
+    printers[lines->section](&lines->line, lines->statements[lines->section]);
+    if (lines->line.failed)
+        return error_set(error, ERROR_TEMPORARY, "out of memory");
+    *line_out = buffer_as_text(&lines->line);
+    return true;
+}
+
+bool index_lines_next(struct index_lines *lines, struct text *line_out, struct error *error)
+{
+    bool row;
+    *line_out = (struct text){ NULL, 0 };
+    return advance(lines, &row, error) && (!row || print_row(lines, line_out, error));
+}
+
+static bool columns_equal(sqlite3_stmt *a, sqlite3_stmt *b, int column)
+{
+    if (sqlite3_column_type(a, column) == SQLITE_INTEGER)
+        return column_number(a, column) == column_number(b, column);
+    return text_equal(column_text(a, column), column_text(b, column));
+}
+
+/* Whether both stand on rows that print the same. */
+static bool rows_equal(const struct index_lines *a, const struct index_lines *b)
+{
+    sqlite3_stmt *x = a->statements[a->section], *y = b->statements[b->section];
+    bool equal = a->section == b->section;
+    for (int i = 0; equal && i < sqlite3_column_count(x); i++)
+        equal = columns_equal(x, y, i);
+    return equal;
+}
+
+bool index_lines_next_difference(struct index_lines *a, struct index_lines *b,
+                                 struct text *line_a_out, struct text *line_b_out,
+                                 struct error *error)
+{
+    bool row_a, row_b;
+    *line_a_out = *line_b_out = (struct text){ NULL, 0 };
+    do {
+        if (!advance(a, &row_a, error) || !advance(b, &row_b, error))
+            return false;
+    } while (row_a && row_b && rows_equal(a, b));
+    return (!row_a || print_row(a, line_a_out, error)) &&
+           (!row_b || print_row(b, line_b_out, error));
 }
 
 /* --- Contradictions --- */
 
 /* Each finds rows that must not be; its first column is the sentence. */
 static const char *const contradictions[] = {
-    "SELECT quick_check FROM pragma_quick_check WHERE quick_check <> 'ok'",
+    "SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'",
     "SELECT printf('mailbox %016llx counts %d messages and %lld octets, and holds %d and %lld',"
     " m.id, m.count, m.octets, count(p.uid), ifnull(sum(p.octets), 0))"
     " FROM mailbox m LEFT JOIN placement p ON p.mailbox = m.id WHERE m.purged = 0 GROUP BY m.id"

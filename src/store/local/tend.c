@@ -163,10 +163,19 @@ static bool is_behind(const struct commit_line *line)
     return !line->writer || (atomic_load(&line->store->ails) & AILS_INDEX);
 }
 
-/* A purge takes placements away some at a time.  True: there are more. */
+static bool is_closing(struct commit_line *line)
+{
+    pthread_mutex_lock(&line->mutex);
+    bool closing = line->closing;
+    pthread_mutex_unlock(&line->mutex);
+    return closing;
+}
+
+/* A purge takes placements away some at a time.  True: there are more.  A store that closes goes on
+ * with it when it is opened again. */
 static bool tend_sweep(struct commit_line *line)
 {
-    if (is_behind(line) || !index_wants_sweep(line->writer))
+    if (is_behind(line) || !index_wants_sweep(line->writer) || is_closing(line))
         return false;
     struct error error = { 0 };
     struct journal_position position = journal_position(line->store->journal);

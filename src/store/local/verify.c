@@ -114,15 +114,18 @@ static bool compare_lines(struct verification *v, struct index_lines *ours,
                           struct index_lines *theirs, struct error *error)
 {
     struct text a, b;
-    bool ok = index_lines_next(ours, &a, error) && index_lines_next(theirs, &b, error);
+    bool ok = index_lines_next_difference(ours, theirs, &a, &b, error);
     while (ok && (a.at || b.at)) {
         int order = !a.at ? 1 : !b.at ? -1 : text_compare(a, b);
         if (order < 0)
             tell_difference(v, "index.db says what the journal does not", a);
         if (order > 0)
             tell_difference(v, "the journal says what index.db does not", b);
-        ok = (order > 0 || index_lines_next(ours, &a, error)) &&
-             (order < 0 || index_lines_next(theirs, &b, error));
+        if (order == 0)
+            ok = index_lines_next_difference(ours, theirs, &a, &b, error);
+        else
+            ok =
+                order < 0 ? index_lines_next(ours, &a, error) : index_lines_next(theirs, &b, error);
     }
     return ok;
 }
