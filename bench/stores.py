@@ -17,7 +17,7 @@ SIZES = {5120: 60000, 65536: 6000}
 LONG_LIVED = 14    # portions of mail that stays and mail that goes, in turn
 PORTION = 7000     # messages of 5 KB
 BEGUN = 24 << 20   # octets written by a server that nobody sends mail to: it compacts
-LEFT = 4           # old segments: there is still something to do
+MORE = 1.03        # of what a server writes that does not compact: one that does
 
 
 class Verified(Godwit):
@@ -109,10 +109,6 @@ def fill(bench, server):
     return goes
 
 
-def segments(server):
-    return {name.name for name in (server.folder / "data" / "journal").glob("*.seg")}
-
-
 def written(server):
     """Octets that it has written since its start."""
     with open(f"/proc/{server.pid}/io", encoding="ascii") as file:
@@ -120,8 +116,8 @@ def written(server):
 
 
 def compaction(bench, place):
-    """{"calm" | "busy": [run, ...]}: the rate of acceptance without and with compaction, A B A B, as
-    long as that is under way."""
+    """{"calm" | "busy": [run, ...]}: the rate of acceptance without and with compaction, A B A B,
+    as long as that is under way."""
     if place.room() < 12 * LONG_LIVED * PORTION * 5120:
         raise Trouble(f"not enough room in {place.folder} for compaction")
     calm, busy = Calm(place, bench.build), Busy(place, bench.build)
@@ -133,17 +129,20 @@ def compaction(bench, place):
                 world.run(server.program, "user", "del", "--purge", goes, "-c",
                           server.configuration)
         count = 4 * PORTION
-        before = segments(busy)
         for server in (calm, busy):
             server.stop()
             server.start()
         world.wait_for("compaction does not begin", lambda: written(busy) > BEGUN, 180)
-        for _ in range(4 * bench.rounds):
-            pair = [bench.clients.send(server, MANY, count) for server in (calm, busy)]
-            if len(before & segments(busy)) < LEFT:
-                break    # it may have ended meanwhile
-            for name, run in zip(("calm", "busy"), pair):
-                found[name].append(run)
+        for _ in range(2 * bench.rounds):
+            pair, octets = [], []
+            for server in (calm, busy):
+                before = written(server)
+                pair.append(bench.clients.send(server, MANY, count))
+                octets.append(written(server) - before)
+            if octets[1] < MORE * octets[0]:
+                break    # it has ended meanwhile
+            found["calm"].append(pair[0])
+            found["busy"].append(pair[1])
         bench.say(f"{place.name}: {len(found['busy'])} pairs of runs with and without compaction")
     finally:
         calm.stop()

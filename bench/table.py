@@ -2,6 +2,7 @@
 
 from statistics import median, quantiles
 
+import stores
 from loads import KEPT, LARGE, MANY, ONCE
 
 COLUMNS = ("what", "target", "godwit", "smtp-sink", "Postfix", "Dovecot", "verdict")
@@ -272,7 +273,7 @@ def agent_rows(table, agent):
 
 ROWS = {"log": log_rows, "large": large_rows, "pop3": pop3_rows, "idle": idle_rows,
         "counts": count_rows, "relay": relay_rows, "tls": tls_rows, "agent": agent_rows,
-        "growth": growth_rows}
+        "growth": growth_rows, "check": stores.check_rows, "compaction": stores.compaction_rows}
 
 
 def table_of(result):

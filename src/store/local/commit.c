@@ -208,13 +208,13 @@ static bool is_unwell(const struct commit_line *line, struct error *why)
     return why->kind != ERROR_NONE;
 }
 
-/* Compaction takes what room there is, and not more than it is allowed: as much as there is new
- * mail, and a little when there is none. */
+/* Compaction takes what room there is, and not more than it is allowed: a part of what new mail
+ * takes, which hardly feels it, and a little when there is none. */
 static void take_rewrites(struct commit_line *line, struct list *ready)
 {
     struct batch *b = &line->batch;
     uint64_t before = b->octets, taken = 0;
-    uint64_t allowed = allow_rewrites(line, b->count > 0 ? before : 0);
+    uint64_t allowed = allow_rewrites(line, b->count > 0 ? before / COMMIT_REWRITE_PART : 0);
     while (taken < COMMIT_REWRITE_OCTETS && taken < allowed) {
         struct list *link = list_take_first(ready);
         if (!link)

@@ -31,6 +31,7 @@ enum errand { ERRAND_NONE, ERRAND_RUNS, ERRAND_DONE, ERRAND_FAILED };
 enum {
     COMMIT_RETRY_MS = 1000,               /* what failed is tried again after this */
     COMMIT_DEAD_MAX = 64,                 /* files of dead messages removed in one errand */
+    COMMIT_REWRITE_PART = 8,              /* of the octets of new mail may be rewritten beside it */
     COMMIT_REWRITE_OCTETS = 256 * 1024,   /* in one batch, or one unit if that has more */
     COMMIT_IDLE_OCTETS = 4 * 1024 * 1024, /* rewritten in a second in which no mail comes */
 };
