@@ -78,10 +78,21 @@ static bool is_said(struct text line, struct text words)
     return false;
 }
 
+static bool has_bare_end(struct text t)
+{
+    for (size_t i = 0; i < t.len; i++) {
+        bool after_cr = i > 0 && t.at[i - 1] == '\r';
+        bool before_lf = i + 1 < t.len && t.at[i + 1] == '\n';
+        if ((t.at[i] == '\n' && !after_cr) || (t.at[i] == '\r' && !before_lf))
+            return true;
+    }
+    return false;
+}
+
 /* The body alone, if the header may have been changed; nothing, if all of it may. */
 static struct text kept_part(const struct walk *w, struct text content)
 {
-    if (w->binary)
+    if (w->binary || (w->amends && has_bare_end(content)))
         return T("");
     while (w->amends && content.len && !text_starts(content, T("\r\n\r\n")))
         content = text_skip(content, 1);
@@ -185,6 +196,7 @@ static bool walk_on(struct walk *w)
         return false;
     if (code_is(w, "354"))
         return walk_data(w);
+    w->amends |= code_is(w, "235"); /* who has logged in submits mail, on any port */
     if (!is_answer)
         note_envelope(w, line);
     return true;
