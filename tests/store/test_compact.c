@@ -418,6 +418,32 @@ static void test_the_queue(void **state)
     }
 }
 
+/* Nothing is left to be written again, and the segment in use holds no batch: the index stands in
+ * the one before, which must not go. */
+static void test_the_index_keeps_its_place(void **state)
+{
+    struct world *w = *state;
+    for (unsigned i = 0; i < MAIL; i++) {
+        struct delivery d;
+        assert_true(delivery_begin(w, &d, i, OCTETS, 0));
+        struct queue_row row = row_of(d.commit.message, 0);
+        d.commit.rows = &row;
+        d.commit.row_count = 1;
+        delivery_submit(&d);
+        world_wait(w);
+        assert_int_equal(d.commit.verdict, STORE_STORED);
+        delivery_end(&d);
+        row.generation = 2;
+        row.state = QUEUE_DELIVERED;
+        submit_rows(w, &row, 1);
+    }
+    world_reopen(w);
+    assert_true(compact(w));
+    world_reopen(w);
+    assert_int_equal(w->troubles, 0);
+    world_is_whole(w);
+}
+
 /* --- Trouble --- */
 
 static void flip(struct world *w, const char *name, off_t at)
@@ -525,6 +551,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_large_messages, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_purged_mailbox, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_queue, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_index_keeps_its_place, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_damage_stays_where_it_is, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_crash_before_every_call, set_up, tear_down),
     };

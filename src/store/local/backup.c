@@ -186,16 +186,20 @@ static bool each_large(struct backup *b, struct disk *of, void (*each)(void *, c
     return !b->failed && disk_sync_directory(b->to, "journal/large", e);
 }
 
-/* What the store has given up since the last copy; only now that the rest is whole. */
+/* What the store has given up since the last copy; only now that the rest is whole.  Of this copy
+ * everything stays, though a start of the server may have removed what held no batch yet. */
 static bool drop_old(struct backup *b, struct error *e)
 {
     char name[SEGMENT_NAME_MAX];
+    const struct journal_extent *x = &b->extent;
     segment_list_clear(&b->segments);
     if (!segment_list_read(b->to, &b->segments, e))
         return false;
     for (size_t i = 0; i < b->segments.count; i++) {
-        segment_name(b->segments.numbers[i], name);
-        if (!disk_exists(b->from, name) && !disk_unlink(b->to, name, e))
+        uint64_t number = b->segments.numbers[i];
+        segment_name(number, name);
+        bool belongs = number >= x->first && number <= x->last;
+        if (!belongs && !disk_exists(b->from, name) && !disk_unlink(b->to, name, e))
             return false;
     }
     return disk_sync_directory(b->to, "journal", e) && each_large(b, b->to, drop_large, e);

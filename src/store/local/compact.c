@@ -116,13 +116,16 @@ static bool begin_round(struct commit_line *line, bool *begun_out, struct error 
     if (!journal_weigh(store->journal, &weight, error) ||
         !ask_reader(store, index_live_octets, &live, error))
         return false;
-    *begun_out = weight.oldest > 0 && is_worth(store, &weight, live);
+    struct journal_position position = journal_position(store->journal);
+    /* The index may stand at the end of a segment with none behind it that holds a batch. */
+    uint64_t end = position.segment < weight.current ? position.segment : weight.current;
+    *begun_out = weight.oldest > 0 && weight.oldest < end && is_worth(store, &weight, live);
     c->leftover = weight.retired > 0;
     if (!*begun_out)
         return true;
     c->round = (struct compaction_round){
         .number = weight.oldest,
-        .end = weight.current,
+        .end = end,
         .wanted = weight.octets - live - live / 8,
     };
     return true;
