@@ -16,11 +16,12 @@
 enum { ANSWER_US_MAX = 80 * 1000 };
 
 struct dns {
-    char nothing;
+    bool validates;
 };
 
 struct question {
     struct event event;
+    const struct dns *dns;
     struct dns_query *query;
     bool is_lost;
     char name[DNS_NAME_MAX];
@@ -28,9 +29,11 @@ struct question {
 
 bool dns_new(const struct dns_options *options, struct dns **out, struct error *e)
 {
-    (void)options;
     *out = calloc(1, sizeof **out);
-    return *out || error_set(e, ERROR_TEMPORARY, "memory is short");
+    if (!*out)
+        return error_set(e, ERROR_TEMPORARY, "memory is short");
+    (*out)->validates = options->security == DNS_SECURITY_REQUIRE;
+    return true;
 }
 
 void dns_free(struct dns **dns)
@@ -41,8 +44,7 @@ void dns_free(struct dns **dns)
 
 bool dns_validates(const struct dns *dns)
 {
-    (void)dns;
-    return false;
+    return dns->validates;
 }
 
 static void trouble(struct dns_query *q, const char *words)
@@ -63,7 +65,7 @@ static void answer(const struct question *question)
         trouble(q, "the signatures do not verify");
         q->bogus = true;
     } else {
-        zone_answer(world_now()->zone, question->name, q);
+        zone_answer(world_now()->zone, question->name, question->dns->validates, q);
     }
 }
 
@@ -86,7 +88,6 @@ static uint64_t wait_us(struct question *question)
 
 bool dns_ask(struct dns *dns, struct dns_query *q)
 {
-    (void)dns;
     struct question *question = calloc(1, sizeof *question);
     loop_expect_own(q->home);
     q->records = NULL;
@@ -96,6 +97,7 @@ bool dns_ask(struct dns *dns, struct dns_query *q)
     q->canonical[0] = q->words[0] = 0;
     if (!question)
         return false;
+    question->dns = dns;
     question->query = q;
     question->event = (struct event){ .fire = answered, .host = world_current(), .loop = q->home };
     size_t len = strlen(q->name);

@@ -1,11 +1,13 @@
 /* foreign.c - hosts outside that take mail by SMTP: they defer, refuse, and hang up.
  *
- * What they have taken goes to the ledger at once: the message is with its recipient, whether the
+ * Most speak TLS, with the certificates that they should have or with others (sim/zone.h).  What
+ * they have taken goes to the ledger at once: the message is with its recipient, whether the
  * one who brought it hears so or not.  Nothing is ever sent on from here.
  */
 #include "sim/foreign.h"
 
 #include "base/check.h"
+#include "sim/stream_inner.h"
 #include "sim/talk.h"
 
 #include <stdarg.h>
@@ -13,12 +15,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OFFICES = 3, BOXES_MAX = 4, RECIPIENTS_MAX = 100, LINE_MAX_OCTETS = 300 };
+enum {
+    OFFICES = 5,
+    BOXES_MAX = 4,
+    SHAKE_MS = 30 * 1000,
+    RECIPIENTS_MAX = 100,
+    LINE_MAX_OCTETS = 300
+};
 
 /* A host, or the one that refuses whatever comes. */
 struct office {
     struct town *town;
-    const struct place *place; /* NULL: it refuses */
+    struct place *place; /* NULL: it refuses */
     struct listener *listeners[MACHINES];
 };
 
@@ -31,7 +39,9 @@ struct visit {
     struct peer peer;
     struct talk talk;
     const struct office *office;
-    bool greeted, has_sender, in_text;
+    bool offers_tls, is_secure, is_right; /* ... with the certificate that it should have */
+    bool greeted, has_sender, is_required, in_text;
+    uint64_t begun_us;
     char sender[BOX_ADDRESS_MAX];
     struct box *boxes[RECIPIENTS_MAX];
     size_t count;
@@ -110,9 +120,50 @@ static void hear_hello(struct visit *v, struct text rest)
     (void)rest;
     forget_mail(v);
     v->greeted = true;
-    reply(v, "250-%s\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 ENHANCEDSTATUSCODES\r\n",
-          v->office->place->machines[0]);
+    reply(v, "250-%s\r\n250-PIPELINING\r\n250-8BITMIME\r\n%s250 ENHANCEDSTATUSCODES\r\n",
+          v->office->place->machines[0],
+          v->is_secure    ? "250-REQUIRETLS\r\n"
+          : v->offers_tls ? "250-STARTTLS\r\n"
+                          : "");
 }
+
+/* --- TLS --- */
+
+static void shaken(void *owner, const struct error *why)
+{
+    struct visit *v = owner;
+    if (why) {
+        leave(&v->peer);
+        return;
+    }
+    v->is_secure = true;
+    v->greeted = false;
+}
+
+/* Which of the place's machines was called. */
+static unsigned machine_of(const struct visit *v)
+{
+    struct endpoint at = stream_local(v->talk.stream);
+    return !endpoint_equal_address(&at, &v->office->place->at[0]);
+}
+
+static void hear_tls(struct visit *v, struct text rest)
+{
+    struct tls_options options = { .timeout_ms = SHAKE_MS, .shaken = shaken, .owner = v };
+    struct certificate certificate;
+    (void)rest;
+    if (!v->offers_tls || v->is_secure) {
+        reply(v, "502 5.5.1 there is none\r\n");
+        return;
+    }
+    zone_certificate(v->office->place, machine_of(v), &certificate);
+    v->is_right = !zone_is_wrong(v->office->place);
+    forget_mail(v);
+    reply(v, "220 2.0.0 go on\r\n");
+    tls_accept_as(v->talk.stream, &certificate, &options);
+}
+
+/* --- Mail --- */
 
 /* "<s@d.test> SIZE=90": what stands in the brackets. */
 static bool take_path(struct text rest, char out[BOX_ADDRESS_MAX])
@@ -130,6 +181,7 @@ static void hear_sender(struct visit *v, struct text rest)
         reply(v, "503 5.5.1 not like this\r\n");
     } else if (!defers(v)) {
         v->has_sender = true;
+        v->is_required = text_ends_nocase(rest, T(" REQUIRETLS"));
         reply(v, "250 2.1.0 ok\r\n");
     }
 }
@@ -194,7 +246,7 @@ static void hear_command(struct visit *v, struct text line)
         { TEXT("EHLO "), hear_hello },       { TEXT("HELO "), hear_hello },
         { TEXT("MAIL FROM:"), hear_sender }, { TEXT("RCPT TO:"), hear_recipient },
         { TEXT("DATA"), hear_data },         { TEXT("RSET"), hear_reset },
-        { TEXT("QUIT"), hear_quit },
+        { TEXT("QUIT"), hear_quit },         { TEXT("STARTTLS"), hear_tls },
     };
     if (!v->office->place) {
         reply(v, "554 5.3.2 no mail is taken here\r\n");
@@ -210,10 +262,25 @@ static void hear_command(struct visit *v, struct text line)
 
 /* --- The message --- */
 
+/* Where a place publishes that it speaks TLS, and the host that called can know it, nothing comes
+ * in clear, nor to who might be anybody. */
+static void expect_secure(const struct visit *v)
+{
+    struct endpoint from = stream_peer(v->talk.stream);
+    const struct place *p = v->office->place;
+    if (zone_demands_tls(p, from.octets[3], v->begun_us))
+        world_expect(CHECK_SECURE, v->is_secure && v->is_right, "n%u.test brings mail for %s %s",
+                     from.octets[3], p->domain,
+                     v->is_secure ? "to a host with a wrong certificate" : "in clear");
+}
+
 static void deliver(struct visit *v)
 {
+    expect_secure(v);
     for (size_t i = 0; i < v->count; i++) {
-        struct arrival arrival = { v->boxes[i], v->sender, buffer_as_text(&v->text) };
+        struct arrival arrival = { v->boxes[i], v->sender, buffer_as_text(&v->text),
+                                   v->is_required && v->is_right &&
+                                       v->office->place->security != PLACE_OPEN };
         ledger_arrived(v->office->town->ledger, &arrival);
     }
 }
@@ -268,6 +335,8 @@ static void accepted(void *owner, struct stream *stream)
     struct visit *v = calloc(1, sizeof *v);
     CHECK(v);
     v->office = office;
+    v->begun_us = world_time_us();
+    v->offers_tls = office->place && !fault_strikes(FAULT_STRIPPED, world_now()->weather.stripped);
     v->ends = (struct event){ .host = &office->town->world->hosts[0] };
     v->talk.heard = heard;
     v->talk.ended = ended;
@@ -303,7 +372,9 @@ static void settle(struct office *o, const char *letter)
 
 struct foreign *foreign_open(struct town *t)
 {
-    static const char *const domains[OFFICES] = { OUTSIDE, "f1.test", "f2.test" };
+    static const char *const domains[OFFICES] = { OUTSIDE, "f1.test", "f2.test", SIGNED, POLICED };
+    static const enum place_security securities[OFFICES] = { [OFFICES - 2] = PLACE_SIGNED,
+                                                             [OFFICES - 1] = PLACE_POLICED };
     struct endpoint refuser = zone_refuser();
     struct foreign *f = calloc(1, sizeof *f);
     CHECK(f);
@@ -313,7 +384,9 @@ struct foreign *foreign_open(struct town *t)
         o->town = t;
         o->place = zone_add_outside(t->world->zone, i, domains[i]);
         settle(o, i ? "w" : "s");
+        o->place->security = securities[i];
     }
+    zone_add_dead(t->world->zone);
     f->refuser.town = t;
     listen_at(&f->refuser, &refuser, &f->refuser.listeners[0]);
     t->world->current = NULL;

@@ -7,6 +7,10 @@
 
 struct foreign;
 
+/* The domain with TLSA records, and the one with a policy. */
+#define SIGNED  "t1.test"
+#define POLICED "p1.test"
+
 /* They listen, and their people are in the ledger, from now on. */
 struct foreign *foreign_open(struct town *);
 /* When all sessions with them are over. */

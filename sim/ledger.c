@@ -207,6 +207,7 @@ struct letter *ledger_new_letter(struct ledger *l, const struct letter_wish *wis
     letter->begun_us = world_time_us();
     letter->sender_box = wish->sender_box;
     letter->submitted = wish->submitted;
+    letter->requires_tls = wish->requires_tls;
     letter->wish = 100 + chance_below(sizes[chance_below(sizeof sizes / sizeof *sizes)]);
     if (chance_below(1000) == 0)
         letter->wish += 1 << 20;
@@ -437,6 +438,10 @@ struct copy *ledger_read(struct ledger *l, struct box *box, const char *uidl, st
     letter_expect_right(letter, c, box, message);
     world_expect(CHECK_ONCE, !known || known->letter == letter, "%s: message %s is now letter %u",
                  box->address, uidl, letter->number);
+    if (letter->requires_tls)
+        world_expect(CHECK_SECURE, box->host == letter->host,
+                     "%s: letter %u came by a host that nobody vouches for, and requires one",
+                     box->address, letter->number);
     if (!c || known)
         return known ? known : c;
     world_expect(CHECK_ONCE, !c->uidl[0] || letter_may_come_twice(c),

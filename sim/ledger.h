@@ -26,7 +26,8 @@ enum {
     BOX_ADDRESS_MAX = 48,
     UIDL_MAX = 72,
     LETTER_OCTETS_MAX = 4 << 20,
-    SENT_MAX = 16
+    SENT_MAX = 16,
+    LETTER_ID_MAX = 24
 };
 
 enum fate { FATE_OPEN, FATE_REFUSED, FATE_UNKNOWN, FATE_ACCEPTED };
@@ -65,6 +66,7 @@ struct copy {
     struct box *box;
     struct copy *next; /* twins and reports of the letter */
     unsigned told;     /* how often its sender heard that it has failed */
+    unsigned warned;   /* ... that it takes longer */
     bool taken;        /* by one reply at least */
     bool refused;      /* by all */
     bool spared;       /* somebody asked to delete it, and never said QUIT */
@@ -80,7 +82,7 @@ struct copy {
 struct doomed {
     char address[BOX_ADDRESS_MAX];
     bool taken;
-    unsigned told;
+    unsigned told, warned;
 };
 
 struct letter {
@@ -88,9 +90,11 @@ struct letter {
     uint64_t seed;
     uint64_t hash; /* of its octets */
     size_t wish, head_len, len;
-    bool submitted; /* what its header lacks is added at its end, and Bcc is taken away */
-    bool offered;   /* its last octet is on its way */
+    bool requires_tls; /* it goes to no host that is not verified (RFC 8689) */
+    bool submitted;    /* what its header lacks is added at its end, and Bcc is taken away */
+    bool offered;      /* its last octet is on its way */
     char sender[BOX_ADDRESS_MAX];
+    char id[LETTER_ID_MAX]; /* as its taker calls it; "" before his reply */
     enum fate fate;
     uint64_t begun_us, decided_us;
     unsigned host;          /* that it was given to */
@@ -126,7 +130,7 @@ struct letter_wish {
     const char *sender;     /* "": <> */
     struct box *sender_box; /* or NULL */
     bool ended;             /* its last line is */
-    bool submitted;
+    bool submitted, requires_tls;
 };
 struct letter *ledger_new_letter(struct ledger *, const struct letter_wish *);
 struct copy *letter_add(struct letter *, struct box *);
@@ -154,8 +158,16 @@ struct arrival {
     struct box *box;
     const char *sender;
     struct text message;
+    bool is_required; /* it came with REQUIRETLS, to a host that could be verified */
 };
 void ledger_arrived(struct ledger *, const struct arrival *);
+
+/* Somebody asks a server to drop what it has for a domain; and has heard of how
+ * many recipients it did. */
+size_t ledger_drop_asked(struct ledger *, unsigned host, const char *domain);
+void ledger_drop_answered(struct ledger *, size_t drop, uint64_t dropped);
+/* The server's log says that it has dropped this. */
+void ledger_dropped(struct ledger *, unsigned host, struct text id, struct text address);
 
 /* When all is over: nothing is told by halves. */
 void ledger_close_books(struct ledger *);

@@ -4,8 +4,22 @@
 #define SIM_LEDGER_INNER_H
 
 #include "sim/ledger.h"
+#include "sim/world.h"
 
-enum { LEDGER_BOXES_MAX = 64 };
+enum { LEDGER_BOXES_MAX = 64, LEDGER_DROPS_MAX = 256, LEDGER_DROPPED_MAX = 1024 };
+
+/* Somebody asked a server to drop what is queued for a domain. */
+struct ledger_drop {
+    unsigned host;
+    const char *domain;
+    uint64_t asked_us, ended_us; /* 0: nobody heard how it ended */
+    size_t before;               /* what was dropped by then, by anybody */
+};
+
+/* What a server says to have dropped. */
+struct ledger_dropped {
+    char id[LETTER_ID_MAX], address[BOX_ADDRESS_MAX];
+};
 
 /* Copies by box and UIDL. */
 struct ledger_table {
@@ -22,6 +36,10 @@ struct ledger {
     size_t count, room;
     struct ledger_table seen;
     uint64_t listings, arrivals, books;
+    struct ledger_drop drops[LEDGER_DROPS_MAX];
+    size_t drop_count;
+    struct ledger_dropped dropped[LEDGER_DROPPED_MAX];
+    size_t dropped_count, dropped_by[HOSTS_MAX];
 };
 
 /* The letter that "X-Letter: 12" at the beginning names, or NULL. */
@@ -38,6 +56,11 @@ void letter_expect_right(const struct letter *, const struct copy *, const struc
 /* Whether something went wrong that makes whoever sends mail on send it again. */
 bool ledger_may_lose_replies(void);
 bool letter_may_come_twice(const struct copy *);
+
+/* ledger_drop.c: whether it was dropped for this recipient, and whether that cannot be ruled out.
+ */
+bool letter_was_dropped(const struct letter *, const char *address);
+bool letter_may_be_dropped(const struct letter *, const char *address);
 
 /* ledger_report.c: what became of the recipients elsewhere. */
 void letter_close_elsewhere(const struct letter *);

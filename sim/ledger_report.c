@@ -6,11 +6,14 @@
  */
 #include "base/check.h"
 #include "sim/ledger_inner.h"
+#include "sim/node.h"
 #include "sim/zone.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <xxhash.h>
+
+enum { UNDER_WAY_US = 5 * 60 * 1000 * 1000 };
 
 /* --- What may have happened --- */
 
@@ -25,9 +28,18 @@ static bool was_lied_to(const struct letter *letter, const char *address)
     return zone_has_lied(world_now()->zone, letter->host, domain_of(address), letter->begun_us);
 }
 
+static const struct node *node_of(const struct letter *letter)
+{
+    return world_now()->hosts[letter->host].node;
+}
+
 bool copy_may_fail(const struct copy *c)
 {
-    return c->alias[0] || (c->kind == COPY_REMOTE && was_lied_to(c->letter, c->box->address));
+    if (c->alias[0])
+        return true;
+    return c->kind == COPY_REMOTE && (node_expires(node_of(c->letter)) || c->letter->requires_tls ||
+                                      was_lied_to(c->letter, c->box->address) ||
+                                      letter_may_be_dropped(c->letter, c->box->address));
 }
 
 bool copy_is_promised(const struct copy *c)
@@ -35,15 +47,24 @@ bool copy_is_promised(const struct copy *c)
     return !c->refused && (c->taken || !c->alias[0]);
 }
 
+/* Whether somebody may have said so for good, although there is such a recipient. */
+static bool was_refused_somewhere(const struct copy *c)
+{
+    return c->alias[0] || was_lied_to(c->letter, c->box->address);
+}
+
 /* Nobody is told of a report that does not reach him. */
 static bool is_surely_told(const struct letter *letter)
 {
-    return letter->sender_box && (letter->sender_box->host || !was_lied_to(letter, letter->sender));
+    return letter->sender_box &&
+           (letter->sender_box->host ||
+            (!was_lied_to(letter, letter->sender) && !node_expires(node_of(letter))));
 }
 
 bool copy_ended_otherwise(const struct copy *c)
 {
-    return c->told || (copy_may_fail(c) && !is_surely_told(c->letter));
+    return c->told || letter_may_be_dropped(c->letter, copy_address(c)) ||
+           (copy_may_fail(c) && !is_surely_told(c->letter));
 }
 
 /* --- Reports --- */
@@ -79,23 +100,81 @@ static struct copy *find_remote(struct letter *letter, struct text address)
     return NULL;
 }
 
-static void tell_failure(struct letter *letter, const struct box *box, struct text address)
+/* Whom a report is about: one of the letter's that are elsewhere. */
+struct subject {
+    struct doomed *doomed;
+    struct copy *copy; /* or this one */
+    struct text address, status;
+};
+
+static bool was_dropped(const struct letter *letter, const struct subject *of)
 {
-    struct doomed *d = find_doomed(letter, address);
-    struct copy *c = d ? NULL : find_remote(letter, address);
-    unsigned *told = d ? &d->told : c ? &c->told : NULL;
-    world_expect(CHECK_REPORT, told && letter->sender_box == box,
-                 "%s: is told that letter %u could not go to %.*s", box->address, letter->number,
-                 TEXT_ARGS(address));
-    if (!told)
-        return;
-    ++*told;
-    world_expect(CHECK_REPORT, *told == 1, "%s: is told twice that letter %u did not reach %.*s",
-                 box->address, letter->number, TEXT_ARGS(address));
-    if (c)
-        world_expect(CHECK_TOLD, copy_may_fail(c) && letter->fate != FATE_REFUSED,
+    return letter_was_dropped(letter, of->doomed ? of->doomed->address : copy_address(of->copy));
+}
+
+/* Whether the letter has had this age, as far as clocks can be believed. */
+static bool is_old_enough(const struct letter *letter, uint32_t seconds)
+{
+    const struct world *w = world_now();
+    return seconds &&
+           (w->faults[FAULT_CLOCK] || w->now_us - letter->begun_us >= (uint64_t)seconds * 1000000);
+}
+
+/* RFC 8689 4.2.1: nobody vouches for the host. */
+static bool is_unverified(const struct letter *letter, const struct subject *of)
+{
+    return letter->requires_tls &&
+           (text_starts(of->status, T("5.7.30")) || text_starts(of->status, T("5.7.10")));
+}
+
+static void tell_failure(struct letter *letter, const struct box *box, const struct subject *of)
+{
+    unsigned *told = of->doomed ? &of->doomed->told : &of->copy->told;
+    bool expired = text_starts(of->status, T("4.4.7"));
+    world_expect(CHECK_REPORT, ++*told == 1, "%s: is told twice that letter %u did not reach %.*s",
+                 box->address, letter->number, TEXT_ARGS(of->address));
+    world_expect(CHECK_REPORT, letter->fate != FATE_REFUSED && !was_dropped(letter, of),
+                 "%s: is told what became of letter %u for %.*s, which was refused or dropped",
+                 box->address, letter->number, TEXT_ARGS(of->address));
+    if (expired)
+        world_expect(CHECK_EXPIRED, is_old_enough(letter, node_of(letter)->expire_s),
+                     "%s: letter %u to %.*s is given up before its time", box->address,
+                     letter->number, TEXT_ARGS(of->address));
+    else if (of->copy)
+        world_expect(CHECK_TOLD, was_refused_somewhere(of->copy) || is_unverified(letter, of),
                      "%s: is told that letter %u did not reach %.*s, which nobody refused for good",
-                     box->address, letter->number, TEXT_ARGS(address));
+                     box->address, letter->number, TEXT_ARGS(of->address));
+}
+
+static void tell_delay(const struct letter *letter, const struct box *box, const struct subject *of)
+{
+    unsigned *warned = of->doomed ? &of->doomed->warned : &of->copy->warned;
+    world_expect(CHECK_WARNED, ++*warned == 1, "%s: is told twice that letter %u to %.*s waits",
+                 box->address, letter->number, TEXT_ARGS(of->address));
+    world_expect(CHECK_WARNED, is_old_enough(letter, node_of(letter)->warn_s),
+                 "%s: is told too soon that letter %u to %.*s waits", box->address, letter->number,
+                 TEXT_ARGS(of->address));
+}
+
+static void tell(struct letter *letter, const struct box *box, struct text group,
+                 struct subject *of)
+{
+    struct text rest = group;
+    of->doomed = find_doomed(letter, of->address);
+    of->copy = of->doomed ? NULL : find_remote(letter, of->address);
+    world_expect(CHECK_REPORT, (of->doomed || of->copy) && letter->sender_box == box,
+                 "%s: is told that letter %u could not go to %.*s", box->address, letter->number,
+                 TEXT_ARGS(of->address));
+    if (!of->doomed && !of->copy)
+        return;
+    if (find_line(&rest, T("Status: ")))
+        of->status = text_first(rest, text_find(rest, '\r'));
+    if (!find_line(&group, T("Action: ")))
+        return;
+    if (text_starts(group, T("failed")))
+        tell_failure(letter, box, of);
+    else if (text_starts(group, T("delayed")))
+        tell_delay(letter, box, of);
 }
 
 /* RFC 3464 2: a group for each recipient. */
@@ -105,8 +184,7 @@ static void read_groups(struct letter *letter, const struct box *box, struct tex
     while (find_line(&rest, T("Final-Recipient: rfc822;"))) {
         struct text group = rest;
         text_cut(&rest, '\r', &address);
-        if (find_line(&group, T("Action: ")) && text_starts(group, T("failed")))
-            tell_failure(letter, box, text_trim(address));
+        tell(letter, box, group, &(struct subject){ .address = text_trim(address) });
     }
 }
 
@@ -163,6 +241,15 @@ static void report_arrived(struct ledger *l, const struct arrival *a, struct tex
         world_expect(CHECK_REPORT, false, "%s: what came from <> is no report", a->box->address);
 }
 
+/* What is on its way when somebody holds the queue still arrives. */
+static void expect_not_held(const struct letter *letter)
+{
+    const struct node *n = node_of(letter);
+    if (letter->fate == FATE_ACCEPTED && letter->decided_us < n->held_us)
+        world_expect(CHECK_STEERED, world_time_us() - n->held_us < UNDER_WAY_US,
+                     "letter %u is held, and arrives elsewhere", letter->number);
+}
+
 static void letter_arrived(struct ledger *l, struct letter *letter, const struct arrival *a,
                            struct text octets)
 {
@@ -174,6 +261,10 @@ static void letter_arrived(struct ledger *l, struct letter *letter, const struct
     world_expect(CHECK_ONCE, !c->uidl[0] || letter_may_come_twice(c),
                  "%s: letter %u came twice, and nobody missed a reply", a->box->address,
                  letter->number);
+    expect_not_held(letter);
+    if (letter->requires_tls)
+        world_expect(CHECK_SECURE, a->is_required, "%s: letter %u requires TLS, and came without",
+                     a->box->address, letter->number);
     if (c->uidl[0])
         c = letter_add_other(letter, a->box, COPY_TWIN);
     snprintf(uidl, sizeof uidl, "a%llu", (unsigned long long)++l->arrivals);
@@ -217,7 +308,7 @@ void letter_close_elsewhere(const struct letter *letter)
         if (letter->copies[i].kind == COPY_REMOTE && copy_is_promised(&letter->copies[i]))
             close_copy(&letter->copies[i]);
     for (unsigned i = 0; i < letter->doomed_count && is_surely_told(letter); i++)
-        if (letter->doomed[i].taken)
+        if (letter->doomed[i].taken && !letter_may_be_dropped(letter, letter->doomed[i].address))
             world_expect(CHECK_REPORT, letter->doomed[i].told == 1,
                          "%s: nobody said that letter %u did not reach %s", letter->sender,
                          letter->number, letter->doomed[i].address);

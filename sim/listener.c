@@ -5,16 +5,18 @@
 #include "sim/zone.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { CALL_US_MAX = 60 * 1000, FIRST_OWN_PORT = 30000 };
+enum { CALL_US_MAX = 60 * 1000, FIRST_OWN_PORT = 30000, LOCAL_PATH_MAX = 64 };
 
 /* What a bound socket is, before and after it is listened to. */
 struct listener {
     struct list link; /* in the host's listeners */
     int socket;
     struct endpoint at; /* NET_NONE: a local one */
+    char path[LOCAL_PATH_MAX];
     struct host *host;
     struct loop *loop; /* NULL: only bound */
     const struct listener_events *events;
@@ -31,7 +33,7 @@ static struct listener *find_socket(struct host *h, int socket)
     return NULL;
 }
 
-static bool bind_at(const struct endpoint *at, int *socket_out, struct error *e)
+static bool bind_at(const struct endpoint *at, const char *path, int *socket_out, struct error *e)
 {
     struct host *h = world_current();
     struct listener *l = calloc(1, sizeof *l);
@@ -39,6 +41,7 @@ static bool bind_at(const struct endpoint *at, int *socket_out, struct error *e)
         return error_system(e, ERROR_TEMPORARY, ENOMEM, "cannot listen");
     l->host = h;
     l->at = *at;
+    snprintf(l->path, sizeof l->path, "%s", path);
     l->socket = (int)world_now()->next_socket++;
     list_append(&h->listeners, &l->link);
     *socket_out = l->socket;
@@ -50,13 +53,12 @@ bool listener_bind(const struct endpoint *at, const struct listener_options *opt
 {
     (void)options;
     *in_use_out = *no_family_out = false;
-    return bind_at(at, socket_out, e);
+    return bind_at(at, "", socket_out, e);
 }
 
 bool listener_bind_local(const char *path, int *socket_out, struct error *e)
 {
-    (void)path;
-    return bind_at(&(struct endpoint){ 0 }, socket_out, e);
+    return bind_at(&(struct endpoint){ 0 }, path, socket_out, e);
 }
 
 bool listener_bind_public(const char *path, int *socket_out, struct error *e)
@@ -99,7 +101,7 @@ static struct listener *find_listener(const struct endpoint *at, const struct lo
     struct world *w = world_now();
     struct listener *found = NULL;
     uint64_t count = 0;
-    if (zone_is_retired(w->zone, at))
+    if (zone_is_out_of_service(w->zone, at))
         return NULL;
     for (unsigned i = 0; i < w->host_count; i++) {
         struct host *h = &w->hosts[i];
@@ -139,13 +141,25 @@ struct connecting {
 struct arrival {
     struct event event;
     struct stream *stream;
+    const char *path; /* of a local socket, or NULL */
 };
+
+static struct listener *find_local(const struct host *h, const char *path)
+{
+    for (struct list *at = h->listeners.next; at != &h->listeners; at = at->next) {
+        struct listener *l = OWNER_OF(at, struct listener, link);
+        if (l->loop && !h->dead && strcmp(l->path, path) == 0)
+            return l;
+    }
+    return NULL;
+}
 
 static void arrived(struct event *e)
 {
     struct arrival *a = OWNER_OF(e, struct arrival, event);
     struct stream *s = a->stream;
-    struct listener *l = find_listener(&s->local_at, s->loop);
+    struct listener *l =
+        a->path ? find_local(s->host, a->path) : find_listener(&s->local_at, s->loop);
     free(a);
     if (l && !s->host->dead)
         listener_accept(l, s);
@@ -153,12 +167,24 @@ static void arrived(struct event *e)
         stream_close(&s);
 }
 
-static void announce(struct stream *s)
+static void announce(struct stream *s, const char *path)
 {
     struct arrival *a = calloc(1, sizeof *a);
     CHECK(a);
-    *a = (struct arrival){ { .fire = arrived, .host = s->host, .loop = s->loop }, s };
+    *a = (struct arrival){ { .fire = arrived, .host = s->host, .loop = s->loop }, s, path };
     event_in(&a->event, chance_below(200));
+}
+
+struct stream *connect_local(struct loop *loop, const struct host *h, const char *path)
+{
+    struct listener *l = find_local(h, path);
+    struct endpoint nowhere[2] = { 0 };
+    struct stream *ends[2];
+    if (!l)
+        return NULL;
+    stream_pair(loop, l->loop, nowhere, ends);
+    announce(ends[1], path);
+    return ends[0];
 }
 
 static void give_up(struct connecting *c, int number)
@@ -189,7 +215,7 @@ static void answered(struct event *e)
     struct endpoint at[2] = { o.from.family == NET_NONE ? c->loop->host->address : o.from, o.to };
     at[0].port = (uint16_t)(FIRST_OWN_PORT + chance_below(30000));
     stream_pair(c->loop, listener_loop(l), at, ends);
-    announce(ends[1]);
+    announce(ends[1], NULL);
     connect_cancel(&c);
     o.done(o.owner, ends[0], NULL);
 }

@@ -5,6 +5,7 @@
 #include "run/log.h"
 
 #include "base/escape.h"
+#include "sim/ledger.h"
 #include "sim/world.h"
 
 #include <stdio.h>
@@ -67,6 +68,9 @@ void log_event(struct log *log, enum log_level level, struct text session, const
     trace_hash(event, strlen(event));
     for (size_t i = 0; i < fields.count; i++)
         trace_hash(fields.at[i].value.at, fields.at[i].value.len);
+    if (strcmp(event, "dropped") == 0)
+        ledger_dropped(world_now()->ledger, world_current()->number, fields.at[0].value,
+                       fields.at[2].value);
     if (trace_is_shown())
         show_event(session, event, fields);
 }

@@ -1,11 +1,10 @@
 /* machine.c - what else a server asks of its machine: clocks, chance, files, walls, the process.
  *
- * There is one user, no service manager and no sandbox, and nothing is fetched from the web.
+ * There is one user, no service manager and no sandbox.
  */
 #include "run/clock.h"
 #include "run/dropbox.h"
 #include "run/entropy.h"
-#include "run/fetch.h"
 #include "run/file.h"
 #include "run/interfaces.h"
 #include "run/process.h"
@@ -53,7 +52,7 @@ void entropy_fill(void *to, size_t len)
         at[i] = (uint8_t)chance_below(256);
 }
 
-/* --- run/file.h, run/watch.h, run/fetch.h --- */
+/* --- run/file.h, run/watch.h --- */
 
 bool file_read(const char *path, struct buffer *to, bool *denied_out, struct error *e)
 {
@@ -153,18 +152,6 @@ bool dropbox_put(const char *folder, const char *name, const struct text *parts,
     (void)parts;
     (void)count;
     return error_set(e, ERROR_REFUSED, "%s: nobody leaves mail here", folder);
-}
-
-bool fetch_set_up(struct error *e)
-{
-    (void)e;
-    return true;
-}
-
-bool fetch_text(const struct fetch *fetch, struct buffer *out, struct error *e)
-{
-    (void)out;
-    return error_set(e, ERROR_TEMPORARY, "%.*s publishes nothing", TEXT_ARGS(fetch->host));
 }
 
 /* --- run/interfaces.h, run/process.h, run/sandbox.h --- */

@@ -133,6 +133,7 @@ static void start(struct event *event)
     trace_words("%s starts", h->name);
     n->starts++;
     node_settle(n);
+    n->started_us = h->world->now_us;
     if (!open_server(n, &e)) {
         could_not_start(n, &e);
         bury(n);
@@ -382,6 +383,7 @@ void node_open(struct node *n, struct world *w, struct ledger *ledger, unsigned 
     n->segment_octets = (uint64_t)(64 * 1024) << chance_below(w->weather.tidy ? 2 : 6);
     n->loops = chance_below(2) ? 1 : (unsigned)chance_from(2, LOOPS_MAX);
     node_begin_reloads(n);
+    snprintf(n->control, sizeof n->control, "%s/control.sock", h->data);
     n->start = (struct event){ .fire = start, .host = h };
     n->crash = (struct event){ .fire = crash, .host = h };
     n->fill = (struct event){ .fire = fill, .host = &w->hosts[0] };

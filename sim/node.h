@@ -34,13 +34,23 @@ struct node {
     unsigned loops;
     struct node_wish wish, wish_before;
     bool reloads, file_is_bad;
-    uint64_t settled_us; /* since then nothing of the wish has changed */
+    bool validates;                          /* what DNS says */
+    uint64_t started_us;                     /* the last time */
+    char control[HOST_NAME_MAX_OCTETS + 16]; /* the path of its control socket */
+    bool is_kept;
+    uint64_t keeper_lost_us;   /* when one got no answer */
+    uint32_t expire_s, warn_s; /* of its queue */
+    bool released;             /* since it is calm nothing is held */
+    uint64_t held_us;          /* since then all that was queued is held; 0: it need not be */
+    uint64_t settled_us;       /* since then nothing of the wish has changed */
     struct event reload;
 };
 
 enum { SETTLED_US = 120 * 1000 * 1000 };
 /* Whether what the file says has been in effect for everybody, for as long as a reply may take. */
 bool node_is_settled(const struct node *);
+/* Whether it gives up soon enough for a storm to show it. */
+bool node_expires(const struct node *);
 /* sim/node_config.c: what a start reads; from then on it holds; it is changed now and then. */
 bool node_read_config(const struct node *, struct config **out, struct error *);
 void node_settle(struct node *);

@@ -10,7 +10,13 @@
 
 #include <stdio.h>
 
-enum { CONFIG_MAX = 4096, SECOND_WORDS_MAX = 120, SECOND_ODDS = 2, BAD_ODDS = 6 };
+enum {
+    CONFIG_MAX = 4096,
+    SECOND_WORDS_MAX = 120,
+    SECOND_ODDS = 2,
+    BAD_ODDS = 6,
+    LONG_S = 5 * 86400
+};
 
 /* --- The file --- */
 
@@ -40,15 +46,16 @@ static struct text write_file(const struct node *n, char words[CONFIG_MAX])
                        "domain \"d%u.test\" { }\n"
                        "%s%s"
                        "auth { cleartext = \"always\"  iterations = 4096 }\n"
-                       "dns { dnssec = \"off\"  resolvers = {\"10.0.0.%u\"} }\n"
-                       "relay { retry = {\"2s\", \"10s\", \"1m\", \"10m\"}  warn = \"0s\"\n"
-                       "        trusted = {%s} }\n"
+                       "dns { dnssec = \"%s\"  resolvers = {\"10.0.0.%u\"} }\n"
+                       "relay { retry = {\"2s\", \"10s\", \"1m\", \"10m\"}\n"
+                       "        warn = \"%us\"  expire = \"%us\"  trusted = {%s} }\n"
                        "submission { messages = %u }\n"
                        "abuse { errors = 0  hourly_errors = 0  hourly_unknown = 0\n"
                        "        hourly_logins = 0 }\n"
                        "log { protocol = \"%s\" }\n",
                        n->host->name, n->host->data, number, number, number, number, number, second,
-                       n->file_is_bad ? "domain {\n" : "", 250 + n->wish.resolver,
+                       n->file_is_bad ? "domain {\n" : "", n->validates ? "require" : "off",
+                       250 + n->wish.resolver, n->warn_s, n->expire_s,
                        n->host->world->host_count > 2 ? "\"192.0.0.0/16\"" : "",
                        n->wish.messages_hourly, shown ? "commands" : "off");
     CHECK(len > 0 && len < CONFIG_MAX);
@@ -85,6 +92,11 @@ static struct node_wish any_wish(void)
 bool node_is_settled(const struct node *n)
 {
     return !n->reloads && n->host->world->now_us - n->settled_us > SETTLED_US;
+}
+
+bool node_expires(const struct node *n)
+{
+    return n->expire_s < LONG_S;
 }
 
 void node_settle(struct node *n)
@@ -141,6 +153,9 @@ void node_begin_reloads(struct node *n)
 {
     struct world *w = n->host->world;
     n->wish = any_wish();
+    n->expire_s = chance_below(2) ? LONG_S : (uint32_t)chance_from(300, 1800);
+    n->validates = chance_below(2);
+    n->warn_s = chance_below(2) ? 0 : (uint32_t)chance_from(20, 600);
     n->reload = (struct event){ .fire = reload, .host = &w->hosts[0] };
     if (w->weather.reload_every_us)
         event_in(&n->reload, chance_below(2 * w->weather.reload_every_us));

@@ -105,6 +105,8 @@ static void remove_kinds(struct weather *w, uint64_t without)
         { FAULT_DNS_LIES, &w->dns_lies },
         { FAULT_DEFER, &w->defer },
         { FAULT_HANG_UP, &w->hang_up },
+        { FAULT_STRIPPED, &w->stripped },
+        { FAULT_FETCH, &w->fetch },
     };
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (is_without(without, kinds[i].fault))
@@ -121,6 +123,12 @@ static void remove_kinds(struct weather *w, uint64_t without)
         w->jump_every_us = 0;
     if (is_without(without, FAULT_MOVE))
         w->move_every_us = 0;
+    if (is_without(without, FAULT_CERTIFICATE))
+        w->wrong_every_us = 0;
+    if (is_without(without, FAULT_DOWN))
+        w->down_every_us = 0;
+    if (is_without(without, FAULT_STEER))
+        w->steer_every_us = 0;
     if (is_without(without, FAULT_RELOAD))
         w->reload_every_us = 0;
 }
@@ -167,6 +175,11 @@ static void draw_weather(struct weather *w, uint64_t storm_us, uint64_t without)
         .backup_every_us = chance_below(2) ? 0 : storm_us / chance_from(2, 12),
         .damage = chance_below(3) == 0,
         .tidy = chance_below(2) == 0,
+        .down_every_us = chance_below(2) ? 0 : storm_us / chance_from(2, 10),
+        .wrong_every_us = chance_below(2) ? 0 : storm_us / chance_from(5, 40),
+        .stripped = likelihood(5000, 200000),
+        .fetch = likelihood(50000, 500000),
+        .steer_every_us = chance_below(2) ? 0 : storm_us / chance_from(2, 20),
         .reload_every_us = chance_below(2) ? 0 : storm_us / chance_from(2, 12),
     };
     draw_focus(w);
@@ -277,6 +290,18 @@ static void audit_next(struct run *r)
         reader_start(&r->town, ledger_box(r->ledger, r->audited));
 }
 
+/* What somebody holds goes on. */
+static bool all_released(struct run *r)
+{
+    bool all = true;
+    for (unsigned i = 0; i < r->node_count; i++) {
+        if (!r->nodes[i].released)
+            keeper_start(&r->town, &r->nodes[i], KEEPER_RELEASE);
+        all &= r->nodes[i].released;
+    }
+    return all;
+}
+
 /* Looks now and then whether the phase is over. */
 static void look(struct event *e)
 {
@@ -285,7 +310,7 @@ static void look(struct event *e)
     if (r->phase == STORM && (r->town.letters_left == 0 || r->world.now_us > r->storm_ends_us))
         begin_calm(r);
     else if (r->phase == CALM && quiet && all_up(r) &&
-             r->world.now_us - r->calm_since_us > PARTING_US && is_drained(r))
+             r->world.now_us - r->calm_since_us > PARTING_US && all_released(r) && is_drained(r))
         begin_audit(r);
     else if (r->phase == AUDIT && quiet)
         audit_next(r);

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNKS_MAX = 4, COMMAND_MAX = 200, PORT_SUBMISSION = 587 };
+enum { CHUNKS_MAX = 4, COMMAND_MAX = 200, PORT_SUBMISSION = 587, REQUIRE_ODDS = 6 };
 
 /* --- Its end --- */
 
@@ -138,8 +138,8 @@ static void ask_next(struct sender *s)
     struct ask ask = s->plan[s->next++];
     switch (ask.kind) {
     case ASK_MAIL:
-        sender_say(s, ask, "MAIL FROM:<%s>%s\r\n", s->letter->sender,
-                   chance_below(3) ? "" : " SIZE=90");
+        sender_say(s, ask, "MAIL FROM:<%s>%s%s\r\n", s->letter->sender,
+                   chance_below(3) ? "" : " SIZE=90", s->letter->requires_tls ? " REQUIRETLS" : "");
         break;
     case ASK_FORGED:
         sender_say(s, ask, "MAIL FROM:<%s>\r\n",
@@ -214,10 +214,17 @@ static void plan_known(struct sender *s, struct box *box)
     plan(s, ASK_KNOWN, copy ? copy : letter_add(s->letter, box));
 }
 
+/* Else what nobody ever takes would wait for longer than there is time. */
+static bool expires(const struct sender *s)
+{
+    return node_expires(s->peer.town->world->hosts[s->host].node);
+}
+
 /* Nobody of that name, or no such domain. */
 static void plan_doomed(struct sender *s)
 {
-    static const char *const domains[] = { "f1.test", OUTSIDE, "gone.test" };
+    static const char *const domains[] = { "f1.test", OUTSIDE, "gone.test", DEAD };
+    size_t count = sizeof domains / sizeof *domains;
     const struct box *other = any_box(s);
     if (s->letter->doomed_count == LETTER_DOOMED_MAX || s->planned == ASKS_MAX)
         return;
@@ -227,7 +234,7 @@ static void plan_doomed(struct sender *s)
                  other->host);
     else
         snprintf(d->address, sizeof d->address, "nobody%u@%s", s->letter->doomed_count,
-                 domains[chance_below(sizeof domains / sizeof *domains)]);
+                 domains[chance_below(expires(s) ? count : count - 1)]);
     s->plan[s->planned++] = (struct ask){ .kind = ASK_DOOMED, .doomed = d };
 }
 
@@ -277,9 +284,11 @@ static struct box *choose_sender(const struct sender *s, char sender[BOX_ADDRESS
 static void begin_letter(struct sender *s)
 {
     char sender[BOX_ADDRESS_MAX];
-    struct letter_wish wish = {
-        .host = s->host, .sender = sender, .ended = !s->chunks, .submitted = s->is_in
-    };
+    struct letter_wish wish = { .host = s->host,
+                                .sender = sender,
+                                .ended = !s->chunks,
+                                .submitted = s->is_in,
+                                .requires_tls = s->is_secure && chance_below(REQUIRE_ODDS) == 0 };
     s->planned = s->next = s->sent = 0;
     s->peer.town->letters_left -= s->peer.town->letters_left > 0;
     wish.sender_box = choose_sender(s, sender);
@@ -369,6 +378,9 @@ static void hear_recipient(struct sender *s, const struct ask *ask, const struct
 /* 421 may say that the server stops while the message is on its way into the store. */
 static void hear_end(struct sender *s, const struct reply *reply)
 {
+    struct text words = reply->words;
+    if (s->letter && text_take_nocase(&words, T(" 2.0.0 accepted as ")))
+        snprintf(s->letter->id, sizeof s->letter->id, "%.*s", TEXT_ARGS(words));
     end_letter(s, reply->code == 250   ? FATE_ACCEPTED
                   : reply->code == 421 ? FATE_UNKNOWN
                                        : FATE_REFUSED);

@@ -4,14 +4,21 @@
 
 #include "run/stream.h"
 #include "run/tls.h"
+#include "sim/certificate.h"
 #include "sim/loop_inner.h"
 
 enum stream_state { STREAM_OPEN, STREAM_ENDED, STREAM_FINISHING, STREAM_GONE };
 
+enum { SHAKING_KEYS_MAX = 4 };
+
 /* How far a handshake is: sim/tls.c. */
 struct shaking {
     enum { NO_TLS, TLS_SHAKES, TLS_IS_ON, TLS_HAS_FAILED } phase;
-    bool server, verifies;
+    bool server;
+    enum tls_verify verify;                          /* client */
+    struct certificate certificate;                  /* server */
+    uint8_t keys[SHAKING_KEYS_MAX][CERTIFICATE_KEY]; /* client: one of them, by DANE */
+    size_t key_count;
     struct event event;
     struct error why;
     void (*shaken)(void *owner, const struct error *why);
@@ -59,12 +66,17 @@ void stream_orphan(struct stream *, bool silently);
 /* What is in there is handed over soon. */
 void stream_stir(struct stream *);
 
-/* sim/tls.c: an end of this stream goes away. */
+/* sim/tls.c.  tls_accept() with this certificate. */
+bool tls_accept_as(struct stream *, const struct certificate *, const struct tls_options *);
+/* An end of this stream goes away. */
 void stream_tls_forget(struct stream *);
 /* The connection has ended in the middle of a handshake: that is how the handshake ends. */
 void stream_tls_ended(struct stream *);
 
-/* sim/listener.c.  The listener whose place in its host's list this is. */
+/* sim/listener.c.  A call to a local socket of the host; NULL: nobody listens.  The path is to be a
+ * constant, or the host's. */
+struct stream *connect_local(struct loop *, const struct host *, const char *path);
+/* The listener whose place in its host's list this is. */
 struct listener *listener_of_link(struct list *);
 struct loop *listener_loop(const struct listener *);
 void listener_accept(struct listener *, struct stream *);

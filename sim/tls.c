@@ -2,7 +2,8 @@
  * they are.
  *
  * Both ends have to begin it, and what one of them said in the clear behind the last reply makes it
- * fail, as it would.  A certificate is a line of text; authorities vouch for a host's own name.
+ * fail, as it would.  A certificate is a line of text, and in a handshake a name and a key; the
+ * servers make their own, for which nobody vouches.
  */
 #include "run/tls.h"
 
@@ -22,7 +23,7 @@ struct tls_service {
 };
 
 struct tls_context {
-    char nothing;
+    struct certificate certificate; /* a server's */
 };
 
 bool tls_service_new(struct tls_service **out, struct error *e)
@@ -49,7 +50,10 @@ bool tls_server_context_new(struct tls_service *service, const struct tls_pair *
     (void)service;
     (void)pairs;
     (void)count;
-    return context_new(out, e);
+    if (!context_new(out, e))
+        return false;
+    snprintf((*out)->certificate.name, sizeof(*out)->certificate.name, "%s", world_current()->name);
+    return true;
 }
 
 bool tls_client_context_new(const char *authorities, struct tls_context **out, struct error *e)
@@ -64,10 +68,11 @@ void tls_context_free(struct tls_context **context)
     *context = NULL;
 }
 
+/* Digests of keys. */
 bool tls_association_is_usable(const struct tls_association *a)
 {
-    (void)a;
-    return false;
+    return a->usage == TLS_USAGE_EE && a->selector == 1 && a->matching == 1 &&
+           a->data.len == CERTIFICATE_KEY;
 }
 
 /* --- Handshakes --- */
@@ -104,31 +109,55 @@ void stream_tls_ended(struct stream *s)
     end_shaking(s, "the connection ended");
 }
 
+static bool is_named(const struct shaking *client, const struct certificate *c)
+{
+    for (size_t i = 0; i < client->key_count; i++)
+        if (memcmp(client->keys[i], c->key, CERTIFICATE_KEY) == 0)
+            return true;
+    return false;
+}
+
+static bool is_verified(const struct shaking *client, const struct certificate *c)
+{
+    return client->verify == TLS_VERIFY_DANE ? is_named(client, c)
+                                             : c->trusted && strcmp(client->name, c->name) == 0;
+}
+
 /* Why the two ends cannot agree; NULL: they can. */
 static const char *trouble_between(const struct stream *client, const struct stream *callee)
 {
     if (client->in.len || callee->in.len)
         return "octets that are no TLS";
-    if (client->tls.verifies && strcmp(client->tls.name, callee->host->name) != 0)
-        return "the certificate is for another name";
+    if (client->tls.verify != TLS_VERIFY_NONE &&
+        !is_verified(&client->tls, &callee->tls.certificate))
+        return "the certificate is another one than it should be";
     return NULL;
 }
 
-static bool begin(struct stream *s, const struct tls_options *o, bool server)
+static void copy_keys(struct shaking *t, const struct tls_options *o)
+{
+    for (size_t i = 0; i < o->association_count && t->key_count < SHAKING_KEYS_MAX; i++)
+        memcpy(t->keys[t->key_count++], o->associations[i].data.at, CERTIFICATE_KEY);
+}
+
+static bool begin(struct stream *s, const struct tls_options *o, const struct certificate *own)
 {
     struct stream *other = s->other;
     s->tls = (struct shaking){ .phase = TLS_SHAKES,
-                               .server = server,
-                               .verifies = o->verify != TLS_VERIFY_NONE,
+                               .server = own != NULL,
+                               .verify = o->verify,
                                .event = { .fire = shake, .host = s->host, .loop = s->loop },
                                .shaken = o->shaken,
                                .owner = o->owner };
-    if (!server)
+    if (own)
+        s->tls.certificate = *own;
+    else
         snprintf(s->tls.name, sizeof s->tls.name, "%.*s", TEXT_ARGS(o->name));
+    copy_keys(&s->tls, o);
     if (!other || s->host->dead) {
         end_shaking(s, "the other end has gone");
     } else if (other->tls.phase == TLS_SHAKES) {
-        const char *why = server ? trouble_between(other, s) : trouble_between(s, other);
+        const char *why = own ? trouble_between(other, s) : trouble_between(s, other);
         end_shaking(s, why);
         end_shaking(other, why);
     } else {
@@ -141,9 +170,14 @@ static bool begin(struct stream *s, const struct tls_options *o, bool server)
 bool tls_accept(struct stream *s, const struct tls_context *context, const struct tls_options *o,
                 struct error *e)
 {
-    (void)context;
     (void)e;
-    return begin(s, o, true);
+    return begin(s, o, &context->certificate);
+}
+
+bool tls_accept_as(struct stream *s, const struct certificate *c, const struct tls_options *o)
+{
+    struct tls_context context = { .certificate = *c };
+    return tls_accept(s, &context, o, NULL);
 }
 
 bool tls_connect(struct stream *s, const struct tls_context *context, const struct tls_options *o,
@@ -151,7 +185,7 @@ bool tls_connect(struct stream *s, const struct tls_context *context, const stru
 {
     (void)context;
     (void)e;
-    return begin(s, o, false);
+    return begin(s, o, NULL);
 }
 
 bool tls_facts(const struct stream *s, struct tls_facts *out)
@@ -160,7 +194,8 @@ bool tls_facts(const struct stream *s, struct tls_facts *out)
     if (s->tls.phase == NO_TLS)
         return false;
     out->has_certificate = !s->tls.server;
-    out->verified = s->other && strcmp(s->tls.name, s->other->host->name) == 0;
+    out->verified = s->other && s->tls.verify != TLS_VERIFY_NONE &&
+                    is_verified(&s->tls, &s->other->tls.certificate);
     return true;
 }
 

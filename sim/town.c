@@ -56,6 +56,17 @@ static void burst(struct event *e)
     event_in(e, chance_below(2 * t->pause_us));
 }
 
+static void steer(struct event *e)
+{
+    struct town *t = OWNER_OF(e, struct town, steer);
+    if (t->world->calm)
+        return;
+    fault_count(FAULT_STEER);
+    keeper_start(t, t->world->hosts[any_host(t)].node,
+                 (enum keeper_wish)chance_below(KEEPER_WISHES));
+    event_in(e, chance_below(2 * t->world->weather.steer_every_us));
+}
+
 void town_open(struct town *t, struct world *w, struct ledger *ledger)
 {
     struct error error;
@@ -68,6 +79,9 @@ void town_open(struct town *t, struct world *w, struct ledger *ledger)
     t->foreign = foreign_open(t);
     t->burst = (struct event){ .fire = burst, .host = &w->hosts[0] };
     event_in(&t->burst, 1000);
+    t->steer = (struct event){ .fire = steer, .host = &w->hosts[0] };
+    if (w->weather.steer_every_us)
+        event_in(&t->steer, chance_below(2 * w->weather.steer_every_us));
 }
 
 void town_close(struct town *t)
@@ -77,6 +91,7 @@ void town_close(struct town *t)
         p->leave(p);
     }
     event_cancel(&t->burst);
+    event_cancel(&t->steer);
     foreign_close(&t->foreign);
     loop_free(&t->loop);
 }

@@ -6,6 +6,7 @@
 #include "sim/world.h"
 
 struct foreign;
+struct node;
 struct loop;
 
 #define TOWN_PASSWORD "every metre of it"
@@ -19,7 +20,7 @@ struct town {
     uint64_t pause_us; /* between bursts, on average */
     struct list peers; /* that are here */
     unsigned peer_count;
-    struct event burst;
+    struct event burst, steer;
     bool audits;           /* readers read everything and delete nothing */
     uint64_t free_from_us; /* whoever has gone before has left his box; 0: not yet */
     bool audit_done;       /* of the box that was read last */
@@ -42,6 +43,16 @@ void peer_left(struct peer *);
 struct endpoint town_address(void);
 
 void sender_start(struct town *, unsigned host);
+/* Who looks after a server asks something about its queue. */
+enum keeper_wish {
+    KEEPER_HOLD,
+    KEEPER_RELEASE,
+    KEEPER_RETRY,
+    KEEPER_DROP, /* what is for one of the domains outside */
+    KEEPER_HOPS,
+    KEEPER_WISHES
+};
+void keeper_start(struct town *, struct node *, enum keeper_wish);
 /* The user sends by submission. */
 void submitter_start(struct town *, struct box *user);
 void reader_start(struct town *, struct box *);

@@ -106,18 +106,23 @@ enum fault {
     FAULT_NAME_ERROR, /* a name, or a length, cannot be changed */
     FAULT_READ_ERROR,
     FAULT_NO_SPACE,
-    FAULT_COLD_READ, /* what is read is not in memory */
-    FAULT_MEMORY,    /* no memory is given */
-    FAULT_CLOCK,     /* the wall clock jumps */
-    FAULT_DNS,       /* no answer, after a long time */
-    FAULT_DNS_FAILS, /* SERVFAIL */
-    FAULT_DNS_BOGUS, /* what is answered does not verify */
-    FAULT_DNS_GONE,  /* a name that exists does not, for a moment */
-    FAULT_DNS_LIES,  /* another host than it is */
-    FAULT_MOVE,      /* a domain's mail goes to another host from now on */
-    FAULT_DEFER,     /* a host outside wants it later */
-    FAULT_RELOAD,    /* the server is told something new while it serves */
-    FAULT_HANG_UP,   /* ... or goes away, having taken the message or not */
+    FAULT_COLD_READ,   /* what is read is not in memory */
+    FAULT_MEMORY,      /* no memory is given */
+    FAULT_CLOCK,       /* the wall clock jumps */
+    FAULT_DNS,         /* no answer, after a long time */
+    FAULT_DNS_FAILS,   /* SERVFAIL */
+    FAULT_DNS_BOGUS,   /* what is answered does not verify */
+    FAULT_DNS_GONE,    /* a name that exists does not, for a moment */
+    FAULT_DNS_LIES,    /* another host than it is */
+    FAULT_MOVE,        /* a domain's mail goes to another host from now on */
+    FAULT_DOWN,        /* nobody takes a domain's mail for a while */
+    FAULT_STEER,       /* somebody holds, releases, drops what is queued */
+    FAULT_CERTIFICATE, /* the hosts of a place present wrong ones */
+    FAULT_STRIPPED,    /* they do not offer TLS */
+    FAULT_FETCH,       /* a policy cannot be fetched */
+    FAULT_DEFER,       /* a host outside wants it later */
+    FAULT_RELOAD,      /* the server is told something new while it serves */
+    FAULT_HANG_UP,     /* ... or goes away, having taken the message or not */
     FAULTS,
 };
 const char *fault_name(enum fault);
@@ -140,6 +145,10 @@ enum check {
     CHECK_TOLD,      /* a failure is only told when somebody said so for good */
     CHECK_OUTCOME,   /* each recipient elsewhere ends in exactly one way */
     CHECK_DRAINED,   /* when it is calm all mail arrives in bounded time */
+    CHECK_EXPIRED,   /* what is given up for its age has that age */
+    CHECK_WARNED,    /* a delay is told once, and not before its time */
+    CHECK_STEERED,   /* what is dropped was asked to be, and what is held stays */
+    CHECK_SECURE,    /* nothing goes in clear, or to a wrong host, where that is not allowed */
     CHECK_LOGIN,     /* only who has logged in submits, and as himself */
     CHECK_QUOTA,     /* and no more than he may */
     CHECK_AMENDED,   /* what a submitted header lacks is added */
@@ -169,9 +178,10 @@ struct weather {
     uint32_t cut, stall, short_write, crumbs, rude;
     uint32_t disk_crash, write_error, sync_error, name_error, read_error, cold_read, torn, lost;
     uint32_t dns, memory;
-    uint32_t dns_fails, dns_bogus, dns_gone, dns_lies, defer, hang_up;
+    uint32_t dns_fails, dns_bogus, dns_gone, dns_lies, defer, hang_up, stripped, fetch;
     /* On average; 0: never. */
     uint64_t crash_every_us, full_every_us, jump_every_us, move_every_us, reload_every_us;
+    uint64_t down_every_us, steer_every_us, wrong_every_us;
     uint64_t latency_us; /* at most, of a quiet connection */
     struct point focus;  /* calls that are struck more often than others */
     uint32_t focus_crash, focus_fails;

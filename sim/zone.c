@@ -1,5 +1,5 @@
 /* zone.c - what DNS says in the simulated world. */
-#include "sim/zone.h"
+#include "sim/zone_inner.h"
 
 #include "base/check.h"
 
@@ -15,12 +15,7 @@ enum {
     PREFERENCE = 10,
 };
 
-struct zone {
-    struct world *world;
-    struct place *places[PLACES_MAX];
-    size_t count;
-    struct event move;
-};
+static const uint64_t down_us_max = (uint64_t)50 * 60 * 1000000;
 
 /* --- Places --- */
 
@@ -72,6 +67,13 @@ static struct endpoint nobody(void)
     return (struct endpoint){ NET_IPV4, { 198, 51, 100, 201 }, PORT_SMTP };
 }
 
+struct place *zone_add_dead(struct zone *z)
+{
+    struct place *p = zone_add_outside(z, 0, DEAD);
+    p->at[0] = p->at[1] = nobody();
+    return p;
+}
+
 struct endpoint zone_mail_address(const struct zone *z, const struct host *h)
 {
     for (size_t i = 0; i < z->count; i++)
@@ -80,13 +82,20 @@ struct endpoint zone_mail_address(const struct zone *z, const struct host *h)
     return h->address;
 }
 
-bool zone_is_retired(const struct zone *z, const struct endpoint *at)
+static bool is_down(const struct place *p)
+{
+    const struct world *w = world_now();
+    return !w->calm && w->now_us < p->down_until_us;
+}
+
+bool zone_is_out_of_service(const struct zone *z, const struct endpoint *at)
 {
     if (at->port != PORT_SMTP)
         return false;
     for (size_t i = 0; i < z->count; i++)
-        if (endpoint_equal_address(&z->places[i]->at[!z->places[i]->in_service], at))
-            return true;
+        for (unsigned k = 0; k < MACHINES; k++)
+            if (endpoint_equal_address(&z->places[i]->at[k], at))
+                return k != z->places[i]->in_service || is_down(z->places[i]);
     return false;
 }
 
@@ -100,9 +109,24 @@ static void move(struct event *e)
         return;
     p->in_service = !p->in_service;
     p->moved_us = z->world->now_us;
+    p->policy_is_narrow = chance_below(2);
+    p->narrow_machine = (unsigned)chance_below(MACHINES);
     fault_count(FAULT_MOVE);
     trace_words("mail for %s goes to %s now", p->domain, p->machines[p->in_service]);
     event_in(e, chance_below(2 * z->world->weather.move_every_us));
+}
+
+static void go_down(struct event *e)
+{
+    struct zone *z = OWNER_OF(e, struct zone, down);
+    struct place *p = z->places[chance_below(z->count)];
+    if (z->world->calm)
+        return;
+    p->down_until_us = z->world->now_us + chance_below(down_us_max);
+    fault_count(FAULT_DOWN);
+    trace_words("mail for %s is not taken for %llu seconds", p->domain,
+                (unsigned long long)(p->down_until_us - z->world->now_us) / 1000000);
+    event_in(e, chance_below(2 * z->world->weather.down_every_us));
 }
 
 void zone_open(struct zone *z)
@@ -110,16 +134,22 @@ void zone_open(struct zone *z)
     uint64_t every_us = z->world->weather.move_every_us;
     if (every_us)
         event_in(&z->move, chance_below(2 * every_us));
+    if (z->world->weather.down_every_us)
+        event_in(&z->down, chance_below(2 * z->world->weather.down_every_us));
+    if (z->world->weather.wrong_every_us)
+        event_in(&z->wrong, chance_below(2 * z->world->weather.wrong_every_us));
 }
 
 void zone_close(struct zone *z)
 {
     event_cancel(&z->move);
+    event_cancel(&z->down);
+    event_cancel(&z->wrong);
 }
 
 /* --- Answers --- */
 
-static struct place *find_domain(const struct zone *z, struct text name)
+struct place *zone_find_domain(const struct zone *z, struct text name)
 {
     for (size_t i = 0; i < z->count; i++)
         if (text_equal_nocase(text_of(z->places[i]->domain), name) ||
@@ -149,6 +179,13 @@ static void found(struct dns_query *q, const struct dns_record *record)
     q->ttl_s = TTL_S;
 }
 
+/* Who validates does not take it for the truth. */
+static void say_bogus(struct dns_query *q)
+{
+    q->verdict = DNS_TROUBLE;
+    q->bogus = true;
+}
+
 /* Whether something else than the truth is said about the place, which is remembered. */
 static bool lies(enum fault fault, uint32_t likelihood, struct place *p)
 {
@@ -162,7 +199,20 @@ static bool is_gone(struct place *p, struct dns_query *q)
 {
     if (!lies(FAULT_DNS_GONE, world_now()->weather.dns_gone, p))
         return false;
-    q->verdict = DNS_NO_NAME;
+    if (q->secure)
+        say_bogus(q);
+    else
+        q->verdict = DNS_NO_NAME;
+    return true;
+}
+
+/* ... or, to who would notice, nothing that verifies. */
+static bool is_lie(struct place *p, struct dns_query *q)
+{
+    if (!lies(FAULT_DNS_LIES, world_now()->weather.dns_lies, p))
+        return false;
+    if (q->secure)
+        say_bogus(q);
     return true;
 }
 
@@ -177,8 +227,10 @@ static void answer_mx(const struct zone *z, struct place *p, struct dns_query *q
     const struct place *told = p;
     if (is_gone(p, q))
         return;
-    if (lies(FAULT_DNS_LIES, world_now()->weather.dns_lies, p))
+    if (is_lie(p, q))
         told = any_place(z);
+    if (q->bogus)
+        return;
     bool stale = told->moved_us && world_now()->now_us - told->moved_us < STALE_US;
     unsigned which = stale && chance_below(2) ? !told->in_service : told->in_service;
     memcpy(record.name, told->machines[which], HOST_NAME_MAX_OCTETS);
@@ -205,18 +257,56 @@ static void answer_address(const struct zone *z, struct place *p, unsigned which
     struct dns_record record = { .address = p->at[which] };
     if (is_gone(p, q))
         return;
-    if (lies(FAULT_DNS_LIES, world_now()->weather.dns_lies, p))
+    if (is_lie(p, q))
         record.address = wrong_address(z);
+    if (q->bogus)
+        return;
     record.address.port = 0;
     found(q, &record);
 }
 
-void zone_answer(struct zone *z, const char *name, struct dns_query *q)
+/* The web server of a policed place: it is never called, what it would say is fetch_text()'s. */
+static void answer_web(struct dns_query *q)
+{
+    struct dns_record record = { .address = { NET_IPV4, { 203, 0, 113, 1 }, 0 } };
+    if (q->type == DNS_A)
+        found(q, &record);
+}
+
+/* What stands in front of a name tells what is asked for. */
+static bool answer_about_tls(const struct zone *z, struct text name, struct dns_query *q)
 {
     unsigned which = 0;
-    struct place *domain = find_domain(z, text_of(name));
+    const struct place *p;
+    if (text_take_nocase(&name, T("_25._tcp.")) && (p = find_machine(z, name.at, &which))) {
+        q->secure &= p->security == PLACE_SIGNED;
+        zone_answer_tlsa(p, which, q);
+        return true;
+    }
+    bool web = text_take_nocase(&name, T("mta-sts."));
+    if (!web && !text_take_nocase(&name, T("_mta-sts.")))
+        return false;
+    p = zone_find_domain(z, name);
+    if (!p || p->security != PLACE_POLICED)
+        return false;
+    q->secure = false;
+    if (web)
+        answer_web(q);
+    else if (q->type == DNS_TXT)
+        zone_answer_policy_id(p, q);
+    return true;
+}
+
+void zone_answer(struct zone *z, const char *name, bool validates, struct dns_query *q)
+{
+    unsigned which = 0;
+    struct place *domain = zone_find_domain(z, text_of(name));
     struct place *machine = find_machine(z, name, &which);
-    q->verdict = machine || domain ? DNS_NO_DATA : DNS_NO_NAME;
+    const struct place *p = domain ? domain : machine;
+    q->verdict = p ? DNS_NO_DATA : DNS_NO_NAME;
+    q->secure = validates && (!p || p->security == PLACE_SIGNED);
+    if (answer_about_tls(z, text_of(name), q))
+        return;
     if (domain && q->type == DNS_MX)
         answer_mx(z, domain, q);
     else if (machine && q->type == DNS_A)
@@ -225,7 +315,7 @@ void zone_answer(struct zone *z, const char *name, struct dns_query *q)
 
 bool zone_has_lied(const struct zone *z, unsigned host, struct text domain, uint64_t since_us)
 {
-    const struct place *p = find_domain(z, domain);
+    const struct place *p = zone_find_domain(z, domain);
     return p && p->lied_us[host] && p->lied_us[host] + EFFECT_US_MAX >= since_us;
 }
 
@@ -237,6 +327,8 @@ struct zone *zone_new(struct world *w)
     CHECK(z);
     z->world = w;
     z->move = (struct event){ .fire = move, .host = &w->hosts[0] };
+    z->wrong = (struct event){ .fire = zone_go_wrong, .host = &w->hosts[0] };
+    z->down = (struct event){ .fire = go_down, .host = &w->hosts[0] };
     return z;
 }
 

@@ -9,9 +9,17 @@
 #define SIM_ZONE_H
 
 #include "run/dns.h"
+#include "sim/certificate.h"
 #include "sim/world.h"
 
-enum { MACHINES = 2, PLACES_MAX = HOSTS_MAX + 4 };
+enum { MACHINES = 2, PLACES_MAX = HOSTS_MAX + 6 };
+
+enum place_security { PLACE_OPEN, PLACE_SIGNED, PLACE_POLICED };
+
+/* When a host has last got a policy, and how much had gone wrong by then. */
+struct fetched {
+    uint64_t at_us, troubles;
+};
 
 struct place {
     char domain[HOST_NAME_MAX_OCTETS];             /* "d1.test" */
@@ -19,7 +27,12 @@ struct place {
     char machines[MACHINES][HOST_NAME_MAX_OCTETS]; /* their names */
     struct endpoint at[MACHINES];                  /* port 25 */
     unsigned in_service;
-    uint64_t moved_us;
+    enum place_security security;
+    uint64_t wrong_until_us; /* its machines present wrong certificates */
+    bool policy_is_narrow;   /* it names one machine only */
+    unsigned narrow_machine; /* ... this one */
+    struct fetched fetched[HOSTS_MAX];
+    uint64_t moved_us, down_until_us;
     uint64_t lied_us[HOSTS_MAX]; /* when each host was last told something wrong about it */
 };
 
@@ -33,15 +46,26 @@ void zone_close(struct zone *);
 struct place *zone_add_host(struct zone *, const struct host *);
 /* One outside; its number makes its addresses. */
 struct place *zone_add_outside(struct zone *, unsigned number, const char *domain);
+/* One that exists, and whose machines nobody has ever reached. */
+#define DEAD "dead.test"
+struct place *zone_add_dead(struct zone *);
 /* Where somebody listens who refuses whatever comes. */
 struct endpoint zone_refuser(void);
 /* Where mail for this server goes now. */
 struct endpoint zone_mail_address(const struct zone *, const struct host *);
-/* Whether it is the address of a machine that is not in service. */
-bool zone_is_retired(const struct zone *, const struct endpoint *);
+/* Whether it is the address of a machine that is not in service, or of a place that is down. */
+bool zone_is_out_of_service(const struct zone *, const struct endpoint *);
 
-/* What the current host is told. */
-void zone_answer(struct zone *, const char *name, struct dns_query *);
+/* What the current host is told, who may be one that validates. */
+void zone_answer(struct zone *, const char *name, bool validates, struct dns_query *);
+
+/* zone_tls.c.  What this machine of a place presents. */
+void zone_certificate(const struct place *, unsigned machine, struct certificate *out);
+bool zone_is_wrong(const struct place *);
+/* Whether a session that the host has begun at that time must be with the right machine, and in
+ * secret. */
+bool zone_demands_tls(const struct place *, unsigned host, uint64_t since_us);
+
 /* Whether a host may have heard something wrong about a domain since then, or have acted on it. */
 bool zone_has_lied(const struct zone *, unsigned host, struct text domain, uint64_t since_us);
 
