@@ -59,7 +59,7 @@ void ledger_dropped(struct ledger *l, unsigned host, struct text id, struct text
     snprintf(d->address, sizeof d->address, "%.*s", TEXT_ARGS(address));
 }
 
-bool letter_was_dropped(const struct letter *letter, const char *address)
+static bool was_dropped(const struct letter *letter, const char *address)
 {
     const struct ledger *l = world_now()->ledger;
     for (size_t i = 0; i < l->dropped_count; i++)
@@ -72,7 +72,7 @@ bool letter_was_dropped(const struct letter *letter, const char *address)
 bool letter_may_be_dropped(const struct letter *letter, const char *address)
 {
     const struct ledger *l = world_now()->ledger;
-    if (l->dropped_count == LEDGER_DROPPED_MAX || letter_was_dropped(letter, address))
+    if (l->dropped_count == LEDGER_DROPPED_MAX || was_dropped(letter, address))
         return true;
     for (size_t i = 0; i < l->drop_count; i++)
         if ((!letter->id[0] || !l->drops[i].ended_us) &&

@@ -107,11 +107,6 @@ struct subject {
     struct text address, status;
 };
 
-static bool was_dropped(const struct letter *letter, const struct subject *of)
-{
-    return letter_was_dropped(letter, of->doomed ? of->doomed->address : copy_address(of->copy));
-}
-
 /* Whether the letter has had this age, as far as clocks can be believed. */
 static bool is_old_enough(const struct letter *letter, uint32_t seconds)
 {
@@ -127,15 +122,16 @@ static bool is_unverified(const struct letter *letter, const struct subject *of)
            (text_starts(of->status, T("5.7.30")) || text_starts(of->status, T("5.7.10")));
 }
 
+/* Of what was dropped while an attempt was under way its sender may still be told. */
 static void tell_failure(struct letter *letter, const struct box *box, const struct subject *of)
 {
     unsigned *told = of->doomed ? &of->doomed->told : &of->copy->told;
     bool expired = text_starts(of->status, T("4.4.7"));
     world_expect(CHECK_REPORT, ++*told == 1, "%s: is told twice that letter %u did not reach %.*s",
                  box->address, letter->number, TEXT_ARGS(of->address));
-    world_expect(CHECK_REPORT, letter->fate != FATE_REFUSED && !was_dropped(letter, of),
-                 "%s: is told what became of letter %u for %.*s, which was refused or dropped",
-                 box->address, letter->number, TEXT_ARGS(of->address));
+    world_expect(CHECK_REPORT, letter->fate != FATE_REFUSED,
+                 "%s: is told what became of letter %u for %.*s, which was refused", box->address,
+                 letter->number, TEXT_ARGS(of->address));
     if (expired)
         world_expect(CHECK_EXPIRED, is_old_enough(letter, node_of(letter)->expire_s),
                      "%s: letter %u to %.*s is given up before its time", box->address,
