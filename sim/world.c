@@ -136,12 +136,8 @@ const char *fault_word(enum fault fault)
         [FAULT_CLOCK] = "clock",       [FAULT_DNS] = "dns",         [FAULT_DNS_FAILS] = "servfail",
         [FAULT_DNS_BOGUS] = "bogus",   [FAULT_DNS_GONE] = "gone",   [FAULT_DNS_LIES] = "lie",
         [FAULT_MOVE] = "move",         [FAULT_DEFER] = "defer",     [FAULT_HANG_UP] = "hangup",
-        [FAULT_RELOAD] = "reload",
-        [FAULT_DOWN] = "down",
-        [FAULT_CERTIFICATE] = "wrong",
-        [FAULT_STRIPPED] = "strip",
-        [FAULT_FETCH] = "fetch",
-        [FAULT_STEER] = "steer",
+        [FAULT_RELOAD] = "reload",     [FAULT_DOWN] = "down",       [FAULT_CERTIFICATE] = "wrong",
+        [FAULT_STRIPPED] = "strip",    [FAULT_FETCH] = "fetch",     [FAULT_STEER] = "steer",
     };
     return words[fault];
 }
