@@ -164,16 +164,6 @@ static void move_all(struct list *from, struct list *to)
         list_append(to, link);
 }
 
-/* To its place, the first. */
-static void put_back(struct list *ready, struct list *link)
-{
-    struct list rest;
-    list_init(&rest);
-    list_append(&rest, link);
-    move_all(ready, &rest);
-    move_all(&rest, ready);
-}
-
 /* Takes commits from the list until the batch is full. */
 static void take_some(struct commit_line *line, struct list *ready, size_t max)
 {
@@ -185,7 +175,7 @@ static void take_some(struct commit_line *line, struct list *ready, size_t max)
             line->index_damaged = true;
         if (answered != BATCH_FULL)
             continue;
-        put_back(ready, link);
+        list_prepend(ready, link);
         return;
     }
 }
@@ -223,7 +213,7 @@ static void take_rewrites(struct commit_line *line, struct list *ready)
         enum batch_answer answered = batch_take(b, line->writer, &line->store->locks, c);
         line->index_damaged |= answered == BATCH_DAMAGED;
         if (answered == BATCH_FULL) {
-            put_back(ready, link);
+            list_prepend(ready, link);
             break;
         }
         taken = b->octets - before;
