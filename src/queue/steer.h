@@ -10,6 +10,8 @@
  *   RELEASE   waits for its time again             it is not held
  *   DROP      is settled as QUEUE_DROPPED:         never
  *             gone, and nobody is told
+ *
+ * An attempt that is under way goes on: what comes of it is told as ever, though the row is settled.
  */
 #ifndef QUEUE_STEER_H
 #define QUEUE_STEER_H
