@@ -4,7 +4,9 @@
  *   READING   the cache is asked                                       RECORD
  *   RECORD    DNS is asked whether there is a policy, and which        SIX, OVER
  *   SIX, FOUR ... for the addresses of its web server                  FETCHING, OVER
- *   FETCHING  the web server is asked, on a lane                       OVER
+ *   FETCHING  the web server is asked, on a lane                       AGAIN, OVER
+ *   AGAIN     it failed: the cache is asked whether another lookup     OVER
+ *             of the domain has had more luck meanwhile
  *   OVER      nothing: the policy, or that there is none, holds
  *
  * A policy that was fetched counts until its time is over, whatever DNS says meanwhile (RFC 8461
@@ -26,7 +28,7 @@
 
 enum { AGAIN_S = 300, CONNECT_MS = 10 * 1000, WHOLE_MS = 30 * 1000 };
 
-enum step { READING, RECORD, SIX, FOUR, FETCHING, OVER };
+enum step { READING, RECORD, SIX, FOUR, FETCHING, AGAIN, OVER };
 
 /* A question to the cache. */
 struct reading {
@@ -68,6 +70,7 @@ struct sts_lookup {
     struct reading *reading;
     struct fetching *fetching;
     char told[STS_ID_MAX + 1]; /* the id that DNS tells of, or "" */
+    char why[ERROR_WORDS_MAX]; /* AGAIN: the failure */
 
     /* What counts. */
     bool has_policy;
@@ -148,6 +151,24 @@ static void keep_failure(struct sts_lookup *l, struct text why)
               { "why", why }, { "instead", l->has_policy ? T("the one before") : T("none") });
 }
 
+static bool read_cache(struct sts_lookup *);
+
+static void failed(struct sts_lookup *l)
+{
+    keep_failure(l, text_of(l->why));
+    over(l);
+}
+
+/* A policy that somebody else has fetched since the cache was read must neither be overlooked nor
+ * written over. */
+static void give_up(struct sts_lookup *l, const char *why)
+{
+    l->step = AGAIN;
+    snprintf(l->why, sizeof l->why, "%s", why);
+    if (l->has_policy || !read_cache(l))
+        failed(l);
+}
+
 /* --- The web server --- */
 
 static void fetching_free(struct fetching *f)
@@ -172,14 +193,14 @@ static void fetched(struct job *job)
         const char *why =
             f->ok ? use_policy(l, buffer_as_text(&f->text), text_of(l->told)) : f->error.words;
         l->fetching = NULL;
-        if (why)
-            keep_failure(l, text_of(why));
-        else
+        if (why) {
+            give_up(l, why);
+        } else {
             keep_fetched(l);
+            over(l);
+        }
     }
     fetching_free(f);
-    if (l)
-        over(l);
 }
 
 static struct fetching *fetching_new(struct sts_lookup *l)
@@ -215,14 +236,16 @@ static struct fetching *fetching_new(struct sts_lookup *l)
 
 static void fetch(struct sts_lookup *l)
 {
+    bool has_address = l->fetching->fetch.address_count > 0;
     l->step = FETCHING;
-    if (l->fetching->fetch.address_count == 0)
-        keep_failure(l, T("its web server has no address"));
-    else if (lane_submit(l->office->fetchers, &l->fetching->job))
+    if (has_address && lane_submit(l->office->fetchers, &l->fetching->job))
         return;
-    fetching_free(l->fetching); /* too much is under way: as if there were none, for now */
+    fetching_free(l->fetching);
     l->fetching = NULL;
-    over(l);
+    if (has_address)
+        over(l); /* too much is under way: as if there were none, for now */
+    else
+        give_up(l, "its web server has no address");
 }
 
 /* --- DNS --- */
@@ -327,8 +350,10 @@ static void was_read(struct cache_op *op)
     cache_op_clear(op);
     reading->office->release(reading->office->server, reading->loop);
     free(reading);
-    if (l)
+    if (l && l->step == READING)
         ask_record(l);
+    else if (l)
+        failed(l);
 }
 
 /* False: nobody is asked. */

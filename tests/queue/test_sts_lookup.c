@@ -40,6 +40,7 @@ static struct world {
 
     /* The web server: what it says, NULL for an error. */
     const char *web;
+    const char *rival; /* what somebody else has noted in the cache meanwhile, or NULL */
     _Atomic unsigned fetches;
     size_t addresses;
 
@@ -103,11 +104,21 @@ void __wrap_cache_note(struct cache_lane *lane, const struct cache_entry *entry,
     w.is_kept = true;
 }
 
+static void keep(const char *entry, int64_t until_ms)
+{
+    w.is_kept = true;
+    w.kept_until_ms = until_ms;
+    w.kept_len = strlen(entry);
+    memcpy(w.kept, entry, w.kept_len);
+}
+
 bool __wrap_fetch_text(const struct fetch *, struct buffer *, struct error *);
 bool __wrap_fetch_text(const struct fetch *f, struct buffer *out, struct error *error)
 {
     w.fetches++;
     w.addresses = f->address_count;
+    if (w.rival)
+        keep(w.rival, INT64_MAX);
     if (!text_equal(f->host, T("mta-sts.b.test")) || f->port != 443 ||
         strcmp(f->path, "/.well-known/mta-sts.txt") != 0)
         return error_set(error, ERROR_TEMPORARY, "who is asked for what?");
@@ -298,6 +309,18 @@ static void test_a_clock_that_was_set_back(void **state)
     live(moments, sizeof moments / sizeof *moments);
 }
 
+/* Two look at the same time, and only the other one is lucky. */
+static void test_a_failure_takes_no_policy_away(void **state)
+{
+    (void)state;
+    w.rival = "0 1\n" POLICY("enforce");
+    assert_string_equal(look_up(), "enforce");
+    assert_int_equal(w.fetches, 1);
+    w.rival = NULL;
+    assert_string_equal(look_up(), "enforce");
+    assert_int_equal(w.fetches, 1);
+}
+
 /* --- What can be missing --- */
 
 static void test_without_a_cache(void **state)
@@ -316,10 +339,7 @@ static void test_a_damaged_entry_is_none(void **state)
     (void)state;
     static const char *const entries[] = { "", "x", "0 1\nversion: STSv1\nmode: what\n" };
     for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
-        w.is_kept = true;
-        w.kept_until_ms = INT64_MAX;
-        w.kept_len = strlen(entries[i]);
-        memcpy(w.kept, entries[i], w.kept_len);
+        keep(entries[i], INT64_MAX);
         w.web = enforce;
         assert_string_equal(look_up(), "enforce");
         assert_int_equal(w.fetches, i + 1);
@@ -421,6 +441,7 @@ int main(void)
         LIVES(test_the_life_of_a_policy),
         LIVES(test_a_policy_that_cannot_be_had),
         LIVES(test_a_clock_that_was_set_back),
+        LIVES(test_a_failure_takes_no_policy_away),
         LIVES(test_without_a_cache),
         LIVES(test_a_damaged_entry_is_none),
         LIVES(test_without_answers_of_dns),
