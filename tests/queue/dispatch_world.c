@@ -21,7 +21,7 @@
 enum {
     TURNS_MAX = 200000,
     QUIET_TICKS = 2,
-    CALL_TICKS = 100,
+    CALL_TICKS = 400,
     STORE_TICKS = 3000,
     TICK_NS = 300 * 1000,
     LONG_MS = 3600 * 1000
