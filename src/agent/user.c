@@ -53,8 +53,8 @@ static bool find_address(struct user *u, struct failure *f)
     }
     if (count == 1)
         return set_address(u, one->title, f);
-    return failure_set(f, FAILURE_USAGE, "whose mail? Name the address: %s has %s of an address",
-                       u->wish.accounts ? u->wish.accounts : "agent.conf",
+    return failure_set(f, FAILURE_USAGE, "whose mail? Give %s: %s has %s of an address",
+                       u->wish.naming, u->wish.accounts ? u->wish.accounts : "agent.conf",
                        count ? "more than one account" : "no account");
 }
 

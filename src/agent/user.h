@@ -14,6 +14,7 @@
 /* As written; NULL, and 0, is not written.  Borrowed as long as the user. */
 struct user_wish {
     const char *address; /* NULL: that of the only account in the file */
+    const char *naming;  /* how it is named on the command line: "-e ADDRESS"; always written */
     char *password;      /* wiped where it stands */
     const char *password_file, *password_command;
     const char *login, *auth;

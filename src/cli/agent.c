@@ -221,6 +221,7 @@ static enum cli_exit run(struct talk *t, const struct agent_options *options)
 static struct user_wish wish_of(const struct cli *cli, const struct agent_words *w)
 {
     struct user_wish wish = user_words_wish(&w->user, cli, w->address, FIND_SMTP);
+    wish.naming = "-e ADDRESS";
     wish.smtp = w->smtp;
     wish.pop = w->pop;
     return wish;

@@ -24,6 +24,7 @@ struct user_wish user_words_wish(const struct user_words *words, const struct cl
 {
     return (struct user_wish){
         .address = address,
+        .naming = service == FIND_SMTP ? "--from ADDRESS" : "an ADDRESS",
         .password = (char *)(uintptr_t)words->password,
         .password_file = words->password_file,
         .password_command = words->password_command,

@@ -326,7 +326,8 @@ def usage():
                   said="password", port=1)
         home.send("--to", BOB, "--server", "x y:1", code=2, said="--server: x y:1 is no server")
         home.send("-t", code=65, said="standard input: empty", port=1)
-        home.send("--to", BOB, sender=None, code=2, said="whose mail. Name the address: agent.conf")
+        home.send("--to", BOB, sender=None, code=2,
+                  said="whose mail. Give --from ADDRESS: agent.conf")
 
 
 if __name__ == "__main__":
