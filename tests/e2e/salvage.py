@@ -191,6 +191,8 @@ def places(kind):
             if kind == "batch":
                 found.append((segment, batch.at + 40, batch.at + 41, []))
     found = [row for row in found if row[1] and (kind != "batch") == bool(row[3])]
+    if kind == "batch":
+        found.pop()    # without its header the last one is a write that was cut off
     return found[::max(1, len(found) // SPREAD)]
 
 
