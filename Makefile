@@ -124,7 +124,8 @@ test-peers: all
 	@export GODWIT=build/debug/src/godwit ROUNDS=30 SOAK_TIME=60; failed=0; \
 	for suite in peers peers_sink peers_relay peers_tls peers_auth peers_agent peers_send peers_pop peers_programs peers_mutt peers_testssl peers_claws relay_crash soak; do \
 	    echo "$$suite:"; python3 -B tests/e2e/$$suite.py || failed=1; \
-	done; exit $$failed
+	done; \
+	echo 'rare defects:'; sim/plants --build build/debug --seeds 4000 --rare || failed=1; exit $$failed
 
 soak: all
 	@tools/peers
