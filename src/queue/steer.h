@@ -11,7 +11,8 @@
  *   DROP      is settled as QUEUE_DROPPED:         never
  *             gone, and nobody is told
  *
- * An attempt that is under way goes on: what comes of it is told as ever, though the row is settled.
+ * An attempt that is under way goes on: what comes of it is told as ever, though the row is
+ * settled.
  */
 #ifndef QUEUE_STEER_H
 #define QUEUE_STEER_H
