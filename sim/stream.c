@@ -249,7 +249,8 @@ void stream_close(struct stream **stream_ref)
     struct stream *s = *stream_ref;
     if (!s)
         return;
-    loop_expect_own(s->loop);
+    if (!s->host->dead) /* else the loop may be gone by now */
+        loop_expect_own(s->loop);
     *stream_ref = NULL;
     struct stream *other = s->other;
     if (other) {

@@ -131,11 +131,41 @@ static bool find_limit(struct backup *b, uint64_t number, uint64_t *limit_out, s
         return true;
     if (!segment_open(b->from, number, DISK_READ, b->uuid, &segment, e))
         return false;
-    bool follows =
-        segment.state == HEADER_GOOD && segment.header.previous.sequence == end->sequence;
+    const struct journal_position *previous = &segment.header.previous;
+    bool follows = segment.state == HEADER_GOOD && previous->sequence == end->sequence &&
+                   previous->checksum == end->checksum;
     *limit_out = follows ? *limit_out : 0;
     segment_close(&segment);
     return true;
+}
+
+/* The batch that the copy ends with was read beside its writer.  When it was refused after that,
+ * the next segment follows one before it, or another of its number. */
+static bool end_counts(struct backup *b, uint64_t number, struct error *e)
+{
+    struct segment segment;
+    const struct journal_position *end = &b->extent.end;
+    if (number <= end->segment)
+        return true;
+    if (!segment_open(b->from, number, DISK_READ, b->uuid, &segment, e))
+        return false;
+    const struct journal_position *previous = &segment.header.previous;
+    bool counts = segment.state != HEADER_GOOD || previous->sequence > end->sequence ||
+                  (previous->sequence == end->sequence && previous->checksum == end->checksum);
+    segment_close(&segment);
+    return counts || error_set(e, ERROR_TEMPORARY,
+                               "the server could not keep its last batch, which was copied: once "
+                               "more, please");
+}
+
+static bool check_end(struct backup *b, struct error *e)
+{
+    struct segment_list now = { 0 };
+    bool ok = segment_list_read(b->from, &now, e);
+    for (size_t i = 0; ok && i < now.count; i++)
+        ok = end_counts(b, now.numbers[i], e);
+    segment_list_clear(&now);
+    return ok;
 }
 
 static bool copy_segments(struct backup *b, struct error *e)
@@ -278,7 +308,7 @@ static bool copy_all(struct backup *b, struct error *e)
         return false;
     b->copied->batch = b->extent.end.sequence;
     return each_large(b, b->from, copy_large, e) && copy_segments(b, e) && copy_directory(b, e) &&
-           backup_write_mark(b->to, &b->extent, e) && drop_old(b, e);
+           check_end(b, e) && backup_write_mark(b->to, &b->extent, e) && drop_old(b, e);
 }
 
 bool store_backup(const char *path, const char *to, struct store_copied *out, struct error *e)
