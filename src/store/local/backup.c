@@ -120,6 +120,14 @@ uint64_t backup_limit(const struct journal_extent *x, uint64_t number)
     return number == x->end.segment ? x->end.offset : SEGMENT_START;
 }
 
+/* A start of the server removes segments that hold no batch. */
+static bool is_gone(const struct backup *b, uint64_t number)
+{
+    char name[SEGMENT_NAME_MAX];
+    segment_name(number, name);
+    return !disk_exists(b->from, name);
+}
+
 /* Up to the batch that the copy ends with.  A later segment is left out when it follows more than
  * that; else it holds no batch yet, and its header may say which segments count. */
 static bool find_limit(struct backup *b, uint64_t number, uint64_t *limit_out, struct error *e)
@@ -129,8 +137,10 @@ static bool find_limit(struct backup *b, uint64_t number, uint64_t *limit_out, s
     *limit_out = backup_limit(&b->extent, number);
     if (number <= end->segment)
         return true;
-    if (!segment_open(b->from, number, DISK_READ, b->uuid, &segment, e))
-        return false;
+    if (!segment_open(b->from, number, DISK_READ, b->uuid, &segment, e)) {
+        *limit_out = 0;
+        return is_gone(b, number);
+    }
     const struct journal_position *previous = &segment.header.previous;
     bool follows = segment.state == HEADER_GOOD && previous->sequence == end->sequence &&
                    previous->checksum == end->checksum;
@@ -148,7 +158,7 @@ static bool end_counts(struct backup *b, uint64_t number, struct error *e)
     if (number <= end->segment)
         return true;
     if (!segment_open(b->from, number, DISK_READ, b->uuid, &segment, e))
-        return false;
+        return is_gone(b, number);
     const struct journal_position *previous = &segment.header.previous;
     bool counts = segment.state != HEADER_GOOD || previous->sequence > end->sequence ||
                   (previous->sequence == end->sequence && previous->checksum == end->checksum);
