@@ -115,11 +115,12 @@ static bool is_old_enough(const struct letter *letter, uint32_t seconds)
            (w->faults[FAULT_CLOCK] || w->now_us - letter->begun_us >= (uint64_t)seconds * 1000000);
 }
 
-/* RFC 8689 4.2.1: nobody vouches for the host. */
+/* RFC 8689 4.2.1: nobody vouches for the host.  5.0.0: memory was short for the words. */
 static bool is_unverified(const struct letter *letter, const struct subject *of)
 {
     return letter->requires_tls &&
-           (text_starts(of->status, T("5.7.30")) || text_starts(of->status, T("5.7.10")));
+           (text_starts(of->status, T("5.7.30")) || text_starts(of->status, T("5.7.10")) ||
+            text_starts(of->status, T("5.0.0")));
 }
 
 /* Of what was dropped while an attempt was under way its sender may still be told. */
@@ -138,8 +139,10 @@ static void tell_failure(struct letter *letter, const struct box *box, const str
                      letter->number, TEXT_ARGS(of->address));
     else if (of->copy)
         world_expect(CHECK_TOLD, was_refused_somewhere(of->copy) || is_unverified(letter, of),
-                     "%s: is told that letter %u did not reach %.*s, which nobody refused for good",
-                     box->address, letter->number, TEXT_ARGS(of->address));
+                     "%s: is told that letter %u did not reach %.*s, which nobody refused for good "
+                     "(%.*s, TLS %s)",
+                     box->address, letter->number, TEXT_ARGS(of->address), TEXT_ARGS(of->status),
+                     letter->requires_tls ? "required" : "not required");
 }
 
 static void tell_delay(const struct letter *letter, const struct box *box, const struct subject *of)
