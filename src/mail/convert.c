@@ -137,6 +137,16 @@ static void change(struct convert *c, struct piece *p)
     p->changes = c->changes = true;
 }
 
+/* The piece will begin differently.  Where the header before it ended at a line that is no field,
+ * what stands there then may look like one: the empty line that is missing is put in. */
+static void change_front(struct convert *c, struct piece *p)
+{
+    struct piece *before = p > c->pieces ? p - 1 : p;
+    change(c, p);
+    if (before->kind == PIECE_HEADER && !before->survey.ended)
+        change(c, before);
+}
+
 /* Whether the octets do not fit the target. */
 static bool does_not_fit(const struct convert *c, const struct survey *s)
 {
@@ -181,7 +191,7 @@ static void encode_body(struct convert *c, struct piece *header, struct piece *b
         header->labelled = !encoded;
         header->add_type = !header->survey.content_type && body->survey.eight_bit;
         header->type_is_utf8 = !body->survey.utf8.bad;
-        change(c, header);
+        change_front(c, header);
         change(c, body);
     }
 }
@@ -223,20 +233,15 @@ static void decide_header(struct convert *c, struct piece *header, struct piece 
         relabel(c, header, &body->survey);
 }
 
-/* Where a header ended at a line that is no field, that line may look like one when it has changed:
- * the empty line that is missing is put in. */
 static void decide_gap(struct convert *c, struct piece *gap)
 {
-    struct piece *before = gap > c->pieces ? gap - 1 : gap;
     if (gap->survey.bare)
         meet(c, CONVERT_STRUCTURE);
     if (!does_not_fit(c, &gap->survey))
         return;
     if (gap->frozen)
         meet(c, CONVERT_SIGNED);
-    change(c, gap);
-    if (before->kind == PIECE_HEADER && !before->survey.ended)
-        change(c, before);
+    change_front(c, gap);
 }
 
 static void decide(struct convert *c)

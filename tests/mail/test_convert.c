@@ -234,6 +234,13 @@ static void test_parts(void **state)
         /* a line behind a header must not become one of it */
         { CONVERT_TO_7BIT, TEXT(MIXED "X" E ": y\r\n--b\r\n\r\nx\r\n--b--\r\n"),
           TEXT(MIXED "\r\nX??: y\r\n--b\r\n\r\nx\r\n--b--\r\n") },
+        { CONVERT_TO_7BIT,
+          TEXT("Mime-Version: 1.0\r\nContent-Type: message/rfc822\r\n" E
+               ", and never a field of its own\r\n"),
+          TEXT("Mime-Version: 1.0\r\nContent-Type: message/rfc822\r\n\r\n"
+               "Content-Type: text/plain; charset=utf-8\r\n"
+               "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+               "=C3=A9, and never a field of its own\r\n") },
         /* a part without a body needs no label, unless it has one */
         { CONVERT_TO_8BIT, TEXT(MIXED "\r\n--b\r\nContent-Transfer-Encoding: binary\r\n--b--\r\n"),
           TEXT(MIXED "\r\n--b\r\nContent-Transfer-Encoding: 7bit\r\n\r\n--b--\r\n") },
