@@ -132,6 +132,21 @@ bool text_to_u64(struct text t, uint64_t *value_out)
     return true;
 }
 
+bool text_hex_to_u64(struct text t, uint64_t *value_out)
+{
+    uint64_t value = 0;
+    if (t.len == 0 || t.len > 16)
+        return false;
+    for (size_t i = 0; i < t.len; i++) {
+        int digit = text_hex_value(t.at[i]);
+        if (digit < 0)
+            return false;
+        value = value << 4 | (uint64_t)digit;
+    }
+    *value_out = value;
+    return true;
+}
+
 char *text_put_u64(char *to, uint64_t value, unsigned digits_min)
 {
     char digits[TEXT_DIGITS_MAX];

@@ -66,6 +66,9 @@ bool text_take_nocase(struct text *rest, struct text prefix);
 /* The whole text as a decimal number; false on anything but digits, on none, and over 2^64-1. */
 bool text_to_u64(struct text, uint64_t *value_out);
 
+/* The same of 1 to 16 hexadecimal digits, in either case. */
+bool text_hex_to_u64(struct text, uint64_t *value_out);
+
 /* Writes the number at `to` in decimal, with zeros in front up to so many digits, and returns where
  * it ends; TEXT_DIGITS_MAX octets are enough for any.  Nothing terminates it. */
 enum { TEXT_DIGITS_MAX = 20 };
@@ -79,6 +82,14 @@ static inline char text_lower(char c)
 static inline bool text_is_digit(char c)
 {
     return c >= '0' && c <= '9';
+}
+/* What a hexadecimal digit stands for, in either case; -1: it is none. */
+static inline int text_hex_value(char c)
+{
+    if (text_is_digit(c))
+        return c - '0';
+    c = text_lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 static inline bool text_is_letter(char c)
 {

@@ -103,13 +103,8 @@ const char *out_mailbox(mailbox_id mailbox, char out[OUT_MAILBOX_MAX])
 bool out_parse_mailbox(struct text t, mailbox_id *out)
 {
     uint64_t value = 0;
-    for (size_t i = 0; i < t.len; i++) {
-        char c = text_lower(t.at[i]);
-        bool letter = c >= 'a' && c <= 'f';
-        if (!letter && !text_is_digit(c))
-            return false;
-        value = value << 4 | (uint64_t)(letter ? c - 'a' + 10 : c - '0');
-    }
+    if (t.len != 16 || !text_hex_to_u64(t, &value))
+        return false;
     *out = value;
-    return t.len == 16 && value != 0 && value >> 63 == 0;
+    return value != 0 && value >> 63 == 0;
 }

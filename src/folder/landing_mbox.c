@@ -397,16 +397,7 @@ static bool complete(struct place *p, int box, uint64_t offset, struct error *e)
 
 static bool parse_session(const char *name, uint64_t *out)
 {
-    *out = 0;
-    if (strlen(name) <= 16)
-        return false;
-    for (int i = 0; i < 16; i++) {
-        char c = name[i];
-        if (!text_is_digit(c) && (c < 'a' || c > 'f'))
-            return false;
-        *out = *out << 4 | (uint64_t)(text_is_digit(c) ? c - '0' : c - 'a' + 10);
-    }
-    return name[16] == '.';
+    return strlen(name) > 16 && name[16] == '.' && text_hex_to_u64((struct text){ name, 16 }, out);
 }
 
 /* The first message of a window stands for all of it. */

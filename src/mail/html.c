@@ -150,14 +150,6 @@ static bool is_character(uint64_t c)
     return c > 0 && c <= 0x10FFFF && (c < 0xD800 || c > 0xDFFF);
 }
 
-static int digit_value(char c)
-{
-    if (text_is_digit(c))
-        return c - '0';
-    c = text_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* "#160" or "#xA0"; 0: it is none. */
 static uint32_t numbered(struct text t)
 {
@@ -167,7 +159,7 @@ static uint32_t numbered(struct text t)
     if (t.len == 0 || t.len > 8)
         return 0;
     for (size_t i = 0; i < t.len; i++) {
-        int value = digit_value(t.at[i]);
+        int value = text_hex_value(t.at[i]);
         if (value < 0 || value >= (int)base)
             return 0;
         c = c * base + (uint32_t)value;

@@ -160,9 +160,9 @@ static char *put_piece(char *to, const struct piece *p, struct text value)
             c = value.at[++i];
         else if (p->quoted && (c == '\r' || c == '\n'))
             continue; /* RFC 5322 3.2.4: a fold's line end is no part of the text */
-        else if (p->extended && c == '%' && i + 2 < value.len && hex_value(value.at[i + 1]) >= 0 &&
-                 hex_value(value.at[i + 2]) >= 0) {
-            c = (char)(hex_value(value.at[i + 1]) * 16 + hex_value(value.at[i + 2]));
+        else if (p->extended && c == '%' && i + 2 < value.len &&
+                 text_hex_value(value.at[i + 1]) >= 0 && text_hex_value(value.at[i + 2]) >= 0) {
+            c = (char)(text_hex_value(value.at[i + 1]) * 16 + text_hex_value(value.at[i + 2]));
             i += 2;
         }
         *to++ = c;

@@ -70,14 +70,6 @@ static void feed_base64(struct transfer *t, struct bytes b, struct buffer *out)
     }
 }
 
-int hex_value(char c)
-{
-    if (text_is_digit(c))
-        return c - '0';
-    c = text_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Gives what was held as it stands. */
 static void release(struct transfer *t, struct buffer *out)
 {
@@ -89,9 +81,9 @@ static void release(struct transfer *t, struct buffer *out)
 static bool after_equals(struct transfer *t, char c, struct buffer *out)
 {
     char before = t->hold[t->held - 1];
-    bool hex = t->held == 2 && hex_value(before) >= 0;
-    if (hex && hex_value(c) >= 0) {
-        buffer_byte(out, (uint8_t)(hex_value(before) * 16 + hex_value(c)));
+    bool hex = t->held == 2 && text_hex_value(before) >= 0;
+    if (hex && text_hex_value(c) >= 0) {
+        buffer_byte(out, (uint8_t)(text_hex_value(before) * 16 + text_hex_value(c)));
         t->held = 0;
         return true;
     }
@@ -106,7 +98,7 @@ static bool after_equals(struct transfer *t, char c, struct buffer *out)
     bool first = t->held == 1;
     bool fits = t->held < TRANSFER_BLANKS_MAX;
     if (fits && ((text_is_blank(c) && before != '\r') || (c == '\r' && before != '\r') ||
-                 (first && hex_value(c) >= 0))) {
+                 (first && text_hex_value(c) >= 0))) {
         t->hold[t->held++] = c;
         return true;
     }
@@ -185,7 +177,7 @@ bool transfer_end(struct transfer *t, struct buffer *out)
     bool soft = t->held && t->hold[0] == '=';
     /* An "=" at the very end is a soft line end that was cut; white space is taken off as before
      * any line end. */
-    if (soft && t->held == 2 && hex_value(t->hold[1]) >= 0)
+    if (soft && t->held == 2 && text_hex_value(t->hold[1]) >= 0)
         release(t, out);
     t->held = 0;
     return !out->failed;

@@ -35,7 +35,4 @@ bool transfer_feed(struct transfer *, struct bytes, struct buffer *out);
 /* Appends what was held back: the body has ended. */
 bool transfer_end(struct transfer *, struct buffer *out);
 
-/* What a hexadecimal digit stands for, in either case; -1: it is none. */
-int hex_value(char);
-
 #endif

@@ -68,9 +68,9 @@ static void put_q(struct buffer *out, struct text body)
 {
     for (size_t i = 0; i < body.len; i++) {
         char c = body.at[i];
-        if (c == '=' && i + 2 < body.len && hex_value(body.at[i + 1]) >= 0 &&
-            hex_value(body.at[i + 2]) >= 0) {
-            c = (char)(hex_value(body.at[i + 1]) * 16 + hex_value(body.at[i + 2]));
+        if (c == '=' && i + 2 < body.len && text_hex_value(body.at[i + 1]) >= 0 &&
+            text_hex_value(body.at[i + 2]) >= 0) {
+            c = (char)(text_hex_value(body.at[i + 1]) * 16 + text_hex_value(body.at[i + 2]));
             i += 2;
         } else if (c == '_')
             c = ' ';

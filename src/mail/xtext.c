@@ -9,14 +9,6 @@
 /* "\x{10FFFF}" */
 enum { POINT_DIGITS_MIN = 2, POINT_DIGITS_MAX = 6 };
 
-static int hex_digit(char c)
-{
-    if (text_is_digit(c))
-        return c - '0';
-    char lower = text_lower(c);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 static bool is_graphic(char c)
 {
     return c > ' ' && c < 0x7F;
@@ -33,7 +25,7 @@ static bool take_hexchar(struct text *rest, uint8_t *octet_out)
 {
     if (rest->len < 3 || rest->at[1] >= 'a' || rest->at[2] >= 'a')
         return false;
-    int high = hex_digit(rest->at[1]), low = hex_digit(rest->at[2]);
+    int high = text_hex_value(rest->at[1]), low = text_hex_value(rest->at[2]);
     if (high < 0 || low < 0)
         return false;
     *octet_out = (uint8_t)(high << 4 | low);
@@ -103,8 +95,8 @@ static bool take_point(struct text *rest, uint32_t *point_out)
     t = text_skip(t, 3);
     size_t digits = 0;
     uint32_t point = 0;
-    while (digits < t.len && digits < POINT_DIGITS_MAX && hex_digit(t.at[digits]) >= 0)
-        point = point << 4 | (uint32_t)hex_digit(t.at[digits++]);
+    while (digits < t.len && digits < POINT_DIGITS_MAX && text_hex_value(t.at[digits]) >= 0)
+        point = point << 4 | (uint32_t)text_hex_value(t.at[digits++]);
     bool closed = digits < t.len && t.at[digits] == '}';
     if (!closed || digits < POINT_DIGITS_MIN || (digits > POINT_DIGITS_MIN && t.at[0] == '0'))
         return false;

@@ -17,23 +17,32 @@ static void test_numbers(void **state)
 {
     (void)state;
     static const struct {
+        bool (*read)(struct text, uint64_t *);
         const char *words;
         bool ok;
         uint64_t value;
     } cases[] = {
-        { "0", true, 0 },
-        { "007", true, 7 },
-        { "18446744073709551615", true, UINT64_MAX },
-        { "18446744073709551616", false, 0 },
-        { "99999999999999999999999", false, 0 },
-        { "", false, 0 },
-        { "-1", false, 0 },
-        { "+1", false, 0 },
-        { "1 ", false, 0 },
+        { text_to_u64, "0", true, 0 },
+        { text_to_u64, "007", true, 7 },
+        { text_to_u64, "18446744073709551615", true, UINT64_MAX },
+        { text_to_u64, "18446744073709551616", false, 0 },
+        { text_to_u64, "99999999999999999999999", false, 0 },
+        { text_to_u64, "", false, 0 },
+        { text_to_u64, "-1", false, 0 },
+        { text_to_u64, "+1", false, 0 },
+        { text_to_u64, "1 ", false, 0 },
+        { text_hex_to_u64, "0", true, 0 },
+        { text_hex_to_u64, "00Ff", true, 255 },
+        { text_hex_to_u64, "ffffffffffffffff", true, UINT64_MAX },
+        { text_hex_to_u64, "00000000000000000", false, 0 },
+        { text_hex_to_u64, "", false, 0 },
+        { text_hex_to_u64, "0x1", false, 0 },
+        { text_hex_to_u64, "1g", false, 0 },
+        { text_hex_to_u64, "1@", false, 0 },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         uint64_t value = 0;
-        assert_int_equal(text_to_u64(text_of(cases[i].words), &value), cases[i].ok);
+        assert_int_equal(cases[i].read(text_of(cases[i].words), &value), cases[i].ok);
         assert_true(value == cases[i].value);
     }
 }

@@ -68,7 +68,7 @@ static struct text value(struct description *d, struct text *line)
     if (!to)
         exit(1);
     for (size_t i = 0; i + 1 < word.len; i += 2)
-        to[i / 2] = (char)(hex_value(word.at[i]) * 16 + hex_value(word.at[i + 1]));
+        to[i / 2] = (char)(text_hex_value(word.at[i]) * 16 + text_hex_value(word.at[i + 1]));
     return (struct text){ to, word.len / 2 };
 }
 
