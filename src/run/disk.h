@@ -30,6 +30,11 @@ bool disk_list(struct disk *, const char *folder, void (*found)(void *owner, con
 bool disk_unlink(struct disk *, const char *name, struct error *);
 bool disk_rename(struct disk *, const char *from, const char *to, struct error *);
 bool disk_exists(struct disk *, const char *name);
+/* Unlinks the name unless it is missing. */
+static inline bool disk_unlink_if_there(struct disk *d, const char *name, struct error *e)
+{
+    return !disk_exists(d, name) || disk_unlink(d, name, e);
+}
 /* Octets that we may still write. */
 bool disk_free_space(struct disk *, uint64_t *octets_out, struct error *);
 

@@ -56,7 +56,7 @@ bool backup_copy_file(struct disk *from, struct disk *to, const char *name, uint
     struct disk_file *source = NULL, *target = NULL;
     snprintf(part, sizeof part, "%s.part", name);
     *copied_out = 0;
-    if (disk_exists(to, part) && !disk_unlink(to, part, e))
+    if (!disk_unlink_if_there(to, part, e))
         return false;
     bool ok = disk_file_open(from, name, DISK_READ, &source, e) &&
               disk_file_open(to, part, DISK_CREATE, &target, e) &&
@@ -120,52 +120,61 @@ uint64_t backup_limit(const struct journal_extent *x, uint64_t number)
     return number == x->end.segment ? x->end.offset : SEGMENT_START;
 }
 
-/* A start of the server removes segments that hold no batch. */
-static bool is_gone(const struct backup *b, uint64_t number)
+/* How a later segment stands to the batch that the copy ends with. */
+enum standing {
+    STANDS_ALONE,   /* it was not begun; or is gone, as a start of the server removes such ones */
+    STANDS_NEXT,    /* behind that batch */
+    STANDS_LATER,   /* behind more */
+    STANDS_AGAINST, /* behind one before it, or another of its number */
+};
+
+static enum standing standing_of(const struct segment *s, const struct journal_position *end)
 {
-    char name[SEGMENT_NAME_MAX];
-    segment_name(number, name);
-    return !disk_exists(b->from, name);
+    const struct journal_position *previous = &s->header.previous;
+    if (s->state != HEADER_GOOD)
+        return STANDS_ALONE;
+    if (previous->sequence == end->sequence && previous->checksum == end->checksum)
+        return STANDS_NEXT;
+    return previous->sequence > end->sequence ? STANDS_LATER : STANDS_AGAINST;
 }
 
-/* Up to the batch that the copy ends with.  A later segment is left out when it follows more than
- * that; else it holds no batch yet, and its header may say which segments count. */
-static bool find_limit(struct backup *b, uint64_t number, uint64_t *limit_out, struct error *e)
+static bool find_standing(const struct backup *b, uint64_t number, enum standing *out,
+                          struct error *e)
 {
+    char name[SEGMENT_NAME_MAX];
     struct segment segment;
-    const struct journal_position *end = &b->extent.end;
-    *limit_out = backup_limit(&b->extent, number);
-    if (number <= end->segment)
-        return true;
-    if (!segment_open(b->from, number, DISK_READ, b->uuid, &segment, e)) {
-        *limit_out = 0;
-        return is_gone(b, number);
-    }
-    const struct journal_position *previous = &segment.header.previous;
-    bool follows = segment.state == HEADER_GOOD && previous->sequence == end->sequence &&
-                   previous->checksum == end->checksum;
-    *limit_out = follows ? *limit_out : 0;
+    *out = STANDS_ALONE;
+    segment_name(number, name);
+    if (!segment_open(b->from, number, DISK_READ, b->uuid, &segment, e))
+        return !disk_exists(b->from, name);
+    *out = standing_of(&segment, &b->extent.end);
     segment_close(&segment);
     return true;
 }
 
-/* The batch that the copy ends with was read beside its writer.  When it was refused after that,
- * the next segment follows one before it, or another of its number. */
-static bool end_counts(struct backup *b, uint64_t number, struct error *e)
+/* Up to the batch that the copy ends with.  The segment next to it may hold no batch yet, but its
+ * header says which segments count. */
+static bool find_limit(const struct backup *b, uint64_t number, uint64_t *limit_out,
+                       struct error *e)
 {
-    struct segment segment;
-    const struct journal_position *end = &b->extent.end;
-    if (number <= end->segment)
-        return true;
-    if (!segment_open(b->from, number, DISK_READ, b->uuid, &segment, e))
-        return is_gone(b, number);
-    const struct journal_position *previous = &segment.header.previous;
-    bool counts = segment.state != HEADER_GOOD || previous->sequence > end->sequence ||
-                  (previous->sequence == end->sequence && previous->checksum == end->checksum);
-    segment_close(&segment);
-    return counts || error_set(e, ERROR_TEMPORARY,
-                               "the server could not keep its last batch, which was copied: once "
-                               "more, please");
+    enum standing standing = STANDS_NEXT;
+    if (number > b->extent.end.segment && !find_standing(b, number, &standing, e))
+        return false;
+    *limit_out = standing == STANDS_NEXT ? backup_limit(&b->extent, number) : 0;
+    return true;
+}
+
+/* The batch that the copy ends with was read beside its writer, who may have been refused it after
+ * that. */
+static bool end_counts(const struct backup *b, uint64_t number, struct error *e)
+{
+    enum standing standing = STANDS_NEXT;
+    if (number > b->extent.end.segment && !find_standing(b, number, &standing, e))
+        return false;
+    return standing != STANDS_AGAINST ||
+           error_set(e, ERROR_TEMPORARY,
+                     "the server could not keep its last batch, which was copied: once more, "
+                     "please");
 }
 
 static bool check_end(struct backup *b, struct error *e)
@@ -231,15 +240,14 @@ static bool each_large(struct backup *b, struct disk *of, void (*each)(void *, c
 static bool drop_old(struct backup *b, struct error *e)
 {
     char name[SEGMENT_NAME_MAX];
-    const struct journal_extent *x = &b->extent;
     segment_list_clear(&b->segments);
     if (!segment_list_read(b->to, &b->segments, e))
         return false;
     for (size_t i = 0; i < b->segments.count; i++) {
         uint64_t number = b->segments.numbers[i];
         segment_name(number, name);
-        bool belongs = number >= x->first && number <= x->last;
-        if (!belongs && !disk_exists(b->from, name) && !disk_unlink(b->to, name, e))
+        if (!journal_extent_has(&b->extent, number) && !disk_exists(b->from, name) &&
+            !disk_unlink(b->to, name, e))
             return false;
     }
     return disk_sync_directory(b->to, "journal", e) && each_large(b, b->to, drop_large, e);
@@ -264,7 +272,7 @@ static bool copy_directory(struct backup *b, struct error *e)
     struct database source = { 0 }, target = { 0 };
     snprintf(from, sizeof from, "%s/directory.db", b->path);
     snprintf(to, sizeof to, "%s/%s", b->target, part);
-    if (disk_exists(b->to, part) && !disk_unlink(b->to, part, e))
+    if (!disk_unlink_if_there(b->to, part, e))
         return false;
     struct database_options read = { "directory.db", from, SQLITE_OPEN_READONLY, 2000, "" };
     struct database_options write = { "directory.db of the backup", to,

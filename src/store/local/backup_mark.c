@@ -31,7 +31,7 @@ bool backup_write_mark(struct disk *disk, const struct journal_extent *extent, s
     char words[WORDS_MAX];
     struct disk_file *file = NULL;
     struct iovec part = { words, (size_t)print(extent, words) };
-    if (disk_exists(disk, part_name) && !disk_unlink(disk, part_name, e))
+    if (!disk_unlink_if_there(disk, part_name, e))
         return false;
     bool ok = disk_file_open(disk, part_name, DISK_CREATE, &file, e) &&
               disk_file_write(file, 0, &part, 1, e) && disk_file_sync(file, e);

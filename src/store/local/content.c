@@ -104,12 +104,6 @@ static bool is_noted(struct content *c)
 
 /* --- On a lane --- */
 
-static bool places_equal(const struct unit_place *a, const struct unit_place *b)
-{
-    return a->segment == b->segment && a->offset == b->offset && a->octets == b->octets &&
-           a->content_at == b->content_at;
-}
-
 /* True when the index knows another place. */
 static bool look_up(struct content *c)
 {
@@ -121,7 +115,7 @@ static bool look_up(struct content *c)
         return false;
     bool ok = index_find_message(index, c->message, &message, &found, &error);
     reading_end(c->store, &error);
-    if (!ok || !found || places_equal(&message.place, &c->place))
+    if (!ok || !found || unit_place_equal(&message.place, &c->place))
         return false;
     c->place = message.place;
     return true;

@@ -148,8 +148,7 @@ static bool open_again(struct inspection *in, const struct maildrop_entry *entry
     if (!found)
         return error_set(error, ERROR_REFUSED, "message %s is gone",
                          message_id_print(entry->message, id).at);
-    bool moved = message.place.segment != before.segment || message.place.offset != before.offset;
-    return moved &&
+    return !unit_place_same(&message.place, &before) &&
            unit_open(in->journal, entry->message, &message.place, false, &would_block, out, error);
 }
 

@@ -39,6 +39,18 @@ struct unit_place {
     uint32_t content_at; /* from `offset` to the first octet of content; large: 0 */
 };
 
+/* Whether both are places of one unit. */
+static inline bool unit_place_same(const struct unit_place *a, const struct unit_place *b)
+{
+    return a->segment == b->segment && a->offset == b->offset;
+}
+
+/* ... and say the same of it. */
+static inline bool unit_place_equal(const struct unit_place *a, const struct unit_place *b)
+{
+    return unit_place_same(a, b) && a->octets == b->octets && a->content_at == b->content_at;
+}
+
 /* A unit to write, or as read.  Content is given in slices, and lies behind the changes. */
 struct unit {
     message_id message;   /* 0: no content */
@@ -70,6 +82,11 @@ struct journal_extent {
     uint64_t first, last;        /* segments; last 0: all of them */
     struct journal_position end; /* behind the last batch; of a later segment only the header */
 };
+
+static inline bool journal_extent_has(const struct journal_extent *x, uint64_t segment)
+{
+    return x->last == 0 || (segment >= x->first && segment <= x->last);
+}
 
 struct journal_options {
     struct disk *disk;         /* DATA; folders journal/ and journal/large/ are made here */

@@ -48,16 +48,11 @@ bool open_identity(struct store *store, struct error *error)
 
 /* --- Another index takes the name --- */
 
-static bool remove_if_there(struct disk *disk, const char *name, struct error *error)
-{
-    return !disk_exists(disk, name) || disk_unlink(disk, name, error);
-}
-
 bool open_fresh(const char *path, struct disk *disk, const uint8_t *uuid, struct index **out,
                 struct error *error)
 {
-    return remove_if_there(disk, "index.new", error) &&
-           remove_if_there(disk, "index.new-journal", error) &&
+    return disk_unlink_if_there(disk, "index.new", error) &&
+           disk_unlink_if_there(disk, "index.new-journal", error) &&
            index_open(path, INDEX_FRESH, uuid, out, error);
 }
 
@@ -65,10 +60,11 @@ bool open_fresh(const char *path, struct disk *disk, const uint8_t *uuid, struct
  * that is made durable before the new one takes the name. */
 static bool take_name(struct disk *disk, struct error *error)
 {
-    return remove_if_there(disk, "index.db-wal", error) &&
-           remove_if_there(disk, "index.db-shm", error) && disk_sync_directory(disk, ".", error) &&
+    return disk_unlink_if_there(disk, "index.db-wal", error) &&
+           disk_unlink_if_there(disk, "index.db-shm", error) &&
+           disk_sync_directory(disk, ".", error) &&
            disk_rename(disk, "index.new", "index.db", error) &&
-           disk_sync_directory(disk, ".", error) && remove_if_there(disk, INDEX_DOUBT, error);
+           disk_sync_directory(disk, ".", error) && disk_unlink_if_there(disk, INDEX_DOUBT, error);
 }
 
 /* SQLite has closed it, so this takes nobody's locks away. */

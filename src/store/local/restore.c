@@ -58,14 +58,12 @@ static bool restore_segment(struct backup *b, uint64_t number, struct error *e)
 
 static bool restore_journal(struct backup *b, struct error *e)
 {
-    const struct journal_extent *x = &b->extent;
     if (!disk_make_folder(b->to, "journal", e) || !disk_make_folder(b->to, "journal/large", e) ||
         !backup_read_mark(b->from, &b->extent, e) || !segment_list_read(b->from, &b->segments, e))
         return false;
     for (size_t i = 0; i < b->segments.count; i++) {
         uint64_t number = b->segments.numbers[i];
-        bool belongs = x->last == 0 || (number >= x->first && number <= x->last);
-        if (belongs && !restore_segment(b, number, e))
+        if (journal_extent_has(&b->extent, number) && !restore_segment(b, number, e))
             return false;
     }
     if (!disk_list(b->from, "journal/large", restore_large, b, e))

@@ -152,11 +152,6 @@ static bool say_places(struct rewrite *r, struct index *index, struct places *ou
     return true;
 }
 
-static bool is_same_place(const struct unit_place *a, const struct unit_place *b)
-{
-    return a->segment == b->segment && a->offset == b->offset;
-}
-
 static bool say_message(struct rewrite *r, struct index *index, struct error *error)
 {
     char id[MESSAGE_ID_TEXT + 1];
@@ -166,7 +161,7 @@ static bool say_message(struct rewrite *r, struct index *index, struct error *er
     bool found = false;
     if (!index_find_message(index, r->message, &now, &found, error))
         return false;
-    if (!found || !is_same_place(&now.place, &r->place))
+    if (!found || !unit_place_same(&now.place, &r->place))
         return true;
     if (!say_found(r, CHANGE_MESSAGE, error) || !say_found(r, CHANGE_ENVELOPE, error) ||
         !index_each_row(index, r->message, say_row, &rows, error) ||

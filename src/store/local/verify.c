@@ -81,14 +81,7 @@ static bool verify_position(struct verification *v, struct error *error)
 
 static bool is_id(struct text word, message_id *out)
 {
-    *out = 0;
-    for (size_t i = 0; i < word.len; i++) {
-        char c = word.at[i];
-        if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'f'))
-            return false;
-        *out = *out << 4 | (message_id)(c <= '9' ? c - '0' : c - 'a' + 10);
-    }
-    return word.len == ID_DIGITS;
+    return word.len == ID_DIGITS && text_hex_to_u64(word, out);
 }
 
 /* A fact of a message that is lost, or a sum that such messages are in. */
@@ -174,12 +167,6 @@ static bool read_message(struct verification *v, const struct index_message *mes
     return lost_add(&v->lost, message->message, error);
 }
 
-static bool is_same_place(const struct unit_place *a, const struct unit_place *b)
-{
-    return a->segment == b->segment && a->offset == b->offset && a->octets == b->octets &&
-           a->content_at == b->content_at;
-}
-
 /* What lies in a segment was verified when the journal was read from end to end; it is read once
  * more only when the index looks for it elsewhere.  Large messages are read here. */
 static bool verify_message(void *owner, const struct index_message *message, struct error *error)
@@ -189,10 +176,10 @@ static bool verify_message(void *owner, const struct index_message *message, str
     bool found = false;
     if (!index_find_message(v->scratch, message->message, &there, &found, error))
         return false;
-    bool verified = found && is_same_place(&there.place, &message->place) &&
+    bool verified = found && unit_place_equal(&there.place, &message->place) &&
                     there.octets == message->octets && there.facts == message->facts &&
                     !(message->facts & INDEX_LARGE);
-    if (found && !is_same_place(&there.place, &message->place))
+    if (found && !unit_place_equal(&there.place, &message->place))
         find(v, "message %016llx lies elsewhere than index.db says",
              (unsigned long long)message->message);
     return verified || read_message(v, message, error);
