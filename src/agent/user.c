@@ -12,18 +12,30 @@ static const char *either(const char *first, const char *second)
     return first ? first : second;
 }
 
+/* The ways to a password that are written. */
+static struct password_wish password_ways(const struct user *u)
+{
+    return (struct password_wish){ .file = u->wish.password_file,
+                                   .command = u->wish.password_command };
+}
+
+static bool has_password(const struct user *u)
+{
+    struct password_wish ways = password_ways(u);
+    return u->password.len || u->written.len || password_is_given(&ways);
+}
+
 /* What is written on the command line counts first; of the ways to a password, all of it does. */
 static void add_account(struct user *u, const struct account *a)
 {
     struct user_wish *w = &u->wish;
-    struct password_wish given = { .file = w->password_file, .command = w->password_command };
     u->name = text_of(a->name);
     w->login = either(w->login, a->login);
     w->auth = either(w->auth, a->auth);
     w->authorities = either(w->authorities, a->authorities);
     if (!w->tls_written)
         w->tls = a->tls;
-    if (u->written.len || password_is_given(&given))
+    if (has_password(u))
         return;
     w->password_file = a->password_file;
     w->password_command = a->password_command;
@@ -61,10 +73,8 @@ static bool find_address(struct user *u, struct failure *f)
 /* A password of the account that is written there; what was given otherwise counts before it. */
 static bool take_account_password(struct user *u, const struct account *a, struct failure *f)
 {
-    struct password_wish given = { .file = u->wish.password_file,
-                                   .command = u->wish.password_command };
     size_t len = a->password ? strlen(a->password) : 0;
-    if (len == 0 || u->written.len || password_is_given(&given))
+    if (len == 0 || has_password(u))
         return true;
     if (len > sizeof u->written.at)
         return failure_set(f, FAILURE_CONFIG, "account \"%.100s\": the password is too long",
@@ -153,9 +163,8 @@ static bool ask_password(struct user *u, struct failure *f)
 {
     struct error e;
     char prompt[ADDRESS_TEXT_MAX + 32];
-    struct password_wish wish = { .file = u->wish.password_file,
-                                  .command = u->wish.password_command,
-                                  .prompt = prompt };
+    struct password_wish wish = password_ways(u);
+    wish.prompt = prompt;
     snprintf(prompt, sizeof prompt, "password for %.*s: ", TEXT_ARGS(address_text(&u->address)));
     if (password_find(&wish, &u->password, &e))
         return true;
@@ -175,16 +184,6 @@ static bool have_password(struct user *u, struct failure *f)
     return true;
 }
 
-bool user_logs_in(const struct user *u)
-{
-    struct password_wish given = { .file = u->wish.password_file,
-                                   .command = u->wish.password_command };
-    if (u->wish.auth && strcmp(u->wish.auth, "off") == 0)
-        return false;
-    return u->password.len || u->written.len || u->wish.login || u->wish.auth ||
-           password_is_given(&given) || prompt_is_possible();
-}
-
 const struct credentials *user_credentials(struct user *u, struct failure *f)
 {
     if (!have_password(u, f))
@@ -195,6 +194,21 @@ const struct credentials *user_credentials(struct user *u, struct failure *f)
         .mechanism = text_of(u->wish.auth),
     };
     return &u->credentials;
+}
+
+/* A part of a login is written, or somebody can be asked for the password. */
+static bool logs_in(const struct user *u)
+{
+    if (u->wish.auth && strcmp(u->wish.auth, "off") == 0)
+        return false;
+    return has_password(u) || u->wish.login || u->wish.auth || prompt_is_possible();
+}
+
+bool user_may_log_in(struct user *u, const struct credentials **out, struct failure *f)
+{
+    bool wanted = logs_in(u);
+    *out = wanted ? user_credentials(u, f) : NULL;
+    return *out || !wanted;
 }
 
 void user_forget_password(struct user *u)

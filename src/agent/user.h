@@ -44,11 +44,11 @@ void user_close(struct user *);
 
 bool user_find(struct user *, struct agent *, enum find_service, struct servers *out,
                struct failure *);
-/* Whether he logs in where that can be left: a part of a login is written, or somebody can be
- * asked for the password; and the mechanism is not "off". */
-bool user_logs_in(const struct user *);
 /* The login, with the password, which is asked for when it is needed first.  NULL: *f. */
 const struct credentials *user_credentials(struct user *, struct failure *);
+/* The same where a login can be left: NULL in *out when nothing of one is written and nobody can be
+ * asked for the password, or when the mechanism is "off". */
+bool user_may_log_in(struct user *, const struct credentials **out, struct failure *);
 /* Forgets a password that a server has refused, if it was typed: it is asked for again. */
 void user_forget_password(struct user *);
 

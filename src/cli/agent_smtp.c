@@ -239,9 +239,8 @@ static bool open_session(struct mailing *m, struct sender_options *options, stru
                          struct failure *f)
 {
     struct talk *t = m->talk;
-    bool logs_in = user_logs_in(&t->user);
-    options->credentials = logs_in ? user_credentials(&t->user, f) : NULL;
-    if ((logs_in && !options->credentials) || !user_find(&t->user, t->agent, FIND_SMTP, servers, f))
+    if (!user_may_log_in(&t->user, &options->credentials, f) ||
+        !user_find(&t->user, t->agent, FIND_SMTP, servers, f))
         return false;
     options->servers = servers;
     options->tls = t->user.wish.tls;

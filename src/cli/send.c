@@ -111,9 +111,8 @@ static bool prepare(struct send *s, struct failure *f)
 static bool open_session(struct send *s, struct agent *agent, struct sender_options *options,
                          struct failure *f)
 {
-    bool logs_in = user_logs_in(s->user);
-    options->credentials = logs_in ? user_credentials(s->user, f) : NULL;
-    return (!logs_in || options->credentials) && sender_open(agent, options, &s->sender, f);
+    return user_may_log_in(s->user, &options->credentials, f) &&
+           sender_open(agent, options, &s->sender, f);
 }
 
 static bool send_over(struct send *s, struct agent *agent, struct failure *f)

@@ -135,25 +135,24 @@ static bool ask(struct question *q, struct password *out, struct error *e)
     return ok;
 }
 
+/* Where a person can be asked; -1: nowhere. */
 static int open_terminal(void)
 {
-    return open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+    return isatty(STDIN_FILENO) ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
+                                : open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 }
 
 bool prompt_is_possible(void)
 {
-    int terminal = isatty(STDIN_FILENO) ? -1 : open_terminal();
+    int terminal = open_terminal();
     if (terminal >= 0)
         close(terminal);
-    return terminal >= 0 || isatty(STDIN_FILENO);
+    return terminal >= 0;
 }
 
 bool prompt_password(const char *prompt, struct password *out, struct error *e)
 {
-    struct question q = { .first = prompt, .terminal = STDIN_FILENO };
-    if (isatty(STDIN_FILENO))
-        return ask(&q, out, e);
-    q.terminal = open_terminal();
+    struct question q = { .first = prompt, .terminal = open_terminal() };
     if (q.terminal < 0)
         return error_set(e, ERROR_USAGE, "there is no terminal to ask for the password");
     bool ok = ask(&q, out, e);
