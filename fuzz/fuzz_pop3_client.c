@@ -14,7 +14,7 @@
  *   - deleted is only what QUIT was said for; what the session holds back is bounded.
  */
 #include "base/buffer.h"
-#include "base/check.h"
+#include "lines.h"
 #include "proto/pop3_client.h"
 
 #include <stdlib.h>
@@ -22,7 +22,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { BUFFER_MAX = 1 << 24, OUTPUT_MAX = 32 * 1024, WORDS_MAX = 3, HEARD_LINE_MAX = 8192 };
+enum { BUFFER_MAX = 1 << 24, OUTPUT_MAX = 32 * 1024, WORDS_MAX = 3 };
 
 static const struct pop3_client_command commands[] = {
     { POP3_CLIENT_STAT, 0, 0 }, { POP3_CLIENT_LIST, 0, 0 }, { POP3_CLIENT_UIDL, 0, 0 },
@@ -56,8 +56,9 @@ struct play {
 /* ---- what the server has said ---- */
 
 /* Lines of answers, as a reader would count them who only knows what was asked. */
-static void heard_line(struct play *p, struct text line)
+static void heard_line(void *owner, struct text line)
 {
+    struct play *p = owner;
     if (p->within) {
         p->within = !text_equal(line, T("."));
         line = text_skip(line, text_starts(line, T(".")) ? 1 : 0);
@@ -68,22 +69,6 @@ static void heard_line(struct play *p, struct text line)
         return;
     p->within = p->due.at[0] && text_starts_nocase(line, T("+OK"));
     buffer_take(&p->due, 1);
-}
-
-static void heard(struct play *p, struct bytes octets)
-{
-    for (size_t i = 0; i < octets.len; i++) {
-        if (octets.at[i] != '\n') {
-            if (p->line.len < HEARD_LINE_MAX)
-                CHECK(buffer_byte(&p->line, octets.at[i]));
-            continue;
-        }
-        struct text line = buffer_as_text(&p->line);
-        if (line.len && line.at[line.len - 1] == '\r')
-            line.len--;
-        heard_line(p, line);
-        p->line.len = 0;
-    }
 }
 
 /* ---- what is said ---- */
@@ -225,7 +210,7 @@ static struct pop3_client_step take_step(struct play *p)
     size_t before = in.len;
     struct pop3_client_step step = pop3_client_step(p->client, &in, p->now_ms);
     CHECK(in.len <= before);
-    heard(p, (struct bytes){ p->pending.at, before - in.len });
+    lines_heard(&p->line, (struct bytes){ p->pending.at, before - in.len }, heard_line, p);
     if (step.kind == POP3_CLIENT_LINE)
         told_line(p, &step);
     else if (step.kind == POP3_CLIENT_CONTENT)

@@ -8,23 +8,21 @@
  *   - the server deletes what the client asked to delete, all of it and only after QUIT;
  *   - what the client says became of deletions is true.
  */
-#include "base/check.h"
 #include "proto/pop3_client.h"
 #include "proto/pop3_server.h"
+#include "wire.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { BUFFER_MAX = 1 << 24, MAILS = 8, EACH = 4, COMMANDS_MAX = 3 + EACH * MAILS, SETTINGS = 5 };
-enum { STEPS_MAX = 1 << 20 };
+enum { MAILS = 8, EACH = 4, COMMANDS_MAX = 3 + EACH * MAILS, SETTINGS = 5 };
 enum { BY_PASS = 1, NO_PIPELINING = 2, REFUSES_UPDATE = 4, BREAKS = 8, NO_QUIT = 16 };
 
 struct pair {
+    struct wire wire;
     unsigned flags, deletes;
-    uint32_t chance; /* 0: nothing is cut */
-    size_t breaks;   /* octets, both ways, until the connection does; SIZE_MAX: never */
     struct buffer mails[MAILS];
     struct pop3_message messages[MAILS];
     uint32_t mail_count;
@@ -33,17 +31,11 @@ struct pair {
     unsigned command_count, given, answered;
     struct pop3_client *client;
     struct pop3_server *server;
-    struct buffer to_server, to_client, content;
+    struct buffer content;
     uint32_t lines;
     unsigned updated; /* which were deleted */
-    bool has_updated, server_over, client_over, quit, broken;
+    bool has_updated, server_over, client_over, quit;
 };
-
-static size_t pick(struct pair *p, size_t max)
-{
-    p->chance = p->chance * 1664525u + 1013904223u;
-    return 1 + (p->chance >> 8) % max;
-}
 
 static bool is_to_go(const struct pair *p, uint32_t message)
 {
@@ -54,25 +46,11 @@ static bool is_to_go(const struct pair *p, uint32_t message)
 
 static void break_it(struct pair *p)
 {
-    p->broken = true;
+    p->wire.broken = true;
     if (!p->client_over)
         pop3_client_input_ended(p->client, T("it broke"));
     if (!p->server_over)
         pop3_server_input_ended(p->server);
-}
-
-/* Takes some octets of a machine's output; what is beyond the break gets lost. */
-static size_t carry(struct pair *p, struct buffer *wire, struct bytes out)
-{
-    size_t count = p->chance ? pick(p, 1 + (p->chance >> 4) % 300) : out.len;
-    if (count > out.len)
-        count = out.len;
-    size_t whole = count < p->breaks ? count : p->breaks;
-    if (!p->broken)
-        CHECK(buffer_append(wire, out.at, whole));
-    if (p->breaks != SIZE_MAX && !p->broken)
-        p->breaks -= whole;
-    return count;
 }
 
 /* ---- the server ---- */
@@ -88,17 +66,6 @@ static void update(struct pair *p, const struct pop3_step *step)
     }
 }
 
-static struct bytes read_from(struct pair *p, uint32_t message, uint64_t offset)
-{
-    struct bytes content = buffer_bytes(&p->mails[message]);
-    content = (struct bytes){ content.at + offset, content.len - (size_t)offset };
-    if (p->chance) {
-        size_t count = pick(p, 500);
-        content.len = count < content.len ? count : content.len;
-    }
-    return content;
-}
-
 static struct pop3_answer decide(struct pair *p, const struct pop3_step *step)
 {
     struct pop3_answer a = { .count = p->mail_count, .octets = p->octets, .messages = p->messages };
@@ -107,7 +74,7 @@ static struct pop3_answer decide(struct pair *p, const struct pop3_step *step)
     else if (step->kind == POP3_AUTH_STEP)
         CHECK(text_equal(step->words, T("\0bob\0open sesame")));
     else if (step->kind == POP3_READ)
-        a.content = read_from(p, step->message, step->offset);
+        a.content = wire_piece(&p->wire, &p->mails[step->message], step->offset, 500);
     else if (step->kind == POP3_UPDATE && p->flags & REFUSES_UPDATE)
         a.verdict = POP3_TEMPORARY;
     else if (step->kind == POP3_UPDATE)
@@ -118,17 +85,18 @@ static struct pop3_answer decide(struct pair *p, const struct pop3_step *step)
 /* False: it waits, or is over. */
 static bool step_server(struct pair *p)
 {
-    struct bytes in = buffer_bytes(&p->to_server);
+    struct bytes in = buffer_bytes(&p->wire.to_server);
     size_t before = in.len;
     struct pop3_step step = pop3_server_step(p->server, &in, 0);
     bool goes_on = false;
     switch (step.kind) {
     case POP3_CLOSE:
-        p->server_over = pop3_server_output(p->server).len == 0 || p->broken;
+        p->server_over = pop3_server_output(p->server).len == 0 || p->wire.broken;
         __attribute__((fallthrough));
     case POP3_NEED_INPUT:
     case POP3_NEED_DRAIN:
-        pop3_server_drained(p->server, carry(p, &p->to_client, pop3_server_output(p->server)));
+        pop3_server_drained(
+            p->server, wire_carry(&p->wire, &p->wire.to_client, pop3_server_output(p->server)));
         break;
     default:
         CHECK(step.kind != POP3_NEED_ANSWER && step.kind != POP3_NEED_TIME);
@@ -136,7 +104,7 @@ static bool step_server(struct pair *p)
         goes_on = true;
     }
     if (before > in.len)
-        buffer_take(&p->to_server, before - in.len);
+        buffer_take(&p->wire.to_server, before - in.len);
     return goes_on;
 }
 
@@ -168,7 +136,7 @@ static void answered(struct pair *p, const struct pop3_client_step *step)
     const struct pop3_client_command *asked = &p->commands[p->answered++];
     const struct pop3_client_result *r = step->result;
     CHECK(memcmp(asked, &step->command, sizeof *asked) == 0);
-    CHECK(r->verdict == POP3_CLIENT_YES || (r->verdict == POP3_CLIENT_LOST && p->broken));
+    CHECK(r->verdict == POP3_CLIENT_YES || (r->verdict == POP3_CLIENT_LOST && p->wire.broken));
     bool yes = r->verdict == POP3_CLIENT_YES;
     if (yes && asked->verb == POP3_CLIENT_STAT)
         CHECK(r->count == p->mail_count && r->octets == p->octets);
@@ -185,7 +153,7 @@ static void closed(struct pair *p)
     enum pop3_client_deletions deletions = pop3_client_deletions(p->client);
     unsigned wanted = p->deletes & ((1u << p->mail_count) - 1);
     CHECK(p->answered == p->given);
-    CHECK(p->broken || p->flags & REFUSES_UPDATE || !pop3_client_failure(p->client));
+    CHECK(p->wire.broken || p->flags & REFUSES_UPDATE || !pop3_client_failure(p->client));
     CHECK(deletions != POP3_CLIENT_DELETED || p->updated == wanted);
     CHECK(deletions != POP3_CLIENT_KEPT || p->updated == 0);
     p->client_over = true;
@@ -223,7 +191,7 @@ static void log_in(struct pair *p)
 
 static struct pop3_client_step take_step(struct pair *p)
 {
-    struct bytes in = buffer_bytes(&p->to_client);
+    struct bytes in = buffer_bytes(&p->wire.to_client);
     size_t before = in.len;
     struct pop3_client_step step = pop3_client_step(p->client, &in, 0);
     if (step.kind == POP3_CLIENT_CONTENT)
@@ -231,7 +199,7 @@ static struct pop3_client_step take_step(struct pair *p)
     else if (step.kind == POP3_CLIENT_LINE)
         check_line(p, &step);
     if (before > in.len)
-        buffer_take(&p->to_client, before - in.len);
+        buffer_take(&p->wire.to_client, before - in.len);
     return step;
 }
 
@@ -241,9 +209,10 @@ static bool step_client(struct pair *p)
     switch (step.kind) {
     case POP3_CLIENT_NEED_INPUT:
     case POP3_CLIENT_READY:
-        if (!p->broken && work(p))
+        if (!p->wire.broken && work(p))
             return true;
-        pop3_client_drained(p->client, carry(p, &p->to_server, pop3_client_output(p->client)));
+        pop3_client_drained(
+            p->client, wire_carry(&p->wire, &p->wire.to_server, pop3_client_output(p->client)));
         return false;
     case POP3_CLIENT_LOG_IN:
         log_in(p);
@@ -261,25 +230,18 @@ static bool step_client(struct pair *p)
 
 /* ---- one play ---- */
 
-/* As a mailbox has it: lines with CRLF, the last one too. */
 static void add_mail(struct pair *p, struct text words)
 {
     struct buffer *b = &p->mails[p->mail_count];
-    bool dots = false;
-    buffer_init(b, BUFFER_MAX);
-    for (size_t i = 0; i < words.len; i++) {
-        dots |= words.at[i] == '.';
-        if (words.at[i] == '\n')
-            CHECK(buffer_text(b, T("\r\n")));
-        else if (words.at[i] != '\r')
-            CHECK(buffer_byte(b, (uint8_t)words.at[i]));
-    }
-    if (b->len == 0 || b->at[b->len - 1] != '\n')
+    buffer_init(b, WIRE_BUFFER_MAX);
+    wire_content(b, words);
+    if (b->len == 0)
         CHECK(buffer_text(b, T("\r\n")));
-    p->messages[p->mail_count] = (struct pop3_message){ .octets = b->len,
-                                                        .uidl_message = p->mail_count * 77 + 1,
-                                                        .uidl_placement = p->mail_count + 1,
-                                                        .dot_lines = dots };
+    p->messages[p->mail_count] =
+        (struct pop3_message){ .octets = b->len,
+                               .uidl_message = p->mail_count * 77 + 1,
+                               .uidl_placement = p->mail_count + 1,
+                               .dot_lines = text_find(words, '.') < words.len };
     p->octets += b->len;
     p->mail_count++;
 }
@@ -309,39 +271,30 @@ static void play(struct pair *p)
     p->client = pop3_client_new(&client_config, 0);
     p->server = pop3_server_new(&server_config, &peer, 0);
     CHECK(p->client && p->server);
-    buffer_init(&p->to_server, BUFFER_MAX);
-    buffer_init(&p->to_client, BUFFER_MAX);
-    buffer_init(&p->content, BUFFER_MAX);
+    buffer_init(&p->content, WIRE_BUFFER_MAX);
     for (unsigned i = 0; !(p->client_over && p->server_over); i++) {
-        CHECK(i < STEPS_MAX);
+        CHECK(i < WIRE_STEPS_MAX);
         while (!p->server_over && step_server(p))
             continue;
-        char *offer = p->flags & NO_PIPELINING && p->to_client.len && !p->given
-                          ? memmem(p->to_client.at, p->to_client.len, "PIPELINING", 10)
-                          : NULL;
-        if (offer)
-            *offer = 'X';
+        if (p->flags & NO_PIPELINING && !p->given)
+            wire_hide(&p->wire, T("PIPELINING"));
         while (!p->client_over && step_client(p))
             continue;
-        if ((p->breaks == 0 || p->client_over) && !p->broken)
+        if ((p->wire.breaks == 0 || p->client_over) && !p->wire.broken)
             break_it(p);
     }
     pop3_client_free(&p->client);
     pop3_server_free(&p->server);
-    buffer_clear(&p->to_server);
-    buffer_clear(&p->to_client);
     buffer_clear(&p->content);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct pair p = { .breaks = SIZE_MAX };
+    struct pair p = { .flags = 0 };
     if (size < SETTINGS)
         return 0;
     p.flags = data[0];
-    p.chance = data[1] ? data[1] * 2654435761u : 0;
-    if (p.flags & BREAKS)
-        p.breaks = data[2] | (size_t)data[3] << 8;
+    wire_begin(&p.wire, data[1], p.flags & BREAKS ? data[2] | (size_t)data[3] << 8 : SIZE_MAX);
     p.deletes = data[4];
     struct text rest = { (const char *)data + SETTINGS, size - SETTINGS }, words;
     while (rest.len && p.mail_count < MAILS) {
@@ -350,6 +303,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     plan(&p);
     play(&p);
+    wire_end(&p.wire);
     for (uint32_t i = 0; i < p.mail_count; i++)
         buffer_clear(&p.mails[i]);
     return 0;

@@ -16,7 +16,7 @@
  *     itself; delivered is only what was ended;
  *   - what the session holds back is bounded.
  */
-#include "base/check.h"
+#include "lines.h"
 #include "proto/dot.h"
 #include "proto/smtp_client.h"
 
@@ -26,7 +26,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { BUFFER_MAX = 1 << 24, OUTPUT_MAX = 128 * 1024, RECIPIENTS = 3, LETTERS = 3 };
-enum { REPLY_TEXT_MAX = 4096, HEARD_LINE_MAX = 8192 };
+enum { REPLY_TEXT_MAX = 4096 };
 
 /* ---- messages ---- */
 
@@ -92,8 +92,9 @@ struct play {
 /* ---- what the server has said ---- */
 
 /* Lines of one reply, counted as a reader would who knows nothing of what was asked. */
-static void heard_line(struct play *p, struct text line)
+static void heard_line(void *owner, struct text line)
 {
+    struct play *p = owner;
     bool has_code = line.len >= 3 && text_is_digit(line.at[0]) && text_is_digit(line.at[1]) &&
                     text_is_digit(line.at[2]);
     p->within = has_code ? line.len > 3 && line.at[3] == '-' : p->within;
@@ -103,23 +104,6 @@ static void heard_line(struct play *p, struct text line)
     if (line.len && line.at[0] == '-')
         line = text_skip(line, 1);
     CHECK(buffer_text(&p->offers, line) && buffer_byte(&p->offers, '\n'));
-}
-
-/* Of a line the front counts. */
-static void heard(struct play *p, struct bytes octets)
-{
-    for (size_t i = 0; i < octets.len; i++) {
-        if (octets.at[i] != '\n') {
-            if (p->line.len < HEARD_LINE_MAX)
-                CHECK(buffer_byte(&p->line, octets.at[i]));
-            continue;
-        }
-        struct text line = buffer_as_text(&p->line);
-        if (line.len && line.at[line.len - 1] == '\r')
-            line.len--;
-        heard_line(p, line);
-        p->line.len = 0;
-    }
 }
 
 /* Whether a line since the last EHLO begins with the word. */
@@ -451,7 +435,7 @@ static struct smtp_client_step take_step(struct play *p)
     size_t before = in.len;
     struct smtp_client_step step = smtp_client_step(p->client, &in, p->now_ms);
     CHECK(in.len <= before);
-    heard(p, (struct bytes){ p->pending.at, before - in.len });
+    lines_heard(&p->line, (struct bytes){ p->pending.at, before - in.len }, heard_line, p);
     if (before > in.len)
         buffer_take(&p->pending, before - in.len);
     look(p, false);

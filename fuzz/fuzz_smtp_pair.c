@@ -12,16 +12,16 @@
  *   - nobody is refused for good who was not refused so;
  *   - the session ends, and the server keeps no message open.
  */
-#include "base/check.h"
 #include "proto/smtp_client.h"
 #include "proto/smtp_server.h"
+#include "wire.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { BUFFER_MAX = 1 << 24, LETTERS = 4, PEOPLE = 3, SETTINGS = 6, STEPS_MAX = 1 << 20 };
+enum { LETTERS = 4, PEOPLE = 3, SETTINGS = 6 };
 
 /* The second one is put off, the third refused, when that is wanted. */
 static const struct smtp_client_recipient people[PEOPLE] = {
@@ -37,15 +37,14 @@ struct letter {
 };
 
 struct pair {
+    struct wire wire;
     unsigned flags;
-    uint32_t chance; /* 0: nothing is cut */
-    size_t breaks;   /* octets, both ways, until the connection does; SIZE_MAX: never */
     struct letter letters[LETTERS];
     unsigned letter_count, given, told;
     struct smtp_client *client;
     struct smtp_server *server;
-    struct buffer to_server, to_client, committing;
-    bool message_open, server_over, client_over, quit, broken;
+    struct buffer committing;
+    bool message_open, server_over, client_over, quit;
 };
 
 enum {
@@ -61,42 +60,15 @@ enum {
     REFUSES_SENDER = 512,
 };
 
-static size_t pick(struct pair *p, size_t max)
-{
-    p->chance = p->chance * 1664525u + 1013904223u;
-    return 1 + (p->chance >> 8) % max;
-}
-
 /* ---- the wire ---- */
 
 static void break_it(struct pair *p)
 {
-    p->broken = true;
+    p->wire.broken = true;
     if (!p->client_over)
         smtp_client_input_ended(p->client, T("it broke"));
     if (!p->server_over)
         smtp_server_input_ended(p->server);
-}
-
-/* Takes some octets of a machine's output; what is beyond the break gets lost. */
-static size_t carry(struct pair *p, struct buffer *wire, struct bytes out)
-{
-    size_t count = p->chance ? pick(p, 1 + (p->chance >> 4) % 300) : out.len;
-    if (count > out.len)
-        count = out.len;
-    size_t whole = count < p->breaks ? count : p->breaks;
-    if (!p->broken)
-        CHECK(buffer_append(wire, out.at, whole));
-    if (p->breaks != SIZE_MAX && !p->broken)
-        p->breaks -= whole;
-    return count;
-}
-
-static void hide(struct buffer *wire, struct text offer)
-{
-    char *at = wire->len ? memmem(wire->at, wire->len, offer.at, offer.len) : NULL;
-    if (at)
-        *at = 'X';
 }
 
 /* ---- the server ---- */
@@ -167,7 +139,7 @@ static void answer(struct pair *p, const struct smtp_step *step)
 /* False: it waits, or is over. */
 static bool step_server(struct pair *p)
 {
-    struct bytes in = buffer_bytes(&p->to_server);
+    struct bytes in = buffer_bytes(&p->wire.to_server);
     size_t before = in.len;
     struct smtp_step step = smtp_server_step(p->server, &in, 0);
     bool goes_on = true;
@@ -183,11 +155,12 @@ static bool step_server(struct pair *p)
         buffer_clear(&p->committing);
         break;
     case SMTP_CLOSE:
-        p->server_over = smtp_server_output(p->server).len == 0 || p->broken;
+        p->server_over = smtp_server_output(p->server).len == 0 || p->wire.broken;
         __attribute__((fallthrough));
     case SMTP_NEED_INPUT:
     case SMTP_NEED_DRAIN:
-        smtp_server_drained(p->server, carry(p, &p->to_client, smtp_server_output(p->server)));
+        smtp_server_drained(
+            p->server, wire_carry(&p->wire, &p->wire.to_client, smtp_server_output(p->server)));
         goes_on = false;
         break;
     default:
@@ -195,7 +168,7 @@ static bool step_server(struct pair *p)
         answer(p, &step);
     }
     if (before > in.len)
-        buffer_take(&p->to_server, before - in.len);
+        buffer_take(&p->wire.to_server, before - in.len);
     return goes_on;
 }
 
@@ -218,7 +191,7 @@ static void told(struct pair *p, const struct smtp_client_message *m)
         CHECK(r->delivered || !l->committed[i] || (r->code == 0 && r->where == AT_END_OF_DATA));
         l->in_doubt |= r->code == 0 && r->where == AT_END_OF_DATA;
         CHECK(!r->permanent || was_refused(p, l, i));
-        CHECK(p->broken || r->code != 0 || r->where == AT_LOCAL);
+        CHECK(p->wire.broken || r->code != 0 || r->where == AT_LOCAL);
     }
 }
 
@@ -236,24 +209,14 @@ static bool work(struct pair *p, bool ready)
     return true;
 }
 
-static void give_body(struct pair *p, const struct smtp_client_step *step)
-{
-    struct bytes body = buffer_bytes(&p->letters[p->told].content);
-    body = (struct bytes){ body.at + step->offset, body.len - (size_t)step->offset };
-    if (p->chance) {
-        size_t count = pick(p, 900);
-        body.len = count < body.len ? count : body.len;
-    }
-    smtp_client_body(p->client, body, 0);
-}
-
 static bool step_client(struct pair *p)
 {
-    struct bytes in = buffer_bytes(&p->to_client);
+    struct bytes in = buffer_bytes(&p->wire.to_client);
     size_t before = in.len;
     struct smtp_client_step step = smtp_client_step(p->client, &in, 0);
+    struct bytes body;
     if (before > in.len)
-        buffer_take(&p->to_client, before - in.len);
+        buffer_take(&p->wire.to_client, before - in.len);
     switch (step.kind) {
     case SMTP_CLIENT_NEED_INPUT:
     case SMTP_CLIENT_READY:
@@ -261,10 +224,12 @@ static bool step_client(struct pair *p)
             return true;
         __attribute__((fallthrough));
     case SMTP_CLIENT_NEED_DRAIN:
-        smtp_client_drained(p->client, carry(p, &p->to_server, smtp_client_output(p->client)));
+        smtp_client_drained(
+            p->client, wire_carry(&p->wire, &p->wire.to_server, smtp_client_output(p->client)));
         return false;
     case SMTP_CLIENT_READ_BODY:
-        give_body(p, &step);
+        body = wire_piece(&p->wire, &p->letters[p->told].content, step.offset, 900);
+        smtp_client_body(p->client, body, 0);
         return true;
     case SMTP_CLIENT_MAY_FINISH:
         smtp_client_finish(p->client, 0);
@@ -275,7 +240,7 @@ static bool step_client(struct pair *p)
     default:
         CHECK(step.kind == SMTP_CLIENT_CLOSE);
         CHECK(p->told == p->given);
-        CHECK(p->broken || !smtp_client_failure(p->client));
+        CHECK(p->wire.broken || !smtp_client_failure(p->client));
         p->client_over = true;
         return false;
     }
@@ -283,19 +248,12 @@ static bool step_client(struct pair *p)
 
 /* ---- one play ---- */
 
-/* Lines end with CRLF, and neither octet stands elsewhere. */
 static void add_letter(struct pair *p, struct text words)
 {
     static const char senders[LETTERS][16] = { "s0@a.example", "s1@a.example", "s2@a.example", "" };
     struct letter *l = &p->letters[p->letter_count];
-    buffer_init(&l->content, BUFFER_MAX);
-    for (size_t i = 0; i < words.len; i++)
-        if (words.at[i] == '\n')
-            CHECK(buffer_text(&l->content, T("\r\n")));
-        else if (words.at[i] != '\r')
-            CHECK(buffer_byte(&l->content, (uint8_t)words.at[i]));
-    if (l->content.len && l->content.at[l->content.len - 1] != '\n')
-        CHECK(buffer_text(&l->content, T("\r\n")));
+    buffer_init(&l->content, WIRE_BUFFER_MAX);
+    wire_content(&l->content, words);
     l->message = (struct smtp_client_message){
         .sender = text_of(senders[p->letter_count]),
         .octets = l->content.len,
@@ -317,45 +275,40 @@ static void play(struct pair *p)
     p->client = smtp_client_new(&client_config, 0);
     p->server = smtp_server_new(&server_config, &peer, 0);
     CHECK(p->client && p->server);
-    buffer_init(&p->to_server, BUFFER_MAX);
-    buffer_init(&p->to_client, BUFFER_MAX);
-    buffer_init(&p->committing, BUFFER_MAX);
+    buffer_init(&p->committing, WIRE_BUFFER_MAX);
     for (unsigned i = 0; !(p->client_over && p->server_over); i++) {
-        CHECK(i < STEPS_MAX);
+        CHECK(i < WIRE_STEPS_MAX);
         while (!p->server_over && step_server(p))
             continue;
         if (p->flags & NO_PIPELINING)
-            hide(&p->to_client, T("PIPELINING"));
+            wire_hide(&p->wire, T("PIPELINING"));
         if (p->flags & NO_CHUNKING)
-            hide(&p->to_client, T("CHUNKING"));
+            wire_hide(&p->wire, T("CHUNKING"));
         while (!p->client_over && step_client(p))
             continue;
-        if ((p->breaks == 0 || p->client_over) && !p->broken)
+        if ((p->wire.breaks == 0 || p->client_over) && !p->wire.broken)
             break_it(p);
     }
     CHECK(!p->message_open);
     smtp_client_free(&p->client);
     smtp_server_free(&p->server);
-    buffer_clear(&p->to_server);
-    buffer_clear(&p->to_client);
     buffer_clear(&p->committing);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct pair p = { .breaks = SIZE_MAX };
+    struct pair p = { .flags = 0 };
     if (size < SETTINGS)
         return 0;
     p.flags = data[0] | (unsigned)data[1] << 8;
-    p.chance = data[2] ? data[2] * 2654435761u : 0;
-    if (data[3] & 1)
-        p.breaks = data[4] | (size_t)data[5] << 8;
+    wire_begin(&p.wire, data[2], data[3] & 1 ? data[4] | (size_t)data[5] << 8 : SIZE_MAX);
     struct text rest = { (const char *)data + SETTINGS, size - SETTINGS }, words;
     for (bool more = true; more && p.letter_count < LETTERS;) {
         more = text_cut(&rest, '\0', &words);
         add_letter(&p, words);
     }
     play(&p);
+    wire_end(&p.wire);
     for (unsigned i = 0; i < p.letter_count; i++)
         buffer_clear(&p.letters[i].content);
     return 0;
