@@ -133,6 +133,18 @@ class World:
         check(not TROUBLE.search(told), f"godwit {' '.join(words)}: {told}")
         return said
 
+    def check_store(self):
+        """With nobody running: what the index says must be what the journal says."""
+        self.run("check", "--store")
+        equal(self.dump("live"), self.dump("rebuilt"), "the index, and one made anew")
+
+    def dump(self, what):
+        program = os.path.join(os.path.dirname(self.program), "..", "tests", "store", "dump")
+        if not os.access(program, os.X_OK):
+            raise Skip(f"no program {program}")
+        return subprocess.run([program, os.path.join(self.folder, "data"), what], check=True,
+                              capture_output=True).stdout
+
     def add_user(self, address, password="secret"):
         self.run("user", "add", "--password-stdin", address, text=password + "\n")
 

@@ -320,25 +320,22 @@ smtpd_sasl_auth_enable = yes
 smtpd_sasl_type = dovecot
 smtpd_sasl_path = private/auth
 """
-DOVECOT_AUTH = """
+# Whatever Dovecot is there for: one user with `password`.
+DOVECOT = """
 base_dir = {folder}/dovecot
 state_dir = {folder}/dovecot
 default_internal_user = news
 default_internal_group = news
 default_login_user = nobody
-log_path = {folder}/log/dovecot
-protocols =
 listen = {address}
-ssl = no
-disable_plaintext_auth = no
 auth_mechanisms = plain login scram-sha-1 scram-sha-256
 auth_failure_delay = 0
+stats_writer_socket_path =
 service anvil {{
   unix_listener anvil-auth-penalty {{
     mode = 0
   }}
 }}
-stats_writer_socket_path =
 passdb {{
   driver = static
   args = password={password}
@@ -347,6 +344,12 @@ userdb {{
   driver = static
   args = uid={uid} gid={gid} home={folder}/mail
 }}
+"""
+DOVECOT_AUTH = DOVECOT + """
+log_path = {folder}/log/dovecot
+protocols =
+ssl = no
+disable_plaintext_auth = no
 service auth {{
   unix_listener {folder}/queue/private/auth {{
     mode = 0666
@@ -368,40 +371,18 @@ class ByDovecot:
                        *command)
 
 
-DOVECOT_POP3 = """
-base_dir = {folder}/dovecot
-state_dir = {folder}/dovecot
-default_internal_user = news
-default_internal_group = news
-default_login_user = nobody
+DOVECOT_POP3 = DOVECOT + """
 log_path = {folder}/log/main
 protocols = pop3
-listen = {address}
 ssl = required
 ssl_cert = <{pem}
 ssl_key = <{key}
-auth_mechanisms = plain login scram-sha-1 scram-sha-256
 auth_verbose = yes
-auth_failure_delay = 0
-service anvil {{
-  unix_listener anvil-auth-penalty {{
-    mode = 0
-  }}
-}}
 first_valid_uid = 1
 mail_location = maildir:{folder}/mail/{user}
 pop3_lock_session = yes
-stats_writer_socket_path =
 service pop3-login {{
   chroot =
-}}
-passdb {{
-  driver = static
-  args = password={password}
-}}
-userdb {{
-  driver = static
-  args = uid={uid} gid={gid} home={folder}/mail
 }}
 """
 

@@ -13,7 +13,6 @@ at rest as before its load.  In less than half a minute there is load and death 
 import os
 import random
 import statistics
-import subprocess
 import time
 
 import soak_postal
@@ -217,8 +216,7 @@ class Soak:
         if self.postal:
             self.postal.check()
         self.near.end()
-        self.near.run("check", "--store")
-        equal(self.dump("live"), self.dump("rebuilt"), "the index, and one made anew")
+        self.near.check_store()
         kills = sum(row.faults["kill"] for row in self.rows)
         check(figures["twice"] <= kills * CONNECTIONS_TO_FAR,
               f"{figures['twice']} copies came twice, and {kills} times it was killed")
@@ -248,13 +246,6 @@ class Soak:
         for words in ("is not in box 0", "is in box 1 twice", "in box 1 has"):
             check(sum(words in wrong for wrong in wrongs) == 1, f"{words!r} is not said: {wrongs}")
         self.load.end()
-
-    def dump(self, what):
-        program = os.path.join(os.path.dirname(self.near.program), "..", "tests", "store", "dump")
-        if not os.access(program, os.X_OK):
-            raise Skip(f"no program {program}")
-        return subprocess.run([program, os.path.join(self.near.folder, "data"), what],
-                              check=True, capture_output=True).stdout
 
     def print_table(self):
         if not self.rows:

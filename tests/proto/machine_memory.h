@@ -1,23 +1,13 @@
 /* machine_memory.h - what a machine holds, and one chosen allocation of it that fails.
  *
- * Included in one file of a program that is linked with --wrap=malloc,--wrap=calloc,--wrap=realloc
- * and --wrap=free.
+ * Included in one file of a program, as counted_memory.h wants it.
  */
 #ifndef TESTS_PROTO_MACHINE_MEMORY_H
 #define TESTS_PROTO_MACHINE_MEMORY_H
 
-#include <malloc.h>
-#include <stdbool.h>
-#include <stddef.h>
+#include "../counted_memory.h"
 
-void *__real_malloc(size_t);
-void *__real_calloc(size_t, size_t);
-void *__real_realloc(void *, size_t);
-void __real_free(void *);
-void *__wrap_malloc(size_t);
-void *__wrap_calloc(size_t, size_t);
-void *__wrap_realloc(void *, size_t);
-void __wrap_free(void *);
+#include <malloc.h>
 
 static struct {
     bool in_machine;
@@ -31,41 +21,16 @@ static bool fails(void)
     return memory.in_machine && ++memory.seen == memory.failing;
 }
 
-static void *count(void *at)
+static void took(void *block)
 {
-    if (at)
-        memory.held += malloc_usable_size(at);
+    memory.held += malloc_usable_size(block);
     if (memory.held > memory.most)
         memory.most = memory.held;
-    return at;
 }
 
-void *__wrap_malloc(size_t size)
+static void gives_back(void *block)
 {
-    return fails() ? NULL : count(__real_malloc(size));
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : count(__real_calloc(n, size));
-}
-
-void *__wrap_realloc(void *at, size_t size)
-{
-    if (fails())
-        return NULL;
-    size_t before = at ? malloc_usable_size(at) : 0;
-    void *moved = __real_realloc(at, size);
-    if (moved)
-        memory.held -= before;
-    return count(moved);
-}
-
-void __wrap_free(void *at)
-{
-    if (at)
-        memory.held -= malloc_usable_size(at);
-    __real_free(at);
+    memory.held -= malloc_usable_size(block);
 }
 
 #endif

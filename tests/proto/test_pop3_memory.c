@@ -11,6 +11,7 @@
 /* cmocka wants those four first */
 #include <cmocka.h>
 
+#include "../counted_memory.h"
 #include "pop3_driver.h"
 
 #include <malloc.h>
@@ -24,15 +25,6 @@ static struct {
     unsigned failures, leaks; /* blocks given back with the password in them */
 } memory;
 
-void *__real_malloc(size_t);
-void *__real_calloc(size_t, size_t);
-void *__real_realloc(void *, size_t);
-void __real_free(void *);
-void *__wrap_malloc(size_t);
-void *__wrap_calloc(size_t, size_t);
-void *__wrap_realloc(void *, size_t);
-void __wrap_free(void *);
-
 static bool fails(void)
 {
     if (!driver_in_session || memory.until_failure == 0 || --memory.until_failure > 0)
@@ -41,44 +33,19 @@ static bool fails(void)
     return true;
 }
 
-static void *took(void *block)
+static void took(void *block)
 {
-    if (driver_in_session && block)
+    if (driver_in_session)
         memory.held += malloc_usable_size(block);
-    return block;
 }
 
 static void gives_back(void *block)
 {
-    if (!driver_in_session || !block)
+    if (!driver_in_session)
         return;
     size_t size = malloc_usable_size(block);
     memory.held -= size;
     memory.leaks += memmem(block, size, password, sizeof password - 1) != NULL;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : took(__real_malloc(size));
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : took(__real_calloc(count, size));
-}
-
-void *__wrap_realloc(void *block, size_t size)
-{
-    if (fails())
-        return NULL;
-    gives_back(block);
-    return took(__real_realloc(block, size));
-}
-
-void __wrap_free(void *block)
-{
-    gives_back(block);
-    __real_free(block);
 }
 
 static void test_an_idle_session_is_small(void **state)
