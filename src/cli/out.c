@@ -53,6 +53,16 @@ void out_words(struct text t)
     buffer_clear(&b);
 }
 
+void out_reply(struct text reply)
+{
+    struct text line;
+    while (text_cut(&reply, '\n', &line)) {
+        out_words(line);
+        fputs(" / ", stdout);
+    }
+    out_words(line);
+}
+
 const char *out_rough_duration(int64_t ms, char out[OUT_ROUGH_MAX])
 {
     static const struct {

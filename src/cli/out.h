@@ -17,6 +17,8 @@ json_t *out_text(struct text);
 json_t *out_said(struct text);
 /* Prints text as it is safe for a terminal: escaped. */
 void out_words(struct text);
+/* The same of a reply of several lines, on one: "450 4.2.0 busy / 450 4.2.0 later". */
+void out_reply(struct text);
 /* A duration and a size as people say them, roughly: "4m", "3d", "8.2K", "309B". */
 const char *out_rough_duration(int64_t ms, char out[OUT_ROUGH_MAX]);
 const char *out_rough_size(uint64_t octets, char out[OUT_ROUGH_MAX]);

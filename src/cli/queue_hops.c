@@ -61,7 +61,7 @@ static void print_hop(const struct queue_view *view, const json_t *hop)
                out_rough_duration(next_ms - view->now_ms, rough));
     if (last.len) {
         fputs(": ", stdout);
-        out_words(last);
+        out_reply(last);
     }
     putchar('\n');
 }

@@ -124,7 +124,7 @@ static void print_untried(const struct listing *l, const struct waiting *w)
     if (!queue_hops_find(&l->hops, l->view->cli->config, w->row.domain, &hop) || hop.last.len == 0)
         return;
     fputs(": ", stdout);
-    out_words(hop.last);
+    out_reply(hop.last);
 }
 
 static void print_reason(const struct listing *l, const struct waiting *w)
@@ -133,7 +133,7 @@ static void print_reason(const struct listing *l, const struct waiting *w)
     if (w->row.held && w->row.last.len)
         fputs("; before that: ", stdout);
     if (w->row.last.len)
-        out_words(w->row.last);
+        out_reply(w->row.last);
     else if (!w->row.held)
         print_untried(l, w);
     putchar('\n');
