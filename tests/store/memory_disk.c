@@ -17,6 +17,7 @@ struct memory_octets {
 struct memory_file {
     char name[NAME_MAX_OCTETS];
     bool is_linked, was_linked; /* now; at the last sync of the folder */
+    bool is_locked;
     struct memory_octets now, synced;
     struct memory_octets dirty; /* one octet for each sector of `now`: written and not synced */
     struct memory_file *next;
@@ -319,11 +320,20 @@ bool disk_free_space(struct disk *d, uint64_t *octets_out, struct error *e)
 
 bool disk_lock(struct disk *d, const char *name, struct disk_file **out, struct error *e)
 {
-    return disk_file_open(d, name, DISK_CREATE, out, e);
+    struct memory_file *f = find(d, name);
+    *out = NULL;
+    if (f && f->is_locked)
+        return error_set(e, ERROR_REFUSED, "%s is held", name);
+    if (!disk_file_open(d, name, f ? DISK_WRITE : DISK_CREATE, out, e))
+        return false;
+    (*out)->file->is_locked = true;
+    return true;
 }
 
 void disk_unlock(struct disk_file **f)
 {
+    if (*f)
+        (*f)->file->is_locked = false;
     disk_file_close(f);
 }
 

@@ -7,6 +7,7 @@
  */
 #include "store/local/recover.h"
 
+#include "store/local/backup.h"
 #include "store/local/scan.h"
 
 #include <inttypes.h>
@@ -295,6 +296,16 @@ bool chain_replay(struct chain *c, const struct journal_position *from,
 
 /* --- Removing --- */
 
+static bool is_unused(const struct chain_link *link)
+{
+    return link->state == CHAIN_UNUSED;
+}
+
+static bool is_empty(const struct chain_link *link)
+{
+    return link->empty;
+}
+
 static bool remove_segment(struct chain *c, uint64_t number, struct error *e)
 {
     char name[SEGMENT_NAME_MAX];
@@ -302,18 +313,29 @@ static bool remove_segment(struct chain *c, uint64_t number, struct error *e)
     return disk_unlink(c->disk, name, e);
 }
 
+/* They may stay as well as go, and stay while a backup reads them. */
+static bool remove_those(struct chain *c, bool (*is_one)(const struct chain_link *),
+                         struct error *e)
+{
+    struct disk_file *hold = NULL;
+    size_t i = 0;
+    bool ok = true;
+    while (i < c->count && !is_one(&c->links[i]))
+        i++;
+    if (i == c->count || !disk_lock(c->disk, BACKUP_HOLD, &hold, NULL))
+        return true;
+    for (; ok && i < c->count; i++)
+        ok = !is_one(&c->links[i]) || remove_segment(c, c->links[i].number, e);
+    disk_unlock(&hold);
+    return ok;
+}
+
 bool chain_remove_unused(struct chain *c, struct error *e)
 {
-    for (size_t i = 0; i < c->count; i++)
-        if (c->links[i].state == CHAIN_UNUSED && !remove_segment(c, c->links[i].number, e))
-            return false;
-    return true;
+    return remove_those(c, is_unused, e);
 }
 
 bool chain_remove_empty(struct chain *c, struct error *e)
 {
-    for (size_t i = 0; i < c->count; i++)
-        if (c->links[i].empty && !remove_segment(c, c->links[i].number, e))
-            return false;
-    return true;
+    return remove_those(c, is_empty, e);
 }

@@ -46,7 +46,8 @@ bool chain_replay(struct chain *, const struct journal_position *from,
 /* Sets scan->end and scan->named of link `i`, whose segment the scan reads.  False: nothing in the
  * segment counts. */
 bool chain_set_end(const struct chain *, size_t i, struct scan *);
-/* Removes the segments that were never begun, or those that hold no batch. */
+/* Removes the segments that were never begun, or those that hold no batch; none of them while a
+ * backup is under way. */
 bool chain_remove_unused(struct chain *, struct error *);
 bool chain_remove_empty(struct chain *, struct error *);
 
