@@ -17,9 +17,9 @@ struct backup {
     struct guest *guest; /* NULL: none is under way */
     bool ok;             /* what it says itself */
     struct error error;
-    unsigned steps_left; /* before it is cut; 0: it is not */
-    uint64_t pace_us;    /* between two calls of the disk, at most */
-    uint64_t begun_us;
+    unsigned steps_left;         /* before it is cut; 0: it is not */
+    uint64_t pace_us;            /* between two calls of the disk, at most */
+    uint64_t begun_us, troubles; /* when it began, and what had gone wrong by then */
     uint64_t counts_us; /* when the last one began that came to its end; 0: there was none */
     struct event next, step;
 };

@@ -403,11 +403,9 @@ void letter_expect_right(const struct letter *letter, const struct copy *c, cons
 bool ledger_may_lose_replies(void)
 {
     const struct world *w = world_now();
-    static const enum fault causes[] = { FAULT_CUT,         FAULT_KILL,       FAULT_POWER,
-                                         FAULT_WRITE_ERROR, FAULT_SYNC_ERROR, FAULT_STALL,
-                                         FAULT_READ_ERROR,  FAULT_NO_SPACE,   FAULT_MEMORY,
-                                         FAULT_NAME_ERROR,  FAULT_HANG_UP };
-    uint64_t count = 0;
+    static const enum fault causes[] = { FAULT_CUT, FAULT_KILL, FAULT_POWER, FAULT_STALL,
+                                         FAULT_HANG_UP };
+    uint64_t count = world_troubles();
     for (size_t i = 0; i < sizeof causes / sizeof *causes; i++)
         count += w->faults[causes[i]];
     return count > 0;

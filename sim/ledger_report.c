@@ -120,7 +120,7 @@ static bool is_unverified(const struct letter *letter, const struct subject *of)
 {
     return letter->requires_tls &&
            (text_starts(of->status, T("5.7.30")) || text_starts(of->status, T("5.7.10")) ||
-            text_starts(of->status, T("5.0.0")));
+            (text_starts(of->status, T("5.0.0")) && world_now()->faults[FAULT_MEMORY]));
 }
 
 /* Of what was dropped while an attempt was under way its sender may still be told. */

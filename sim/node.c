@@ -114,9 +114,7 @@ static void start_later(struct node *n)
 /* A crash may come while it starts, and a fault of the disk may make it give up. */
 static void could_not_start(struct node *n, const struct error *e)
 {
-    const struct weather *w = &n->host->world->weather;
-    bool faults = n->host->dead || ((weather_harms_disk(w) || w->memory) && !n->host->world->calm &&
-                                    e->kind == ERROR_TEMPORARY);
+    bool faults = n->host->dead || (world_troubles() != n->troubles && e->kind == ERROR_TEMPORARY);
     trace_words("%s does not start: %s", n->host->name, e->words);
     world_expect(CHECK_STARTS, faults, "%s does not start: %s", n->host->name, e->words);
 }
@@ -134,6 +132,7 @@ static void start(struct event *event)
     n->starts++;
     node_settle(n);
     n->started_us = h->world->now_us;
+    n->troubles = world_troubles();
     if (!open_server(n, &e)) {
         could_not_start(n, &e);
         bury(n);

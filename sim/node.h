@@ -36,6 +36,7 @@ struct node {
     bool reloads, file_is_bad;
     bool validates;                          /* what DNS says */
     uint64_t started_us;                     /* the last time */
+    uint64_t troubles;                       /* by then, or when the last reload began */
     char control[HOST_NAME_MAX_OCTETS + 16]; /* the path of its control socket */
     bool is_kept;
     uint64_t keeper_lost_us;   /* when one got no answer */

@@ -106,16 +106,15 @@ void node_settle(struct node *n)
 }
 
 /* What cannot be read for want of memory, or since the disk is in trouble, is no mistake. */
-static bool is_excused(const struct node *n, const struct error *e)
+static bool is_excused(const struct node *n)
 {
-    const struct weather *w = &n->host->world->weather;
-    return n->host->dead || e->kind == ERROR_TEMPORARY || w->read_error || w->memory;
+    return n->host->dead || world_troubles() != n->troubles;
 }
 
 static void reloaded(void *owner, bool ok, const struct error *e)
 {
     struct node *n = owner;
-    world_expect(CHECK_RELOAD, ok ? !n->file_is_bad : n->file_is_bad || is_excused(n, e),
+    world_expect(CHECK_RELOAD, ok ? !n->file_is_bad : n->file_is_bad || is_excused(n),
                  "%s: the reload of a file that is %s ends with: %s", n->host->name,
                  n->file_is_bad ? "wrong" : "right", ok ? "it is in effect" : e->words);
     if (!ok)
@@ -140,6 +139,7 @@ static void reload(struct event *event)
     n->file_is_bad = chance_below(BAD_ODDS) == 0;
     trace_words("%s: %s%s, %u messages an hour", n->host->name, n->file_is_bad ? "a mistake, " : "",
                 n->wish.has_second ? "two domains" : "one domain", n->wish.messages_hourly);
+    n->troubles = world_troubles();
     w->current = n->host;
     n->reloads = reload_start(n->server, NULL, reloaded, n, &e);
     w->current = before;

@@ -81,6 +81,17 @@ bool fault_strikes(enum fault fault, uint32_t millionths)
     return strikes;
 }
 
+uint64_t world_troubles(void)
+{
+    static const enum fault causes[] = { FAULT_WRITE_ERROR, FAULT_PART_WRITTEN, FAULT_SYNC_ERROR,
+                                         FAULT_NAME_ERROR,  FAULT_READ_ERROR,   FAULT_NO_SPACE,
+                                         FAULT_MEMORY };
+    uint64_t count = 0;
+    for (size_t i = 0; i < sizeof causes / sizeof *causes; i++)
+        count += this_world->faults[causes[i]];
+    return count;
+}
+
 const char *fault_name(enum fault fault)
 {
     static const char *const names[FAULTS] = {

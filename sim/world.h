@@ -192,13 +192,6 @@ struct weather {
     bool tidy;   /* small segments, and nobody keeps anything: compaction has work */
 };
 
-/* Whether calls to the disk may fail. */
-static inline bool weather_harms_disk(const struct weather *w)
-{
-    return w->write_error || w->sync_error || w->name_error || w->read_error || w->focus_fails ||
-           w->full_every_us;
-}
-
 /* --- The world --- */
 
 struct random {
@@ -259,6 +252,9 @@ bool chance_of(uint32_t millionths);
 /* ... and counts it. */
 bool fault_strikes(enum fault, uint32_t millionths);
 void fault_count(enum fault);
+/* How often the disk or memory has failed somebody so far: what went wrong for a program may be
+ * their fault only if that is not what it was when he began. */
+uint64_t world_troubles(void);
 
 /* --- The trace --- */
 

@@ -110,18 +110,6 @@ static void write_policy(const struct place *p, struct buffer *out)
             buffer_printf(out, "mx: %s\r\n", p->machines[i]);
 }
 
-/* What makes a server forget a policy, or not find what it knows. */
-static uint64_t troubles(void)
-{
-    static const enum fault causes[] = { FAULT_WRITE_ERROR, FAULT_PART_WRITTEN, FAULT_SYNC_ERROR,
-                                         FAULT_READ_ERROR,  FAULT_NO_SPACE,     FAULT_MEMORY,
-                                         FAULT_NAME_ERROR };
-    uint64_t count = 0;
-    for (size_t i = 0; i < sizeof causes / sizeof *causes; i++)
-        count += world_now()->faults[causes[i]];
-    return count;
-}
-
 /* run/fetch.h */
 bool fetch_text(const struct fetch *fetch, struct buffer *out, struct error *e)
 {
@@ -134,7 +122,7 @@ bool fetch_text(const struct fetch *fetch, struct buffer *out, struct error *e)
     if (world_current()->dead || fault_strikes(FAULT_FETCH, world_now()->weather.fetch))
         return error_set(e, ERROR_TEMPORARY, "%.*s does not answer", TEXT_ARGS(fetch->host));
     write_policy(p, out);
-    p->fetched[world_current()->number] = (struct fetched){ world_now()->now_us, troubles() };
+    p->fetched[world_current()->number] = (struct fetched){ world_now()->now_us, world_troubles() };
     return true;
 }
 
@@ -154,5 +142,7 @@ bool zone_demands_tls(const struct place *p, unsigned host, uint64_t since_us)
         return false;
     if (p->security == PLACE_SIGNED)
         return n->validates;
-    return f->at_us > n->started_us && f->at_us + KNOWN_US < since_us && f->troubles == troubles();
+    /* Trouble may have made it forget the policy, or not find what it knows. */
+    return f->at_us > n->started_us && f->at_us + KNOWN_US < since_us &&
+           f->troubles == world_troubles();
 }
