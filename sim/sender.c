@@ -290,6 +290,7 @@ static void begin_letter(struct sender *s)
                                 .submitted = s->is_in,
                                 .requires_tls = s->is_secure && chance_below(REQUIRE_ODDS) == 0 };
     s->planned = s->next = s->sent = 0;
+    s->chunk_failed = false;
     s->peer.town->letters_left -= s->peer.town->letters_left > 0;
     wish.sender_box = choose_sender(s, sender);
     s->letter = ledger_new_letter(s->peer.town->ledger, &wish);
@@ -375,6 +376,24 @@ static void hear_recipient(struct sender *s, const struct ask *ask, const struct
     }
 }
 
+static bool is_taken(const struct letter *letter)
+{
+    bool any = false;
+    for (unsigned i = 0; i < letter->copy_count; i++)
+        any |= letter->copies[i].taken;
+    for (unsigned i = 0; i < letter->doomed_count; i++)
+        any |= letter->doomed[i].taken;
+    return any;
+}
+
+/* For good only where there is nobody to take it for, or where no transaction is open any more:
+ * every letter is good mail. */
+static bool may_refuse(const struct sender *s, const struct reply *reply)
+{
+    return reply->code / 100 == 4 ||
+           (reply->code == 503 && (s->chunk_failed || !is_taken(s->letter)));
+}
+
 /* 421 may say that the server stops while the message is on its way into the store. */
 static void hear_end(struct sender *s, const struct reply *reply)
 {
@@ -418,22 +437,27 @@ static void hear(struct sender *s, const struct reply *reply)
         ask.doomed->taken = kind == 2;
         break;
     case ASK_DATA:
-        sender_expect_order(s, reply->code == 354 || kind >= 4, "DATA", reply);
+        sender_expect_order(s, reply->code == 354 || may_refuse(s, reply), "DATA", reply);
         if (reply->code == 354)
             say_text(s);
         break;
     case ASK_TEXT:
     case ASK_LAST_CHUNK:
-        sender_expect_order(s, kind >= 4 || text_starts(reply->words, T(" 2.0.0 accepted")),
+        sender_expect_order(s,
+                            text_starts(reply->words, T(" 2.0.0 accepted")) || may_refuse(s, reply),
                             "a message", reply);
         hear_end(s, reply);
+        break;
+    case ASK_CHUNK:
+        sender_expect_order(s, kind == 2 || may_refuse(s, reply), "a chunk", reply);
+        s->chunk_failed |= kind != 2;
         break;
     case ASK_QUIT:
         sender_expect_order(s, reply->code == 221 || kind == 4, "QUIT", reply);
         s->quits = true;
         break;
     default:
-        sender_expect_order(s, kind == 2 || kind >= 4, "the rest", reply);
+        sender_expect_order(s, kind == 2 || kind == 4, "the rest", reply);
         break;
     }
 }
