@@ -103,13 +103,13 @@ class Signs:
 
 
 class SoakedServer(Relay):
-    """Counts its lives, and how long each took to begin.  `wrap`: words in front of its program;
-    `told`: is called with the number of each life before it begins."""
+    """Counts its lives, how long each took to begin, and how many a kill has ended.  `wrap`: words
+    in front of its program; `told`: is called with the number of each life before it begins."""
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
         self.wrap, self.told = [], None
-        self.lives = 0
+        self.lives = self.kills = 0
         self.starts = []    # seconds
         self.disk = None
         self.log_file = os.path.join(self.folder, "godwit.log")
@@ -125,6 +125,7 @@ class SoakedServer(Relay):
     def end(self, kill=False):
         """A killed server cannot take away what libfaketime made for it."""
         pid = self.process.pid if self.process else 0
+        self.kills += bool(kill and self.process)
         super().end(kill)
         for name in (f"faketime_shm_{pid}", f"sem.faketime_sem_{pid}"):
             with contextlib.suppress(FileNotFoundError):
