@@ -232,8 +232,9 @@ class Soak:
         self.open()
         self.near.end(kill=True)
         self.near.start()
+        accepted = self.load.figures()["accepted"]
         self.load.set(4, 0)
-        until(lambda: self.load.figures()["accepted"] > 100, "some letters")
+        until(lambda: self.load.figures()["accepted"] > accepted + 100, "some letters")
         self.load.set(0, 0)
         box = self.near.pop("box0@a.test")
         box.say("DELE 1", "+OK")
