@@ -56,16 +56,31 @@ def forget(files):
             os.close(descriptor)
 
 
-def seconds_of(server, *words, cold):
-    files = files_of(server)
+def cat(server):
+    subprocess.run(["cat", *files_of(server)], stdout=subprocess.DEVNULL, check=True)
+
+
+def checked(wanted, *words):
+    """Runs check, which must say what is wanted, and of the store nothing bad.  Its exit code tells
+    of everything else as well, such as a host that DNS does not know."""
+    def run(server):
+        done = subprocess.run([server.program, "check", *words, "-c", server.configuration],
+                              capture_output=True, text=True, check=False)
+        if wanted not in done.stdout or "error store: " in done.stdout:
+            raise Trouble(f"check {' '.join(words)}: exit {done.returncode}, without "
+                          f"'{wanted}': {done.stdout[-1000:]}{done.stderr[-1000:]}")
+    return run
+
+
+COMMANDS = {"cat": cat, "check": checked("ok store: every message", "--store"),
+            "rebuild": checked("ok store: the index was made anew", "--rebuild")}
+
+
+def seconds_of(command, server, cold=False):
     if cold:
-        forget(files)
+        forget(files_of(server))
     start = time.monotonic()
-    if words:
-        subprocess.run([server.program, "check", *words, "-c", server.configuration],
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-    else:
-        subprocess.run(["cat", *files], stdout=subprocess.DEVNULL, check=True)
+    command(server)
     return time.monotonic() - start
 
 
@@ -84,14 +99,13 @@ def check(bench, place):
                 bench.clients.send(server, KEPT, count // 200, octets, address)
         finally:
             server.stop()
-        runs = {what: {"warm": [], "cold": []} for what in ("cat", "check", "rebuild")}
-        else_s = seconds_of(server, "-c", server.configuration, cold=False)
+        runs = {what: {"warm": [], "cold": []} for what in COMMANDS}
+        else_s = seconds_of(checked("ok config: "), server)
         for _ in range(bench.rounds):
             for heat in ("warm", "cold"):
-                for what, words in (("cat", ()), ("check", ("--store",)),
-                                    ("rebuild", ("--rebuild",))):
-                    took = seconds_of(server, *words, cold=heat == "cold")
-                    runs[what][heat].append(took - (else_s if words else 0))
+                for what, command in COMMANDS.items():
+                    took = seconds_of(command, server, heat == "cold")
+                    runs[what][heat].append(took - (else_s if command is not cat else 0))
         found[octets] = {"messages": count, **runs,
                          "octets": sum(os.path.getsize(name) for name in files_of(server))}
         bench.say(f"{place.name}: a store of {count} messages of {octets} octets, verified")
