@@ -45,12 +45,12 @@ def type_at(words, folder, environment):
     """Runs it until it ends."""
     child, terminal = pty.fork()
     if child == 0:
-        try:
+        try:    # the terminal is as wide as that before it looks
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 50, COLUMNS, 0, 0))
             os.chdir(folder)
             os.execve(words[0], words, environment)
         finally:
             os._exit(127)
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, COLUMNS, 0, 0))
     deadline = time.monotonic() + TIMEOUT
     seen = b""
     try:
