@@ -18,7 +18,7 @@ import socket
 import subprocess
 import tempfile
 
-from harness import Failure, Skip, check, until
+from harness import Failure, Skip, check, equal, until
 from wire import Smtp
 
 USER = "carol"
@@ -210,6 +210,11 @@ class Other:
         until(lambda: len(self.mail()) >= count, f"{count} messages at {self.user}", seconds)
         check(len(self.mail()) == count, f"{len(self.mail())} messages, wanted {count}")
         return self.mail()
+
+    def expect_logins(self, wanted):
+        """Those with whom one can log in write of it when they get to it: these, and no others."""
+        until(lambda: len(self.logins()) >= len(wanted), f"{len(wanted)} logins in its log")
+        equal(self.logins(), wanted, "logins")
 
 
 POSTFIX_MAIN = """
@@ -431,6 +436,10 @@ class Dovecot(Other):
         many messages there were."""
         found = re.findall(r"top=(\d+)/\d+, retr=(\d+)/\d+, del=(\d+)/(\d+)", self.said())
         return [tuple(map(int, each)) for each in found]
+
+    def expect_sessions(self, wanted):
+        until(lambda: len(self.sessions()) >= len(wanted), f"{len(wanted)} sessions in its log")
+        equal(self.sessions(), wanted, "what Dovecot says was done")
 
 
 class PostfixSubmission(ByDovecot, Postfix):

@@ -11,7 +11,7 @@ import certificates
 import others
 from agent_world import Home as AgentHome
 from fetch import Home, in_files
-from harness import CASES, Skip, add_case, case, check, equal, godwit, main, until
+from harness import CASES, Skip, add_case, case, check, equal, godwit, main
 from relay_world import Net
 from wire import Pop
 
@@ -80,11 +80,9 @@ def fetches(port):
                 printed, _ = fetch(home, *words_now, "--delete")
                 check(f"0 fetched, {COUNT} here before, {COUNT} deleted" in printed, printed)
             equal(dovecot.mail(), [], "left there")
-        equal(dovecot.logins(), [(method(m), True) for m in dovecot.mechanisms for _ in range(3)],
-              "logins")
+        dovecot.expect_logins([(method(m), True) for m in dovecot.mechanisms for _ in range(3)])
         sessions = [(0, COUNT, 0, COUNT), (0, 0, 0, COUNT), (0, 0, COUNT, COUNT)]
-        until(lambda: dovecot.sessions() == sessions * len(dovecot.mechanisms),
-              f"what Dovecot says was done: {dovecot.sessions()}")
+        dovecot.expect_sessions(sessions * len(dovecot.mechanisms))
 
 
 def reads(port):
@@ -105,9 +103,8 @@ def reads(port):
             equal(len({uid for _, uid in uids}), COUNT, "unique-ids")
             left = sorted(dovecot.mail())
             equal(left, sorted(m for m in LETTERS if b"three" not in m), "left there")
-        equal(dovecot.logins(), [(method(m), True) for m in dovecot.mechanisms], "logins")
-        until(lambda: dovecot.sessions() == [(1, 2, 1, COUNT)] * len(dovecot.mechanisms),
-              f"what Dovecot says was done: {dovecot.sessions()}")
+        dovecot.expect_logins([(method(m), True) for m in dovecot.mechanisms])
+        dovecot.expect_sessions([(1, 2, 1, COUNT)] * len(dovecot.mechanisms))
 
 
 def refuses_a_wrong_password(port):
