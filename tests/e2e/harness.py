@@ -8,6 +8,7 @@ A suite is a file with functions marked @case, and `harness.main()` at its end. 
 a case, "ok NAME", "FAIL NAME: why" or "skip NAME: why", and the counts.
 
     GODWIT=PROGRAM python3 SUITE.py [CASE...]       KEEP=1 leaves the folders of failed cases
+                                                    GODWIT_PATIENCE=N waits N times as long
 """
 
 import concurrent.futures
@@ -29,7 +30,8 @@ import traceback
 
 from wire import Broken, Pop, Smtp
 
-TIMEOUT = 30
+PATIENCE = int(os.environ.get("GODWIT_PATIENCE", "1"))    # more under a sanitizer
+TIMEOUT = 30 * PATIENCE
 TROUBLE = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|godwit: bug:")
 ROLES = {"smtp": 0, "submission": 1, "submissions": 2, "pop3": 3, "pop3s": 4}
 
@@ -60,6 +62,7 @@ def equal(found, wanted, what):
 
 def until(holds, what, seconds=20):
     """Waits for something that the server does on its own; asks again and again, briefly."""
+    seconds *= PATIENCE
     deadline = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > deadline:
