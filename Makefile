@@ -95,6 +95,7 @@ clang: build/clang/.built
 
 fuzz:
 	@tools/deps build test
+	@$(MAKE) --no-print-directory build/fuzz/.built
 	@tools/fuzz-smoke --seconds $(FUZZ_TIME)
 
 # AFL=-i-\ -V60 and the like go to afl-fuzz.
