@@ -34,6 +34,15 @@ class Original:
     @functools.cached_property
     def server(self):
         server = Server(users=USERS, relay=RELAY)
+        try:
+            self.live(server)
+        except BaseException:    # the next case makes another
+            server.end(kill=True)
+            server.remove()
+            raise
+        return server
+
+    def live(self, server):
         server.start()
         for number in range(24):
             to = (BOB,) if number % 3 else (ALICE, BOB)
@@ -45,7 +54,6 @@ class Original:
         server.deliver(body(200, 1500000), to=USERS)
         self.served = {user: self.read(server, user) for user in USERS}
         server.end()
-        return server
 
     @staticmethod
     def restart(server):
