@@ -416,20 +416,39 @@ bool letter_may_come_twice(const struct copy *c)
     return c->kind == COPY_REMOTE && ledger_may_lose_replies();
 }
 
-struct copy *ledger_read(struct ledger *l, struct box *box, const char *uidl, struct text message)
+struct copy *ledger_take(struct ledger *l, struct copy *c, const char *uidl)
+{
+    world_expect(CHECK_ONCE, !c->uidl[0] || letter_may_come_twice(c),
+                 "%s: letter %u is here as %s and as %s, and nobody missed a reply",
+                 c->box->address, c->letter->number, c->uidl, uidl);
+    if (c->uidl[0])
+        c = letter_add_other(c->letter, c->box, COPY_TWIN);
+    ledger_name_copy(l, c, uidl);
+    return c;
+}
+
+/* The letter that the message is; *message is then what it has behind the fields in front. */
+static struct letter *recognize(struct ledger *l, const struct box *box, const char *uidl,
+                                struct text *message)
 {
     struct text sender;
+    bool front = skip_front(message, box, &sender);
+    struct letter *letter = front ? ledger_letter_named(l, *message) : NULL;
+    world_expect(CHECK_TRACE, letter && text_equal(sender, text_of(letter->sender)),
+                 "%s: what stands in front of message %s is not as it should be", box->address,
+                 uidl);
+    return letter;
+}
+
+struct copy *ledger_read(struct ledger *l, struct box *box, const char *uidl, struct text message)
+{
     struct copy *known = ledger_find(l, box, uidl);
     if (text_starts(message, T("Return-Path: <>")) && (!known || known->kind == COPY_REPORT)) {
         struct copy *report = ledger_read_report(l, box, uidl, message);
         if (report)
             return report;
     }
-    bool front = skip_front(&message, box, &sender);
-    struct letter *letter = front ? ledger_letter_named(l, message) : NULL;
-    world_expect(CHECK_TRACE, letter && text_equal(sender, text_of(letter->sender)),
-                 "%s: what stands in front of message %s is not as it should be", box->address,
-                 uidl);
+    struct letter *letter = recognize(l, box, uidl, &message);
     if (!letter)
         return NULL;
     struct copy *c = letter_copy_for(letter, box);
@@ -442,26 +461,18 @@ struct copy *ledger_read(struct ledger *l, struct box *box, const char *uidl, st
                      box->address, letter->number);
     if (!c || known)
         return known ? known : c;
-    world_expect(CHECK_ONCE, !c->uidl[0] || letter_may_come_twice(c),
-                 "%s: letter %u is here as %s and as %s", box->address, letter->number, c->uidl,
-                 uidl);
-    if (c->uidl[0])
-        c = letter_add_other(letter, box, COPY_TWIN);
-    ledger_name_copy(l, c, uidl);
-    return c;
+    return ledger_take(l, c, uidl);
 }
 
 struct copy *ledger_recognize(struct ledger *l, struct box *box, struct text message)
 {
-    struct text sender, octets = message;
-    bool front = skip_front(&octets, box, &sender);
-    struct letter *letter = front ? ledger_letter_named(l, octets) : NULL;
-    world_expect(CHECK_TRACE, letter || text_starts(message, T("Return-Path: <>")),
-                 "%s: a message of the store is none of ours", box->address);
+    if (text_starts(message, T("Return-Path: <>")) && ledger_is_report(message))
+        return NULL;
+    struct letter *letter = recognize(l, box, "of the store", &message);
     if (!letter)
         return NULL;
     struct copy *c = letter_copy_for(letter, box);
-    letter_expect_right(letter, c, box, octets);
+    letter_expect_right(letter, c, box, message);
     return c;
 }
 

@@ -72,6 +72,7 @@ struct copy {
     bool spared;       /* somebody asked to delete it, and never said QUIT */
     enum removal removal;
     char uidl[UIDL_MAX]; /* "": not seen yet */
+    uint64_t hash;       /* of a report's octets */
     uint64_t listing;    /* the last one that had it */
     uint64_t seen_us, removed_us;
     uint64_t in_books;  /* the last copy of a whole store that had it */

@@ -50,6 +50,8 @@ struct copy *letter_copy_for(struct letter *, const struct box *);
 /* One that nobody has planned: it belongs to the letter from now on. */
 struct copy *letter_add_other(struct letter *, struct box *, enum copy_kind);
 void ledger_name_copy(struct ledger *, struct copy *, const char *uidl);
+/* It has come under this name: the copy itself, or, when that came before, a twin. */
+struct copy *ledger_take(struct ledger *, struct copy *, const char *uidl);
 /* That what came for this box is what the letter was, and for him. */
 void letter_expect_right(const struct letter *, const struct copy *, const struct box *,
                          struct text octets);
@@ -64,6 +66,8 @@ bool letter_may_be_dropped(const struct letter *, const char *address);
 
 /* ledger_report.c: what became of the recipients elsewhere. */
 void letter_close_elsewhere(const struct letter *);
+/* Whether the message tells somebody what became of his. */
+bool ledger_is_report(struct text message);
 /* Whether it was taken, as far as its sender can know. */
 bool copy_is_promised(const struct copy *);
 /* Whether a refusal for good may have come, although there is such a recipient. */

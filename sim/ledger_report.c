@@ -69,18 +69,21 @@ bool copy_ended_otherwise(const struct copy *c)
 
 /* --- Reports --- */
 
-/* The next line that begins with these words; *rest is what stands behind them. */
-static bool find_line(struct text *rest, struct text words)
+/* Goes on to the next line that begins with these words. */
+static bool go_to_line(struct text *rest, struct text words)
 {
     struct text line;
-    while (rest->len) {
-        if (text_starts(*rest, words)) {
-            *rest = text_skip(*rest, words.len);
-            return true;
-        }
+    while (rest->len && !text_starts(*rest, words))
         text_cut(rest, '\n', &line);
-    }
-    return false;
+    return rest->len > 0;
+}
+
+/* ... and past the words. */
+static bool find_line(struct text *rest, struct text words)
+{
+    bool found = go_to_line(rest, words);
+    *rest = text_skip(*rest, found ? words.len : 0);
+    return found;
 }
 
 static struct doomed *find_doomed(struct letter *letter, struct text address)
@@ -187,28 +190,34 @@ static void read_groups(struct letter *letter, const struct box *box, struct tex
     }
 }
 
+bool ledger_is_report(struct text message)
+{
+    return go_to_line(&message, T("Final-Recipient: "));
+}
+
 struct copy *ledger_read_report(struct ledger *l, struct box *box, const char *uidl,
                                 struct text message)
 {
     struct copy *known = ledger_find(l, box, uidl);
+    uint64_t hash = XXH3_64bits(message.at, message.len);
     struct text rest = message;
-    if (known)
+    if (known) {
+        world_expect(CHECK_OCTETS, known->hash == hash, "%s: report %s is not what it was",
+                     box->address, uidl);
         return known;
-    if (!find_line(&rest, T("Final-Recipient: ")))
+    }
+    if (!ledger_is_report(message))
         return NULL;
-    rest = message;
-    bool found = find_line(&rest, T("X-Letter: "));
-    uint64_t number = 0;
-    struct text words = text_first(rest, text_find(rest, '\r'));
-    found = found && text_to_u64(words, &number) && number < l->count;
-    world_expect(CHECK_REPORT, found, "%s: report %s is about no letter of ours", box->address,
+    struct letter *letter =
+        go_to_line(&rest, T("X-Letter: ")) ? ledger_letter_named(l, rest) : NULL;
+    world_expect(CHECK_REPORT, letter, "%s: report %s is about no letter of ours", box->address,
                  uidl);
-    if (!found)
+    if (!letter)
         return NULL;
-    struct letter *letter = l->letters[number];
     world_expect(CHECK_REPORT, letter->sender[0], "%s: letter %u came from <>, and is reported",
                  box->address, letter->number);
     struct copy *c = letter_add_other(letter, box, COPY_REPORT);
+    c->hash = hash;
     ledger_name_copy(l, c, uidl);
     read_groups(letter, box, message);
     return c;
@@ -257,17 +266,12 @@ static void letter_arrived(struct ledger *l, struct letter *letter, const struct
     letter_expect_right(letter, c, a->box, octets);
     if (!c)
         return;
-    world_expect(CHECK_ONCE, !c->uidl[0] || letter_may_come_twice(c),
-                 "%s: letter %u came twice, and nobody missed a reply", a->box->address,
-                 letter->number);
     expect_not_held(letter);
     if (letter->requires_tls)
         world_expect(CHECK_SECURE, a->is_required, "%s: letter %u requires TLS, and came without",
                      a->box->address, letter->number);
-    if (c->uidl[0])
-        c = letter_add_other(letter, a->box, COPY_TWIN);
     snprintf(uidl, sizeof uidl, "a%llu", (unsigned long long)++l->arrivals);
-    ledger_name_copy(l, c, uidl);
+    ledger_take(l, c, uidl);
 }
 
 void ledger_arrived(struct ledger *l, const struct arrival *a)
