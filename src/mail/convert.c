@@ -106,17 +106,31 @@ static bool has_body(const struct mime_part *p)
     return p->kind == MIME_LEAF || (!p->first && p->end_at > p->body_at);
 }
 
+static bool is_odd_boundary(const struct mime_part *p)
+{
+    const struct mime_param *boundary =
+        p->kind == MIME_MULTIPART ? mime_param(&p->type, T("boundary")) : NULL;
+    return boundary && (!text_is_ascii(boundary->value) ||
+                        text_find(boundary->value, GAP_FILLER) < boundary->value.len);
+}
+
 static bool make_pieces(struct convert *c, const struct mime_part *root)
 {
     const struct mime_part *before = NULL;
+    struct piece *around[MIME_DEPTH_MAX + 1]; /* headers of the part and its parents, by depth */
+    size_t parts = 0;
     for (const struct mime_part *p = root; p; p = mime_next(p))
-        c->parts++;
-    c->pieces = calloc(c->parts * 3 + 1, sizeof *c->pieces);
+        parts++;
+    c->pieces = calloc(parts * 3 + 1, sizeof *c->pieces);
     if (!c->pieces)
         return false;
     for (const struct mime_part *p = root; p; before = p, p = mime_next(p)) {
         add_gap(c, before, p, p->header_at);
-        add_piece(c, PIECE_HEADER, p, p->body_at);
+        struct piece *header = add_piece(c, PIECE_HEADER, p, p->body_at);
+        bool is_message = !p->parent || p->parent->kind == MIME_MESSAGE;
+        header->message = is_message ? header : around[p->depth - 1]->message;
+        around[p->depth] = header;
+        c->odd_boundary |= is_odd_boundary(p);
         if (has_body(p))
             add_piece(c, PIECE_BODY, p, p->end_at);
     }
@@ -156,7 +170,7 @@ static bool does_not_fit(const struct convert *c, const struct survey *s)
 /* RFC 2045 6.4, RFC 2046 5.2.2 and 5.2.3; what the parser could not see into may hold anything. */
 static bool may_be_encoded(const struct convert *c, const struct mime_part *p)
 {
-    return p->kind == MIME_LEAF && !p->misread && c->parts < MIME_PARTS_MAX &&
+    return p->kind == MIME_LEAF && !p->misread && !mime_is_coarse(c->mime) &&
            !mime_is(&p->type, T("message"), T("partial")) &&
            !mime_is(&p->type, T("message"), T("external-body"));
 }
@@ -174,6 +188,24 @@ static enum mime_encoding choose_encoding(const struct piece *body)
     return text && !s->has_nul && quoted <= base64 ? MIME_QUOTED_PRINTABLE : MIME_BASE64;
 }
 
+static void label(struct piece *header, enum mime_encoding to)
+{
+    header->to = to;
+    header->labelled = true;
+}
+
+/* The header speaks of MIME from now on, so the message that it is in has to say that it does (RFC
+ * 2045 4). */
+static void change_header(struct convert *c, struct piece *header)
+{
+    struct piece *message = header->message;
+    change_front(c, header);
+    if (message->survey.mime_version || message->add_version)
+        return;
+    message->add_version = true;
+    change_front(c, message);
+}
+
 /* A body that is to be encoded; its header stands before it. */
 static void encode_body(struct convert *c, struct piece *header, struct piece *body)
 {
@@ -187,11 +219,13 @@ static void encode_body(struct convert *c, struct piece *header, struct piece *b
     } else {
         bool encoded = p->encoding == MIME_QUOTED_PRINTABLE || p->encoding == MIME_BASE64;
         body->from = p->encoding;
-        body->to = header->to = encoded ? p->encoding : choose_encoding(body);
-        header->labelled = !encoded;
-        header->add_type = !header->survey.content_type && body->survey.eight_bit;
+        body->to = encoded ? p->encoding : choose_encoding(body);
+        if (!encoded)
+            label(header, body->to);
+        header->add_type =
+            !header->survey.content_type && body->survey.eight_bit && p->encoding != MIME_BASE64;
         header->type_is_utf8 = !body->survey.utf8.bad;
-        change_front(c, header);
+        change_header(c, header);
         change(c, body);
     }
 }
@@ -199,22 +233,21 @@ static void encode_body(struct convert *c, struct piece *header, struct piece *b
 /* Of a part whose octets stay: the label that fits them, or, for what holds others, the target. */
 static void relabel(struct convert *c, struct piece *header, const struct survey *body)
 {
-    enum mime_encoding label = header->part->encoding;
-    if (label != MIME_BINARY && (label != MIME_8BIT || c->target == CONVERT_TO_8BIT))
+    enum mime_encoding now = header->part->encoding;
+    if (now != MIME_BINARY && (now != MIME_8BIT || c->target == CONVERT_TO_8BIT))
         return;
     if (header->frozen)
         return;
     bool eight_bit = c->target == CONVERT_TO_8BIT && (!body || body->eight_bit);
-    header->to = eight_bit ? MIME_8BIT : MIME_7BIT;
-    header->labelled = true;
-    change(c, header);
+    label(header, eight_bit ? MIME_8BIT : MIME_7BIT);
+    change_header(c, header);
 }
 
 /* Binary content that ends in mid-line at the very end: a line end would be added to it. */
 static bool is_cut(const struct convert *c, const struct piece *body)
 {
-    return body->end_at == c->octets && body->part->encoding == MIME_BINARY &&
-           body->survey.line > 0;
+    return body->end_at == c->octets && body->part->kind == MIME_LEAF &&
+           body->part->encoding == MIME_BINARY && body->survey.line > 0;
 }
 
 static void decide_header(struct convert *c, struct piece *header, struct piece *body)
@@ -239,6 +272,10 @@ static void decide_gap(struct convert *c, struct piece *gap)
         meet(c, CONVERT_STRUCTURE);
     if (!does_not_fit(c, &gap->survey))
         return;
+    if (mime_is_coarse(c->mime))
+        meet(c, CONVERT_SHAPE);
+    if (c->odd_boundary)
+        meet(c, CONVERT_STRUCTURE);
     if (gap->frozen)
         meet(c, CONVERT_SIGNED);
     change_front(c, gap);
@@ -253,8 +290,6 @@ static void decide(struct convert *c)
         else if (p->kind == PIECE_GAP)
             decide_gap(c, p);
     }
-    c->pieces[0].add_version = c->changes && !c->pieces[0].survey.mime_version;
-    c->pieces[0].changes |= c->pieces[0].add_version;
 }
 
 /* --- The readings --- */

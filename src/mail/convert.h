@@ -11,7 +11,7 @@
  *   - Content-Transfer-Encoding says so; a label "8bit" or "binary" that is no longer true is
  *     replaced, on what holds other parts too (RFC 2045 6.4).
  *   - text that says nothing of its type is called what it is: charset utf-8, or unknown-8bit (RFC
- *     1428 3); a message that said nothing of MIME now does.
+ *     1428 3); a message that said nothing of MIME now does, also one within another.
  *   - what stands around parts and is read by nobody loses its octets beyond ASCII, and the rest of
  *     a line that is too long.
  * Fields of headers are never changed: 8-bit ones need SMTPUTF8.  Neither is what is signed or

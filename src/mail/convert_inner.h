@@ -19,6 +19,9 @@
 
 enum piece_kind { PIECE_HEADER, PIECE_BODY, PIECE_GAP };
 
+/* What an octet of a gap becomes that does not fit; RFC 2046 5.1.1 has it in no boundary. */
+enum { GAP_FILLER = '*' };
+
 /* UTF-8 read octet by octet. */
 struct utf8_reader {
     uint8_t left;      /* octets that the character still wants */
@@ -51,6 +54,7 @@ struct piece {
     uint64_t end_at;
     enum piece_kind kind;
     const struct mime_part *part; /* its own; of a gap the part before it */
+    struct piece *message;        /* HEADER: that of the message it is in, maybe itself */
     bool frozen;                  /* within what is signed or encrypted */
     struct survey survey;
 
@@ -94,9 +98,9 @@ struct convert {
     uint64_t octets;      /* of the message, known behind the first reading */
     struct piece *pieces; /* all of it */
     size_t piece_count;
-    size_t piece; /* the one that is surveyed */
-    uint64_t at;  /* octets read */
-    size_t parts;
+    size_t piece;      /* the one that is surveyed */
+    uint64_t at;       /* octets read */
+    bool odd_boundary; /* there is one that a changed gap could be taken for */
     enum convert_obstacle obstacle;
     bool changes;
     bool header_8bit;

@@ -95,8 +95,17 @@ static void write_header(struct line_state *l, const struct piece *header, struc
     }
 }
 
+/* That of a multipart which ends where it ends, at the delimiter of another: behind an empty line
+ * that could be its own. */
+static bool ends_at_delimiter(const struct convert *c, const struct piece *header)
+{
+    const struct mime_part *p = header->part;
+    return p->kind == MIME_MULTIPART && p->end_at == p->body_at && p->end_at < c->octets;
+}
+
 /* A header that ended without an empty line gets what was to be added, and one. */
-static void end_header(struct line_state *l, const struct piece *header, struct buffer *out)
+static void end_header(const struct convert *c, struct line_state *l, const struct piece *header,
+                       struct buffer *out)
 {
     release_held(l, out);
     if (l->added)
@@ -104,7 +113,8 @@ static void end_header(struct line_state *l, const struct piece *header, struct 
     if (l->within && !l->dropping) /* the message ends in it */
         buffer_text(out, T("\r\n"));
     add_fields(l, header, out);
-    buffer_text(out, T("\r\n"));
+    if (!ends_at_delimiter(c, header))
+        buffer_text(out, T("\r\n"));
 }
 
 /* --- Bodies --- */
@@ -132,14 +142,14 @@ static void end_body(struct writing *w, bool last, struct buffer *out)
 
 /* --- Gaps --- */
 
-/* CR and LF come only as line ends here, and a delimiter is ASCII and short. */
+/* CR and LF come only as line ends here; a delimiter is short, and ASCII without the filler. */
 static void write_gap(const struct convert *c, struct line_state *l, struct bytes b,
                       struct buffer *out)
 {
     for (size_t i = 0; i < b.len; i++) {
         uint8_t octet = b.at[i];
         if (octet == 0 || (octet >= 0x80 && c->target == CONVERT_TO_7BIT))
-            octet = '?';
+            octet = GAP_FILLER;
         if (octet == '\n')
             l->column = 0;
         if (octet == '\r' || octet == '\n' || l->column++ < GAP_LINE_MAX)
@@ -179,7 +189,7 @@ static void end_piece(struct convert *c, const struct piece *p, struct buffer *o
     w->begun = false;
     w->piece++;
     if (p->changes && p->kind == PIECE_HEADER)
-        end_header(&w->line, p, out);
+        end_header(c, &w->line, p, out);
     else if (p->changes && p->kind == PIECE_BODY)
         end_body(w, p->end_at == c->octets, out);
 }

@@ -53,6 +53,7 @@ struct mime {
     bool in_header;            /* of it */
     bool typed;                /* a Content-Type was read in this header */
     bool failed;               /* memory was short */
+    bool coarse;               /* a limit was reached */
     size_t parts;
     size_t open_count;
     struct open open[MIME_DEPTH_MAX + 1];    /* outermost first */
@@ -157,6 +158,7 @@ static void end_field(struct mime *m)
         if (!text_equal_nocase(f.name, fields[i].name))
             continue;
         bool room = m->arena.used + MIME_VALUE_ROOM(f.value.len) <= m->arena.max;
+        m->coarse |= !room;
         if (room && !fields[i].read(m, f.value))
             m->failed = true;
     }
@@ -169,8 +171,10 @@ static void end_field(struct mime *m)
  * room for it. */
 static struct mime_part *begin_part(struct mime *m, struct mime_part *parent, uint64_t at)
 {
-    if (m->parts == MIME_PARTS_MAX || m->arena.max - m->arena.used < sizeof *m->root + 16)
+    if (m->parts == MIME_PARTS_MAX || m->arena.max - m->arena.used < sizeof *m->root + 16) {
+        m->coarse = true;
         return NULL;
+    }
     struct mime_part *p = arena_take(&m->arena, sizeof *p);
     if (!p) {
         m->failed = true;
@@ -211,13 +215,18 @@ static void default_type(struct mime *m)
         retype(p, T("text"), T("plain"));
 }
 
-/* RFC 2046 5.1.1: it does not end with a space, which a gateway might have taken off the line. */
+/* RFC 2046 5.1.1: it does not end with a space, which a gateway might have taken off the line.  One
+ * that cannot stand in a line is none. */
 static struct text boundary_of(const struct mime_value *type)
 {
     const struct mime_param *param = mime_param(type, T("boundary"));
     struct text boundary = param ? param->value : T("");
     while (boundary.len && text_is_blank(boundary.at[boundary.len - 1]))
         boundary.len--;
+    static const char never[] = "\r\n"; /* and its NUL */
+    for (size_t i = 0; i < sizeof never; i++)
+        if (text_find(boundary, never[i]) < boundary.len)
+            return T("");
     return boundary;
 }
 
@@ -230,6 +239,7 @@ static void open_multipart(struct mime *m)
         return;
     }
     if (p->depth == MIME_DEPTH_MAX) {
+        m->coarse = true;
         misread(p, T("application"), T("octet-stream"));
         return;
     }
@@ -243,6 +253,7 @@ static void open_message(struct mime *m)
 {
     struct mime_part *p = m->current;
     bool plain = p->encoding <= MIME_BINARY;
+    m->coarse |= plain && p->depth == MIME_DEPTH_MAX;
     if (plain && p->depth < MIME_DEPTH_MAX)
         p->first = begin_part(m, p, p->body_at);
     if (p->first)
@@ -393,7 +404,10 @@ static struct open *delimited(struct mime *m, struct text line)
     if (m->open_count == 0 || line.len < 3 || line.at[0] != '-' || line.at[1] != '-')
         return NULL;
     struct open *o = find_delimited(m, text_skip(line, 2));
-    return o && (m->parts < MIME_PARTS_MAX || is_close(line, o)) ? o : NULL;
+    if (!o || m->parts < MIME_PARTS_MAX || is_close(line, o))
+        return o;
+    m->coarse = true;
+    return NULL;
 }
 
 /* The line, which has ended, is looked at as a delimiter.  False: it is none. */
@@ -571,6 +585,11 @@ const struct mime_part *mime_end(struct mime *m)
     m->line_end_len = 0; /* the last line end is the body's: no delimiter follows it */
     end_bodies(m, NULL, m->line.at);
     return m->failed ? NULL : m->root;
+}
+
+bool mime_is_coarse(const struct mime *m)
+{
+    return m->coarse;
 }
 
 const struct mime_part *mime_next(const struct mime_part *p)

@@ -80,6 +80,9 @@ void mime_feed(struct mime *, struct bytes);
 /* The message has ended; called once, last.  The tree lives as long as the scan.  NULL: memory was
  * short. */
 const struct mime_part *mime_end(struct mime *);
+/* After that: whether a limit made the tree coarser.  Then what holds other parts may stand as a
+ * leaf, and parts may lie within a leaf or between two. */
+bool mime_is_coarse(const struct mime *);
 
 /* The part behind this one: its first child, else the next sibling of it or of one around it.  NULL
  * behind the last; so a loop visits all in the order in which they lie. */

@@ -195,12 +195,12 @@ static void test_parts(void **state)
                      " vu once more\r\n--b\r\n"
                      "Content-Type: application/x\r\nContent-Transfer-Encoding: base64\r\n\r\n"
                      "AAAA\r\n--b--\r\nepilogu" E "\r\n"),
-          TEXT(MIXED "Content-Transfer-Encoding: 7bit\r\n\r\npreambl??\r\n--b\r\n"
+          TEXT(MIXED "Content-Transfer-Encoding: 7bit\r\n\r\npreambl**\r\n--b\r\n"
                      "Content-Type: text/plain; charset=utf-8\r\n"
                      "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
                      "d=C3=A9j=C3=A9 vu once more\r\n--b\r\n"
                      "Content-Type: application/x\r\nContent-Transfer-Encoding: base64\r\n\r\n"
-                     "AAAA\r\n--b--\r\nepilogu??\r\n") },
+                     "AAAA\r\n--b--\r\nepilogu**\r\n") },
         { CONVERT_TO_8BIT,
           TEXT(MIXED "Content-Transfer-Encoding: binary\r\n\r\n--b\r\n\r\nd" E "j" E
                      " vu\r\n--b\r\n"
@@ -215,7 +215,7 @@ static void test_parts(void **state)
                "Content-Transfer-Encoding: 8bit\r\n\r\nSubject: y\r\n\r\n" E
                " and so on and on\r\n"),
           TEXT("MIME-Version: 1.0\r\nContent-Type: message/rfc822\r\n"
-               "Content-Transfer-Encoding: 7bit\r\n\r\nSubject: y\r\n"
+               "Content-Transfer-Encoding: 7bit\r\n\r\nSubject: y\r\nMIME-Version: 1.0\r\n"
                "Content-Type: text/plain; charset=utf-8\r\n"
                "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
                "=C3=A9 and so on and on\r\n") },
@@ -233,14 +233,26 @@ static void test_parts(void **state)
                      "a trailer, added on the way =C3=A9\r\n--b--\r\n") },
         /* a line behind a header must not become one of it */
         { CONVERT_TO_7BIT, TEXT(MIXED "X" E ": y\r\n--b\r\n\r\nx\r\n--b--\r\n"),
-          TEXT(MIXED "\r\nX??: y\r\n--b\r\n\r\nx\r\n--b--\r\n") },
+          TEXT(MIXED "\r\nX**: y\r\n--b\r\n\r\nx\r\n--b--\r\n") },
         { CONVERT_TO_7BIT,
           TEXT("Mime-Version: 1.0\r\nContent-Type: message/rfc822\r\n" E
                ", and never a field of its own\r\n"),
           TEXT("Mime-Version: 1.0\r\nContent-Type: message/rfc822\r\n\r\n"
-               "Content-Type: text/plain; charset=utf-8\r\n"
+               "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
                "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
                "=C3=A9, and never a field of its own\r\n") },
+        /* nor must it end another multipart than it did */
+        { CONVERT_TO_7BIT,
+          TEXT(MIXED "\r\n--b\r\nContent-Type: multipart/mixed; boundary=b\r\n"
+                     "Content-Transfer-Encoding: 8bit\r\n--b\r\n\r\nx\r\n--b--\r\n"),
+          TEXT(MIXED "\r\n--b\r\nContent-Type: multipart/mixed; boundary=b\r\n"
+                     "Content-Transfer-Encoding: 7bit\r\n--b\r\n\r\nx\r\n--b--\r\n") },
+        /* or become a delimiter */
+        { CONVERT_TO_7BIT,
+          TEXT("Content-Type: multipart/mixed; boundary=\"b?\"\r\n\r\n--b\xFF\r\n--b?\r\n\r\n"
+               "x\r\n--b?--\r\n"),
+          TEXT("Content-Type: multipart/mixed; boundary=\"b?\"\r\n\r\n--b*\r\n--b?\r\n\r\n"
+               "x\r\n--b?--\r\n") },
         /* a part without a body needs no label, unless it has one */
         { CONVERT_TO_8BIT, TEXT(MIXED "\r\n--b\r\nContent-Transfer-Encoding: binary\r\n--b--\r\n"),
           TEXT(MIXED "\r\n--b\r\nContent-Transfer-Encoding: 7bit\r\n\r\n--b--\r\n") },
@@ -262,6 +274,12 @@ static void test_obstacles(void **state)
         { CONVERT_TO_8BIT, CONVERT_STRUCTURE, TEXT("Subject: a\nTo: b\r\n\r\nx\r\n") },
         { CONVERT_TO_8BIT, CONVERT_STRUCTURE, TEXT("Subject: a\0\r\n\r\nx\r\n") },
         { CONVERT_TO_8BIT, CONVERT_STRUCTURE, TEXT(MIXED "\r\n--b\r\n\r\nx\n--b--\r\n") },
+        { CONVERT_TO_7BIT, CONVERT_STRUCTURE,
+          TEXT("Content-Type: multipart/mixed; boundary=\"b*\"\r\n\r\n" E "\r\n--b*\r\n\r\n"
+               "x\r\n--b*--\r\n") },
+        { CONVERT_TO_7BIT, CONVERT_STRUCTURE,
+          TEXT("Content-Type: multipart/mixed; boundary*=utf-8''%E9\r\n\r\n--\xE9\r\n\r\n"
+               "x\r\n--\xE9--\r\n") },
         { CONVERT_TO_7BIT, CONVERT_SIGNED,
           TEXT(SIGNED "\r\n--s\r\nContent-Transfer-Encoding: 8bit\r\n\r\n" E "\r\n--s--\r\n") },
         { CONVERT_TO_8BIT, CONVERT_SIGNED,
@@ -284,6 +302,45 @@ static void test_obstacles(void **state)
         assert_int_equal(read_all(c, cases[i].message, i), CONVERT_NEVER);
         assert_int_equal(convert_obstacle(c), cases[i].obstacle);
         assert_true(convert_obstacle_words(cases[i].obstacle).len > 0);
+        convert_free(&c);
+    }
+}
+
+/* So many parts of one leaf beside another, and one behind them. */
+static struct buffer many_parts(unsigned pairs, struct text last)
+{
+    struct buffer b;
+    buffer_init(&b, 1 << 20);
+    buffer_text(&b, T(MIXED "\r\n"));
+    for (unsigned i = 0; i < pairs; i++)
+        buffer_text(&b, T("--b\r\nContent-Type: multipart/alternative; boundary=a\r\n\r\n"
+                          "--a\r\n\r\nx\r\n--a\r\n\r\ny\r\n--a--\r\n"));
+    buffer_text(&b, T("--b\r\n\r\n"));
+    buffer_text(&b, last);
+    assert_true(buffer_text(&b, T("\r\n--b--\r\n")));
+    return b;
+}
+
+/* Behind the last part that is told there may be parts that are not. */
+static void test_parts_beyond_the_limit(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned pairs; /* each is three parts */
+        enum convert_verdict verdict;
+        struct text last;
+    } cases[] = {
+        { 332, CONVERT_READY, TEXT(E) },
+        { 333, CONVERT_NEVER, TEXT(E) },
+        { 333, CONVERT_NOTHING, TEXT("e") },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct convert *c = convert_new(CONVERT_TO_7BIT);
+        struct buffer message = many_parts(cases[i].pairs, cases[i].last);
+        assert_int_equal(read_all(c, buffer_as_text(&message), 1000), cases[i].verdict);
+        assert_int_equal(convert_obstacle(c),
+                         cases[i].verdict == CONVERT_NEVER ? CONVERT_SHAPE : CONVERT_NO_OBSTACLE);
+        buffer_clear(&message);
         convert_free(&c);
     }
 }
@@ -337,8 +394,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fits),         cmocka_unit_test(test_one_body),
         cmocka_unit_test(test_long_lines),   cmocka_unit_test(test_parts),
-        cmocka_unit_test(test_obstacles),    cmocka_unit_test(test_what_is_told),
-        cmocka_unit_test(test_short_memory),
+        cmocka_unit_test(test_obstacles),    cmocka_unit_test(test_parts_beyond_the_limit),
+        cmocka_unit_test(test_what_is_told), cmocka_unit_test(test_short_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
