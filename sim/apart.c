@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -26,12 +27,15 @@ bool run_apart(const struct run_options *o, struct run_result *result)
         limit_time();
         run_world(o, result);
         fflush(stdout);
-        _exit(0);
+        if (result->failed)
+            _exit(0); /* the world was left as it was */
+        exit(0);      /* a sanitizer looks for what nobody has given back */
     }
     int status = -1;
     if (child < 0 || waitpid(child, &status, 0) != child)
         return false;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && result->over)
+    bool at_end = WIFEXITED(status) && result->over;
+    if (at_end && WEXITSTATUS(status) == 0)
         return true;
     result->failed = true;
     int number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
@@ -39,6 +43,7 @@ bool run_apart(const struct run_options *o, struct run_result *result)
              number == SIGXCPU   ? "it does not end"
              : number == SIGABRT ? "aborted: a CHECK, or a sanitizer"
              : number            ? strsignal(number)
+             : at_end            ? "a sanitizer complains at the end: memory that nobody gave back?"
                                  : "it ended early");
     return true;
 }
