@@ -9,9 +9,6 @@
 #include "sim/medium.h"
 #include "store/store.h"
 
-/* Of its steps, as store_figures() has them. */
-enum { RESTS = 0, FORGETS = 6 };
-
 enum {
     SEGMENTS_SPARE = 6, /* dead ones that make no difference, the one in use, and the next */
     FULL_SOON_US = 20 * 1000,
@@ -22,10 +19,10 @@ static const struct store *store_of(const struct node *n)
     return n->server ? n->server->store : NULL;
 }
 
-unsigned compaction_of(const struct host *h)
+enum compaction_state compaction_of(const struct host *h)
 {
     const struct store *store = store_of(h->node);
-    return store ? (unsigned)store_figures(store).compaction : RESTS;
+    return store ? store_figures(store).compaction : COMPACTION_RESTS;
 }
 
 uint64_t compaction_looks(const struct node *n)
@@ -36,7 +33,7 @@ uint64_t compaction_looks(const struct node *n)
 
 bool compaction_is_done(const struct node *n, uint64_t looks)
 {
-    return store_of(n) && compaction_of(n->host) == RESTS && compaction_looks(n) > looks;
+    return store_of(n) && compaction_of(n->host) == COMPACTION_RESTS && compaction_looks(n) > looks;
 }
 
 static void round_ends(struct node *n)
@@ -51,16 +48,16 @@ static void round_ends(struct node *n)
 
 void compaction_watch(struct node *n)
 {
-    unsigned before = n->compaction, now = compaction_of(n->host);
+    enum compaction_state before = n->compaction, now = compaction_of(n->host);
     n->compaction = now;
     if (!store_of(n))
         n->segments_removed = 0;
     if (now == before || n->host->dead || !store_of(n))
         return;
     trace_show("%s: compaction goes from %u to %u", n->host->name, before, now);
-    if (before == RESTS && n->host->world->weather.full_every_us && chance_below(4) == 0)
+    if (before == COMPACTION_RESTS && n->host->world->weather.full_every_us && chance_below(4) == 0)
         event_in(&n->fill, chance_below(FULL_SOON_US));
-    if (before == FORGETS)
+    if (before == COMPACTION_FORGETS)
         round_ends(n);
 }
 

@@ -4,8 +4,8 @@
 
 #include "sim/node.h"
 
-/* What it does at the moment: a step of store_figures(), 0 while it rests or there is no store. */
-unsigned compaction_of(const struct host *);
+/* What it does at the moment; without a store it rests. */
+enum compaction_state compaction_of(const struct host *);
 /* After each event of its host: examines the store whenever a round has come to its end. */
 void compaction_watch(struct node *);
 /* Whether it has looked since `looks` and has found nothing more to do. */

@@ -28,10 +28,9 @@ bool medium_is_gone(const struct medium *m)
     return g ? guest_is_dead(g) : m->host->dead;
 }
 
-/* What compaction's store does at the moment; 0: nothing. */
-static unsigned compaction_of(const struct medium *m)
+static enum compaction_state compaction_of(const struct medium *m)
 {
-    return m->host->compaction ? m->host->compaction(m->host) : 0;
+    return m->host->compaction ? m->host->compaction(m->host) : COMPACTION_RESTS;
 }
 
 static void count(const struct medium *m, struct point at, enum point_event event)
@@ -61,7 +60,7 @@ static uint32_t likelihood_here(const struct medium *m, struct point at, uint32_
     const struct weather *w = &world_now()->weather;
     if (is_in_focus(at) && in_focus)
         return in_focus;
-    return usual * (compaction_of(m) ? w->rougher : 1);
+    return usual * (compaction_of(m) != COMPACTION_RESTS ? w->rougher : 1);
 }
 
 /* Whether the process, or the machine, ends in this very call. */

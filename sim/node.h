@@ -29,8 +29,8 @@ struct node {
     bool is_full;
     uint64_t starts, crashes;
     uint64_t segment_octets;
-    unsigned compaction;       /* what that did after the last event */
-    uint64_t segments_removed; /* by it, since the start */
+    enum compaction_state compaction; /* what that did after the last event */
+    uint64_t segments_removed;        /* by it, since the start */
     unsigned loops;
     struct node_wish wish, wish_before;
     bool reloads, file_is_bad;

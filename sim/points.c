@@ -14,9 +14,11 @@ static const char *const call_names[CALLS] = {
     [CALL_REMOVE] = "remove", [CALL_RENAME] = "rename",
 };
 
-/* As in src/store/local/compact.h. */
 static const char *const compaction_names[COMPACTION_STATES] = {
-    "rests", "reads", "writes", "turns", "settles", "removes", "forgets",
+    [COMPACTION_RESTS] = "rests",     [COMPACTION_READS] = "reads",
+    [COMPACTION_WRITES] = "writes",   [COMPACTION_TURNS] = "turns",
+    [COMPACTION_SETTLES] = "settles", [COMPACTION_REMOVES] = "removes",
+    [COMPACTION_FORGETS] = "forgets",
 };
 
 enum file_kind file_kind_of(const char *name)
@@ -36,7 +38,8 @@ enum file_kind file_kind_of(const char *name)
     return FILE_OTHER;
 }
 
-void points_count(struct points *p, struct point at, unsigned compaction, enum point_event event)
+void points_count(struct points *p, struct point at, enum compaction_state compaction,
+                  enum point_event event)
 {
     p->disk[at.file][at.call][event]++;
     p->compaction[compaction][event]++;

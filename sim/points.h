@@ -4,7 +4,7 @@
 #ifndef SIM_POINTS_H
 #define SIM_POINTS_H
 
-#include "base/text.h"
+#include "store/store.h"
 
 #include <stdio.h>
 
@@ -47,8 +47,6 @@ struct point {
     enum file_kind file;
 };
 
-enum { COMPACTION_STATES = 7 };
-
 struct points {
     uint64_t disk[FILE_KINDS][CALLS][POINT_EVENTS];
     uint64_t compaction[COMPACTION_STATES][POINT_EVENTS]; /* calls of the disk in each */
@@ -59,7 +57,7 @@ struct points {
 /* What a file is for, by its name in DATA. */
 enum file_kind file_kind_of(const char *name);
 
-void points_count(struct points *, struct point, unsigned compaction, enum point_event);
+void points_count(struct points *, struct point, enum compaction_state, enum point_event);
 void points_add(struct points *sum, const struct points *);
 /* A table; marks what was called and never struck. */
 void points_print(const struct points *, FILE *to);

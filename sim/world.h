@@ -70,8 +70,8 @@ struct host {
     uint64_t after_us;     /* its time when it is dead */
     int64_t wall_skew_ms;
     void (*stepped)(struct host *); /* after each of its events, once the stack has unwound */
-    unsigned (*compaction)(const struct host *); /* what that of its store does; 0: it rests */
-    void *node;                                  /* sim/node.c: its server */
+    enum compaction_state (*compaction)(const struct host *); /* what that of its store does */
+    void *node;                                               /* sim/node.c: its server */
 };
 
 void host_init(struct host *, struct world *, unsigned number);

@@ -127,12 +127,24 @@ struct commit {
 /* Any loop.  Everything that the commit points to must stay as it is until `done`. */
 void store_submit(struct store *, struct commit *);
 
+/* What compaction is at; src/store/local/compact.h says what each does. */
+enum compaction_state {
+    COMPACTION_RESTS,
+    COMPACTION_READS,
+    COMPACTION_WRITES,
+    COMPACTION_TURNS,
+    COMPACTION_SETTLES,
+    COMPACTION_REMOVES,
+    COMPACTION_FORGETS,
+    COMPACTION_STATES,
+};
+
 /* Counters since the start; any thread. */
 struct store_figures {
     uint64_t batches, units, messages, octets, syncs, checkpoints;
     uint64_t rewritten, segments_removed; /* by compaction: units; files of the journal */
-    uint64_t looks;      /* how often it found nothing, or nothing more, that is worth the work */
-    uint64_t compaction; /* which of its steps it is at; 0: it rests */
+    uint64_t looks; /* how often it found nothing, or nothing more, that is worth the work */
+    enum compaction_state compaction; /* at the moment */
 };
 struct store_figures store_figures(const struct store *);
 

@@ -26,19 +26,10 @@
 
 #include "run/lane.h"
 #include "store/local/index.h"
+#include "store/store.h"
 
 struct store;
 struct commit_line;
-
-enum compaction_state {
-    COMPACTION_RESTS,
-    COMPACTION_READS,
-    COMPACTION_WRITES,
-    COMPACTION_TURNS,
-    COMPACTION_SETTLES,
-    COMPACTION_REMOVES,
-    COMPACTION_FORGETS,
-};
 
 /* One round: some segments, from the oldest on. */
 struct compaction_round {
@@ -53,9 +44,9 @@ struct compaction_round {
 
 struct compaction {
     /* With the commit line's mutex. */
-    enum compaction_state state;
-    size_t waiting; /* rewrites on their way */
-    bool failed;    /* one of them was not stored */
+    enum compaction_state state; /* store/store.h */
+    size_t waiting;              /* rewrites on their way */
+    bool failed;                 /* one of them was not stored */
     struct error error;
 
     /* Whoever works. */

@@ -235,7 +235,7 @@ struct store_figures store_figures(const struct store *store)
         .rewritten = atomic_load(&f->rewritten),
         .segments_removed = atomic_load(&f->segments_removed),
         .looks = atomic_load(&f->looks),
-        .compaction = atomic_load(&f->compaction),
+        .compaction = (enum compaction_state)atomic_load(&f->compaction),
     };
 }
 
