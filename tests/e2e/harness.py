@@ -12,6 +12,7 @@ a case, "ok NAME", "FAIL NAME: why" or "skip NAME: why", and the counts.
 """
 
 import concurrent.futures
+import contextlib
 import functools
 import getpass
 import itertools
@@ -21,6 +22,7 @@ import select
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -140,6 +142,12 @@ class World:
         """With nobody running: what the index says must be what the journal says."""
         self.run("check", "--store")
         equal(self.dump("live"), self.dump("rebuilt"), "the index, and one made anew")
+
+    def index(self, question):
+        """Rows straight from the store's index, whoever serves it meanwhile."""
+        name = os.path.join(self.folder, "data", "index.db")
+        with contextlib.closing(sqlite3.connect(f"file:{name}?mode=ro", uri=True)) as index:
+            return index.execute(question).fetchall()
 
     def dump(self, what):
         program = os.path.join(os.path.dirname(self.program), "..", "tests", "store", "dump")

@@ -14,7 +14,6 @@ Leaving it stops all, and looks at what the hosts found wrong with their clients
 import contextlib
 import itertools
 import os
-import sqlite3
 
 from dns_server import DnsServer
 from harness import Server, check, equal, until
@@ -75,11 +74,9 @@ class Relay(Server):
         return reply.split()[-1]
 
     def waiting(self):
-        """The addresses that wait in the queue, straight from the index."""
-        name = os.path.join(self.folder, "data", "index.db")
-        with contextlib.closing(sqlite3.connect(f"file:{name}?mode=ro", uri=True)) as index:
-            return [row[0] for row in index.execute(
-                "SELECT address FROM recipient WHERE state = 0 ORDER BY message, number")]
+        """The addresses that wait in the queue."""
+        return [address for address, in self.index(
+            "SELECT address FROM recipient WHERE state = 0 ORDER BY message, number")]
 
     def wait_empty(self, seconds=30):
         """Until nothing waits any more: then nothing more will be sent."""
