@@ -33,7 +33,7 @@ def delivered(world, hop, verified, tls="may"):
     server.send(TO)
     mail, = hop.wait_mail(TO)
     check(" with ESMTPS " in str(mail), "the Received field says ESMTPS")
-    until(lambda: f"verified={verified}" in server.log(), f"verified={verified} in the log")
+    server.wait_log(f"verified={verified}")
 
 
 def waits(world, words, tls="may"):

@@ -221,7 +221,7 @@ def a_storm_of_reloads_disturbs_no_session():
             over.set()
             thread.join()
         equal(found, [b"%d\r\n" % number for number in range(30)], "messages")
-        until(lambda: "reloaded" in server.log(), "a reload")
+        server.wait_log("reloaded")
 
 
 @case

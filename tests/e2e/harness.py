@@ -165,6 +165,10 @@ class World:
         with open(self.log_name, encoding="utf-8", errors="replace") as file:
             return file.read()
 
+    def wait_log(self, pattern):
+        """The log is written a moment later than what it tells of can be seen."""
+        until(lambda: re.search(pattern, self.log()), f"{pattern!r} in the log")
+
     def remove(self):
         shutil.rmtree(self.folder, ignore_errors=True)
 

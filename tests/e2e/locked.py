@@ -2,12 +2,11 @@
 
 import base64
 import os
-import re
 import subprocess
 
 import harness
 from certificates import make, trusting
-from harness import Server, check, until
+from harness import Server, check
 
 ALICE, BOB = "alice@example.test", "bob@example.test"
 MESSAGE = b"Subject: locks\r\n\r\nfirst\r\n.dot\r\nlast\r\n"
@@ -46,9 +45,6 @@ class Locked(Server):
         wire = self.connect("pop3s")
         wire.shake(context or self.trusting(), session=session)
         return wire
-
-    def wait_log(self, pattern):
-        until(lambda: re.search(pattern, self.log()), f"{pattern!r} in the log")
 
 
 def b64(words):

@@ -36,7 +36,7 @@ def delivered(world, hop, words, tls="may", more=""):
     server.send(TO)
     hop.wait_mail(TO)
     for word in words:
-        until(lambda word=word: word in server.log(), f"{word} in the log")
+        server.wait_log(word)
     return server
 
 

@@ -108,7 +108,7 @@ def a_bad_file_changes_nothing():
         server.sections["limts"] = "x = 1"
         server.write_config()
         server.signal(signal.SIGHUP)
-        until(lambda: "limts" in server.log(), "the reason in the log")
+        server.wait_log("limts")
         server.deliver(b"x\r\n")
         equal(server.run("reload", code=78), "", "output")
         del server.sections["limts"]

@@ -83,7 +83,7 @@ def refuses_a_wrong_password(kind, port):
             net.restart(server, f'password = "wrong" mechanism = {mechanism}')
             send(server, other)
             until(lambda: f"AUTH as {JOE}" in server.run("queue", "show", "all"), "the reason")
-            until(lambda: "login-failed" in server.log(), "the failure in the log")
+            server.wait_log("login-failed")
             server.run("queue", "drop", "all")
         equal((other.mail(), other.logins()), ([], []), "what it took")
         net.restart(server, f'password = "{PASSWORD}"')

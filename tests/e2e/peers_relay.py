@@ -154,7 +154,7 @@ def is_down_for_a_while(kind):
         other.kill()
         server.send(other.user)
         until(lambda: server.waiting() == [other.user], "it waits")
-        until(lambda: "refused" in server.log(), "an attempt")
+        server.wait_log("refused")
         other.start_again()
         other.wait_mail(1)
         server.wait_empty()

@@ -73,7 +73,7 @@ def fails_for_now(*options):
         with Sink(*net.place, *options):
             for number in range(COUNT):
                 server.send(f"x{number}@b.test")
-            until(lambda: "deferred" in server.log(), "an attempt")
+            server.wait_log("deferred")
             equal(len(server.waiting()), COUNT, "waiting")
         with Sink(*net.place) as sink:
             server.wait_empty(60)

@@ -66,7 +66,7 @@ def delivered(sender, postfix, verified):
     sender.send(TO)
     mail, = postfix.wait_mail(1)
     check(re.search(rb"using TLSv1\.[23] with cipher", mail), "TLS in its Received field")
-    until(lambda: f"verified={verified}" in sender.log(), f"verified={verified} in the log")
+    sender.wait_log(f"verified={verified}")
     equal(said_in_clear(postfix), [], "what was said in the clear")
 
 

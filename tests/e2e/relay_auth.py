@@ -67,7 +67,7 @@ def logs_in(more, mechanism):
         server.send(TO, sender=JOE, content=LETTER)
         mail, = hop.wait_mail(TO)
         check(b" with ESMTPSA " in mail, "the Received field says ESMTPSA")
-        until(lambda: f"mechanism={mechanism}" in server.log(), f"{mechanism} in the log")
+        server.wait_log(f"mechanism={mechanism}")
         secret_is_nowhere(server, hop)
 
 
@@ -110,7 +110,7 @@ def tls_from_the_first_octet():
             mail, = hop.wait_mail(TO)
             check(b" with ESMTPSA " in mail, "the Received field says ESMTPSA")
             for words in (f"mechanism={mechanism}", "by=setting verified=no"):
-                until(lambda words=words: words in server.log(), f"{words} in the log")
+                server.wait_log(words)
             check("<- STARTTLS" not in hop.log(), "nobody said STARTTLS")
             secret_is_nowhere(server, hop)
 
@@ -127,7 +127,7 @@ def tls_from_the_first_octet_verifies_too():
         server.write_config()
         server.restart()
         hop.wait_mail(TO)
-        until(lambda: "by=setting verified=yes" in server.log(), "verified")
+        server.wait_log("by=setting verified=yes")
 
 
 @case
@@ -138,7 +138,7 @@ def tls_from_the_first_octet_is_never_without():
         server = sender(net, f'tls = may tls_begins = connect password = "{PASSWORD}"')
         server.send(TO, sender=JOE, content=LETTER)
         waits(server, "is not TLS")
-        until(lambda: "no-tls" in server.log(), "a line of the log")
+        server.wait_log("no-tls")
         check(re.search(r" no-tls host=\S+ version=\S+ why=", server.log()), "with a version")
         check("<- AUTH" not in hop.log() and "<- MAIL" not in hop.log(), "nothing was said")
         secret_is_nowhere(server, hop)

@@ -44,11 +44,11 @@ def a_session_is_resumed():
         server = sender(net, "encrypt")
         server.send(TO)
         hop.wait_mail(TO)
-        until(lambda: "resumed=no" in server.log(), "a whole handshake")
-        until(lambda: "disconnect service=smtp" in hop.log(), "the first session's end")
+        server.wait_log("resumed=no")
+        hop.wait_log("disconnect service=smtp")
         server.send(TO)
         hop.wait_mail(TO, 2)
-        until(lambda: "resumed=yes" in server.log(), "a session resumed")
+        server.wait_log("resumed=yes")
 
 
 @case
@@ -86,7 +86,7 @@ def may_goes_on_in_the_clear_when_the_handshake_fails():
         server = sender(net, "may")
         server.send(TO)
         host.only()
-        until(lambda: "no-tls" in server.log(), "the reason in the log")
+        server.wait_log("no-tls")
         host.wrongs.clear()  # a client's hello is no command
 
 
@@ -113,7 +113,7 @@ def a_refusal_of_starttls_is_one_more_host_without():
             host.only()
             equal([session.lines.count("STARTTLS") for session in host.sessions], [1, 0],
                   "STARTTLS")
-            until(lambda: "no-tls" in server.log(), "the reason in the log")
+            server.wait_log("no-tls")
             check("deferred" not in server.log(), "it went at once")
 
 

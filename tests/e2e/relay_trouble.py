@@ -51,7 +51,7 @@ def a_failed_sync_after_a_no():
         server.send("x@b.test", "y@b.test")
         until(lambda: host.count("RCPT") == 2, "RCPT")
         server.fault("sync")
-        until(lambda: "report-put-off" in server.log(), "the report is put off")
+        server.wait_log("report-put-off")
         equal(sorted(server.waiting()), ["x@b.test", "y@b.test"], "waiting")
         server.run("queue", "retry", "all")
         server.wait_empty()
@@ -94,7 +94,7 @@ def no_descriptors_for_questions():
         set_descriptors(server, open_now)
         wire.envelope(ALICE, ["x@b.test"])
         wire.expect(wire.data(MESSAGE), "250")
-        until(lambda: "deferred" in server.log(), "an attempt")
+        server.wait_log("deferred")
         set_descriptors(server, open_now + 100)
         host.only()
 
@@ -126,7 +126,7 @@ def a_host_that_comes_back():
         server = net.server()
         for number in range(30):
             server.send(f"x{number}@b.test")
-        until(lambda: "hop-down" in server.log(), "the host counts as down")
+        server.wait_log("hop-down")
         host = net.peer(address=address)
         server.wait_empty(60)
         equal(collections.Counter(user for one in host.taken for user in one.recipients),

@@ -1,7 +1,6 @@
 """requiretls - mail that requires TLS on all of its way, and mail that waives it (RFC 8689): which
 hosts it goes to, what comes back, and what it never shares with other mail."""
 
-import re
 import ssl
 import tempfile
 
@@ -114,8 +113,8 @@ def dnssec_vouches_for_the_host_and_an_authority_for_its_certificate():
         hop, server = world.hop(), world.sender()
         send(server)
         hop.wait_mail(TO)
-        until(lambda: "by=requiretls verified=yes" in server.log(), "who was verified in the log")
-        until(lambda: " REQUIRETLS" in hop.log(), "what was said to the next host in its log")
+        server.wait_log("by=requiretls verified=yes")
+        hop.wait_log(" REQUIRETLS")
 
 
 @case
@@ -126,7 +125,7 @@ def the_configuration_names_the_host():
         server = world.sender(more=f'route "b.example" {{ host = "{MX}:{world.port}" }}')
         send(server)
         hop.wait_mail(TO)
-        until(lambda: "by=requiretls verified=yes" in server.log(), "who was verified in the log")
+        server.wait_log("by=requiretls verified=yes")
 
 
 @case
@@ -237,7 +236,7 @@ def a_report_needs_what_the_message_needed():
         report = Report(octets)
         report.expect("x@c.example", "failed", "5.7.10")
         check(not report.whole, "the whole message came back")
-        until(lambda: re.search("MAIL FROM:<> .*REQUIRETLS", hop.log()), "its command in the log")
+        hop.wait_log("MAIL FROM:<> .*REQUIRETLS")
 
 
 @case

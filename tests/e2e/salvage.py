@@ -13,7 +13,7 @@ import re
 import shutil
 
 import journal
-from harness import Failure, Server, add_case, case, check, equal, main, until
+from harness import Failure, Server, add_case, case, check, equal, main
 from wire import Broken
 
 ALICE, BOB = "alice@example.test", "bob@example.test"
@@ -113,10 +113,6 @@ class Copy(Server):
             name = os.path.join(self.data(), "index.db" + end)
             if os.path.exists(name):
                 os.unlink(name)
-
-
-def logged(server, words):
-    return words in server.log()
 
 
 def flip(path, offset):
@@ -251,8 +247,8 @@ def the_tail_is_cut_off():
             check(f"lost: message {name}" in said, f"{name} is not named: {said}")
         server.start()
         for name in hit:
-            until(functools.partial(logged, server, f"lost: message {name}"), f"{name} in the log")
-        until(functools.partial(logged, server, "mailbox has a new uidvalidity"), "the log")
+            server.wait_log(f"lost: message {name}")
+        server.wait_log("mailbox has a new uidvalidity")
         compare(server, hit, gone=True)
         server.deliver(b"Subject: on\r\n\r\nit goes\r\n", to=(BOB,))
         server.end()
@@ -340,7 +336,7 @@ def mail_on_its_way_out_is_named():
         server.forget_index()
         server.start()
         for words in (f"from {BOB}", f"on its way to {AWAY}"):
-            until(functools.partial(logged, server, f"lost: message {name}, {words}"), words)
+            server.wait_log(f"lost: message {name}, {words}")
 
 
 for each in ("head", "checksums", "changes", "content", "last-octet"):

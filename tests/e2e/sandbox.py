@@ -60,7 +60,7 @@ def it_can_be_switched_off():
             file.truncate()
             file.write(words)
         server.run("reload")
-        until(lambda: "needs-restart key=sandbox" in server.log(), "what a reload cannot do")
+        server.wait_log("needs-restart key=sandbox")
         server.restart()
         equal(states(server, "Seccomp"), {"2"}, "filters")
 
@@ -96,7 +96,7 @@ def a_log_is_rotated_in_it():
         walls(server)
         os.rename(server.log_name, server.log_name + ".1")
         server.run("reload")
-        until(lambda: "reloaded" in server.log(), "the new log")
+        server.wait_log("reloaded")
 
 
 if __name__ == "__main__":

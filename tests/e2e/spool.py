@@ -58,7 +58,7 @@ def others_leave_mail_too():
         # the log.
         check(any(f"Received: from nobody (uid {uid})" in header(m) for m in messages), messages)
         check(not any(m.startswith(b"Return-Path: <alice") for m in messages), messages)
-        until(lambda: "rule local" in server.log(), "the refusal in the log")
+        server.wait_log("rule local")
 
 
 def posting(name, to=("bob@example.test",), content=b"Subject: forged\n\nx\n", more=(),
@@ -122,7 +122,7 @@ def nothing_in_the_spool_is_believed():
         bad = {n[5:] for n in os.listdir(server.spool) if n.startswith(".bad-")}
         equal(bad, {"empty", "noise", "other", "short", "long", "many", "nul", "crlf", "keys",
                     "nohead", "huge"}, "what was set aside")
-        until(lambda: "rule local" in server.log(), "the forged one to be refused")
+        server.wait_log("rule local")
 
 
 @case
@@ -178,7 +178,7 @@ def what_waits_too_long_goes_back():
         for words in (b"Status: 4.4.7", b"postmaster@empty.test", b"Subject: late",
                       b"within 2 seconds", b"Original-Envelope-Id: id1"):
             check(words in report, (words, report))
-        until(lambda: "spool-expired" in server.log(), "the log")
+        server.wait_log("spool-expired")
         waited = logged_at(server, "spool-expired") - logged_at(server, "refused what=recipient")
         check(waited > 1.9, f"it was given up after {waited} s")    # a file's time is a little old
         # Not even its sender can be told for the time being.

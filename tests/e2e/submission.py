@@ -332,8 +332,7 @@ def a_login_that_says_the_password_hashes_it_anew():
                 (BOB, "secret", lambda: server.logged_in("submission", BOB, "secret")),
                 (ALICE, "wonder", lambda: server.pop(ALICE, "wonder").say("QUIT", "+OK"))):
             log_in()
-            until(lambda user=user: f"rehashed user={user} iterations=5000" in server.log(),
-                  f"a new verifier of {user}")
+            server.wait_log(f"rehashed user={user} iterations=5000")
             equal(asked_for(server, user, password), 5000, user)
             wire = server.open("pop3s")
             wire.expect(scram(wire, ScramSha1(user, password), "SCRAM-SHA-1"), "+OK")

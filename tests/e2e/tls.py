@@ -11,7 +11,7 @@ import time
 
 import harness
 from certificates import make, serial, trusting
-from harness import Failure, Server, Skip, World, case, check, content_of, equal, need, until
+from harness import Failure, Server, Skip, World, case, check, content_of, equal, need
 from locked import BOB, MESSAGE, ROLES, Locked
 
 V1_1, V1_2, V1_3 = (ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
@@ -335,7 +335,7 @@ def only_a_host_has_a_certificate():
             check("UNRECOGNIZED_NAME" in str(error), f"the client was told {error}")
         else:
             raise Failure("a handshake without a certificate")
-        until(lambda: "no certificate for the name" in server.log(), "the reason in the log")
+        server.wait_log("no certificate for the name")
         check(re.search("^warn tls: only hosts", server.run("check"), re.MULTILINE), "check")
 
 
@@ -456,7 +456,7 @@ def root_brings_what_only_root_may_read():
         old = wire.sock.getpeercert()["serialNumber"]
         check("only root may read" in server.run("check"), "check")
         server.signal(1)                                   # without root's help nothing is lost
-        until(lambda: "new configuration is in effect" in server.log(), "a reload")
+        server.wait_log("new configuration is in effect")
         check("mx.key stays as it was: the server may not read it" in server.log(), "no warning")
         make(server.folder)
         os.chmod(os.path.join(server.folder, "mx.key"), 0o600)
