@@ -7,13 +7,14 @@ import contextlib
 import os
 import pwd
 import re
+import select
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 
-from harness import Server, Skip, case, check, content_of, equal, main, need, until
+from harness import TIMEOUT, Server, Skip, case, check, content_of, equal, main, need, until
 from wire import Broken
 
 BOB = "bob@example.test"
@@ -207,7 +208,9 @@ def descriptors_run_out():
         server.end()
         server.start(prlimit, "--nofile=100:100")
         wires = [server.connect() for _ in range(150)]
-        wires[0].expect(wires[0].reply(), "220")
+        # Which ones are greeted is for the kernel to say: each loop has a queue of its own.
+        greeted, _, _ = select.select([wire.sock for wire in wires[:120]], [], [], TIMEOUT)
+        check(any(sock.recv(3) == b"220" for sock in greeted), "nobody is greeted")
         for wire in wires[:120]:
             wire.close()
         last = wires[-1]
