@@ -330,6 +330,13 @@ class Server(World):
         equal(len(found), 1, f"messages of {user}")
         return found[0]
 
+    def wait_mail(self, user, count=1, seconds=30):
+        """That many messages of a user."""
+        until(lambda: len(self.messages(user)) >= count, f"{count} messages for {user}", seconds)
+        found = self.messages(user)
+        equal(len(found), count, f"messages for {user}")
+        return found
+
 
 TRACE = re.compile(rb"Return-Path: <[^\r\n]*>\r\nDelivered-To: [^\r\n]*\r\n"
                    rb"Received: [^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*")

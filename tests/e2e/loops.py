@@ -22,7 +22,7 @@ def waiting(server, condition="1"):
 
 def one_report(a, b, *about):
     """The sender has one report that names them all, and nothing is under way any more."""
-    until(lambda: a.messages(CAROL), "a report")
+    a.wait_mail(CAROL)
     until(lambda: not waiting(a) and not waiting(b), "the queues are empty")
     report = a.only_message(CAROL).decode()
     check("Status: 5.4.6" in report, report)

@@ -95,7 +95,7 @@ class Screen:
 
     def keys(self, title, *keys):
         """Types into a window that must come."""
-        until(lambda: self.windows(title), f"a window {title}", harness.TIMEOUT)
+        until(lambda: self.windows(title), f"a window {title}", 30)
         window = self.windows(title)[-1]
         self.tool("windowfocus", "--sync", window)
         for key in keys:

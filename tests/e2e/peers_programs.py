@@ -84,8 +84,9 @@ class Installed(Machine):
         equal(done.returncode, 0, f"{' '.join(command)}: {said}")
         return said
 
-    def wait_mail(self, user, count):
-        until(lambda: len(self.messages(user)) >= count, f"{count} messages of {user}", 2 * TIMEOUT)
+    def letters(self, user, count):
+        """That many at least: what comes by the clock goes on coming."""
+        until(lambda: len(self.messages(user)) >= count, f"{count} messages of {user}", 60)
         return [Letter(message) for message in self.messages(user)]
 
 
@@ -182,8 +183,8 @@ def git_sends_a_series(sender, *words):
         words = [word.format(folder=machine.folder) for word in words]
         repository.git(*words, "send-email", "--confirm=never", f"--to=Bob <{BOB}>",
                        f"--cc={CAROL}", "--quiet", *names)
-        letters = machine.wait_mail(BOB, 3)
-        equal(len(machine.wait_mail(CAROL, 3)), 3, "copies")
+        letters = machine.letters(BOB, 3)
+        equal(len(machine.letters(CAROL, 3)), 3, "copies")
         equal([letter["Subject"] for letter in letters],
               ["[PATCH 0/2] two patches", f"[PATCH 1/2] {FIRST}", f"[PATCH 2/2] {SECOND}"],
               "subjects")
@@ -271,7 +272,7 @@ def cron_mails_what_jobs_print():
             until(lambda: cron.runs() and len(machine.postings()) >= 3, "mail in the spool", 60)
             machine.start()
             until(lambda: cron.runs() and len(machine.messages(BOB)) >= 2, "the minute's job", 120)
-        letters = machine.wait_mail(BOB, 2)
+        letters = machine.letters(BOB, 2)
         equal({letter.text for letter in letters},
               {"Grüße\n.\nFrom here\nlast\n", "every minute\n"}, "what the user's jobs printed")
         for letter in letters:
@@ -279,10 +280,10 @@ def cron_mails_what_jobs_print():
             equal(letter["To"], BOB, "To")
             check(letter["Subject"].startswith("Cron <nobody@"), letter["Subject"])
             check(letter["X-Cron-Env"], "no X-Cron-Env")
-        of_root, = machine.wait_mail(POSTMASTER, 1)
+        of_root, = machine.letters(POSTMASTER, 1)
         equal(of_root.text, "from the system\n", "what root's job printed")
         check_user(of_root, "root", f"root@{AT}")
-        of_nobody, = machine.wait_mail(NOBODY, 1)
+        of_nobody, = machine.letters(NOBODY, 1)
         equal(of_nobody.text, "from a user of the system\n", "what nobody's job printed")
         check_user(of_nobody)
 
@@ -316,7 +317,7 @@ def mails(name):
     with Installed(BOB) as machine:
         machine.write("home/muttrc", MUTTRC)
         machine.run_in_view(program, *(word.format(home=machine.home) for word in words), text=TEXT)
-        letter, = machine.wait_mail(BOB, 1)
+        letter, = machine.letters(BOB, 1)
         equal(letter["Subject"], "von mütt", "Subject")
         equal(letter.text, TEXT, "text")
         check_user(letter, sender=NOBODY if "mutt" in name else f"nobody@{AT}")

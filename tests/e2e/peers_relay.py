@@ -140,7 +140,7 @@ def reports_success(kind):
     with Pair(kind) as (server, other):
         server.send(other.user, mail=" ENVID=tell+2Bme", rcpt=" NOTIFY=SUCCESS")
         other.wait_mail(1)
-        until(lambda: server.messages(ALICE), "a report", 60)
+        server.wait_mail(ALICE, 1, 60)
         server.wait_empty()
         found = server.wait_mail(ALICE)[0]
         for words in (rb"(?m)^Action: (delivered|relayed)\r$", rb"(?m)^Status: 2\.\d\.\d\b",
@@ -167,14 +167,14 @@ def walk(kind):
         server.send(other.user)
         equal(other.wait_mail(1)[0].count(b"Subject: relay"), 1, "subjects")
         other.submit(SHAPES["plain"], other.user, ALICE)
-        until(lambda: server.messages(ALICE), "mail from there", 60)
+        server.wait_mail(ALICE, 1, 60)
         wire = server.pop(ALICE)
         equal([row.split()[0] for row in wire.listing("LIST")], ["1"], "LIST")
         check(b"Subject: peers\r\n" in wire.retr(1), "RETR")
         for command in ("DELE 1", "RSET", "NOOP", "DELE 1", "QUIT"):
             wire.say(command, "+OK")
         server.send(f"nobody@{PEER}")
-        until(lambda: server.messages(ALICE), "the report", 60)
+        server.wait_mail(ALICE, 1, 60)
         equal(server.pop(ALICE).say("STAT", "+OK").split()[1], "1", "STAT")
         wire = server.smtp()
         wire.say("MAIL FROM:<nobody@a.test>", "553 5.1.0 ")

@@ -102,8 +102,7 @@ def an_alias_forwards():
         equal(waiting(server, "address, notify")[3:],
               [("x@elsewhere.test", NEVER), ("y@b.test", NEVER)], "success only")
         equal(len(server.messages(BOB)), 2, "messages")
-        until(lambda: len(server.messages(carol)) == 2, "both expansions are reported")
-        for report, original in zip(server.messages(carol), ("rfc822; o@b.test", None)):
+        for report, original in zip(server.wait_mail(carol, 2), ("rfc822; o@b.test", None)):
             check_report(report, "expanded", "many@example.test", original)
 
 
@@ -117,8 +116,7 @@ def a_mailbox_that_was_reached_is_reported():
         send(server, [f"<{BOB}> NOTIFY=FAILURE,DELAY"], sender=carol)
         send(server, ["<robert@example.test> NOTIFY=SUCCESS ORCPT=rfc822;R@b.test"], sender=carol)
         equal(len(server.messages(BOB)), 3, "messages")
-        until(lambda: server.messages(carol), "a report")
-        check_report(server.only_message(carol), "delivered", "robert@example.test",
+        check_report(server.wait_mail(carol)[0], "delivered", "robert@example.test",
                      "rfc822; R@b.test")
 
 
@@ -187,8 +185,7 @@ def who_had_it_before_is_reported_beside_those_who_did_not():
             wire = server.smtp()
             wire.envelope(sender=carol, to=to)
             wire.expect(wire.data(f"Delivered-To: {field}\r\n\r\nx\r\n".encode()), "250 ")
-            until(lambda: server.messages(carol), "a report")
-            check_report(server.only_message(carol), "failed", about, None)
+            check_report(server.wait_mail(carol)[0], "failed", about, None)
             until(lambda: not waiting(server, "address"), "the loop's row is settled")
             reader = server.pop(carol)
             reader.say("DELE 1", "+OK")

@@ -82,13 +82,6 @@ class Relay(Server):
         """Until nothing waits any more: then nothing more will be sent."""
         until(lambda: not self.waiting(), "an empty queue", seconds)
 
-    def wait_mail(self, user, count=1, seconds=30):
-        """That many messages of a user."""
-        until(lambda: len(self.messages(user)) >= count, f"{count} messages for {user}", seconds)
-        found = self.messages(user)
-        equal(len(found), count, f"messages for {user}")
-        return found
-
 
 class Net:
     ours = Relay

@@ -106,8 +106,7 @@ def reports_are_asked_for():
     with Machine(users=("bob@example.test", "alice@example.test")) as server:
         server.sendmail("-N", "success,failure", "-R", "hdrs", "-V", "my+id",
                         "-f", "alice@example.test", "bob@example.test")
-        until(lambda: server.messages("alice@example.test"), "the report")
-        report = server.only_message("alice@example.test")
+        report, = server.wait_mail("alice@example.test")
         check(b"Original-Envelope-Id: my+id" in report and b"Action: delivered" in report, report)
         server.sendmail("-N", "sometimes", "bob@example.test", code=64)
 
@@ -265,7 +264,7 @@ def in_a_folder_of_ones_own():
         server.end()
         server.run("sendmail", "bob@example.test", text="Subject: y\n\nx\n")
         server.start()
-        until(lambda: len(server.messages("bob@example.test")) == 2, "both")
+        server.wait_mail("bob@example.test", 2)
 
 
 @case
@@ -324,9 +323,8 @@ def what_is_for_root_comes_back_to_the_postmaster():
                  relay='route "elsewhere.test" { host = "127.0.0.1:1" }') as server:
         server.sendmail("-N", "success,failure,delay", "-R", "hdrs", "root",
                         text="Subject: to root\n\nx\n")
-        until(lambda: len(server.messages("postmaster@example.test")) == 2, "mail and report")
-        check(any(b"Action: delivered" in m for m in server.messages("postmaster@example.test")),
-              "no report")
+        found = server.wait_mail("postmaster@example.test", 2)
+        check(any(b"Action: delivered" in message for message in found), "no report")
 
 
 # --- Programs that use it ---

@@ -405,7 +405,7 @@ def a_truncated_session_is_not_more_than_it_said():
         wire.say("DATA", "354")
         wire.send(b"Subject: whole\r\n\r\nwords\r\n.\r\n")
         cut_off(wire)
-        until(lambda: len(server.messages(BOB)) == 1, "the whole one")
+        server.wait_mail(BOB)
         for words in (b"", b"QUIT", b"QUIT\r"):
             wire = server.open("pop3s")
             wire.say(f"USER {BOB}", "+OK")
