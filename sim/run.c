@@ -71,11 +71,7 @@ static uint32_t likelihood(uint32_t seldom, uint32_t often)
     }
 }
 
-static bool is_without(uint64_t without, enum fault fault)
-{
-    return without >> fault & 1;
-}
-
+/* Kinds that fault_strikes() is not asked for, or not by that name. */
 static void remove_kinds(struct weather *w, uint64_t without)
 {
     const struct {
@@ -83,54 +79,27 @@ static void remove_kinds(struct weather *w, uint64_t without)
         uint32_t *likelihood;
     } kinds[] = {
         { FAULT_CUT, &w->cut },
-        { FAULT_STALL, &w->stall },
-        { FAULT_SHORT_WRITE, &w->short_write },
-        { FAULT_CRUMBS, &w->crumbs },
         { FAULT_RUDE, &w->rude },
-        { FAULT_IN_DISK_CALL, &w->disk_crash },
-        { FAULT_IN_DISK_CALL, &w->focus_crash },
-        { FAULT_WRITE_ERROR, &w->focus_fails },
-        { FAULT_LOST_PAGE, &w->lost },
-        { FAULT_TORN_PAGE, &w->torn },
-        { FAULT_WRITE_ERROR, &w->write_error },
-        { FAULT_SYNC_ERROR, &w->sync_error },
-        { FAULT_NAME_ERROR, &w->name_error },
-        { FAULT_READ_ERROR, &w->read_error },
-        { FAULT_COLD_READ, &w->cold_read },
-        { FAULT_MEMORY, &w->memory },
-        { FAULT_DNS, &w->dns },
-        { FAULT_DNS_FAILS, &w->dns_fails },
-        { FAULT_DNS_BOGUS, &w->dns_bogus },
-        { FAULT_DNS_GONE, &w->dns_gone },
-        { FAULT_DNS_LIES, &w->dns_lies },
-        { FAULT_DEFER, &w->defer },
-        { FAULT_HANG_UP, &w->hang_up },
-        { FAULT_STRIPPED, &w->stripped },
-        { FAULT_FETCH, &w->fetch },
+        { FAULT_LOST_PAGE, &w->lost }, /* names too */
+    };
+    const struct {
+        enum fault fault;
+        uint64_t *every_us;
+    } events[] = {
+        { FAULT_KILL, &w->crash_every_us },        { FAULT_NO_SPACE, &w->full_every_us },
+        { FAULT_BACKUP_CUT, &w->backup_every_us }, { FAULT_CLOCK, &w->jump_every_us },
+        { FAULT_MOVE, &w->move_every_us },         { FAULT_DOWN, &w->down_every_us },
+        { FAULT_CERTIFICATE, &w->wrong_every_us }, { FAULT_STEER, &w->steer_every_us },
+        { FAULT_RELOAD, &w->reload_every_us },
     };
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (is_without(without, kinds[i].fault))
+        if (without >> kinds[i].fault & 1)
             *kinds[i].likelihood = 0;
-    if (is_without(without, FAULT_KILL))
-        w->crash_every_us = 0;
-    if (is_without(without, FAULT_NO_SPACE))
-        w->full_every_us = 0;
-    if (is_without(without, FAULT_BACKUP_CUT))
-        w->backup_every_us = 0;
-    if (is_without(without, FAULT_DAMAGE))
+    for (size_t i = 0; i < sizeof events / sizeof *events; i++)
+        if (without >> events[i].fault & 1)
+            *events[i].every_us = 0;
+    if (without >> FAULT_DAMAGE & 1)
         w->damage = false;
-    if (is_without(without, FAULT_CLOCK))
-        w->jump_every_us = 0;
-    if (is_without(without, FAULT_MOVE))
-        w->move_every_us = 0;
-    if (is_without(without, FAULT_CERTIFICATE))
-        w->wrong_every_us = 0;
-    if (is_without(without, FAULT_DOWN))
-        w->down_every_us = 0;
-    if (is_without(without, FAULT_STEER))
-        w->steer_every_us = 0;
-    if (is_without(without, FAULT_RELOAD))
-        w->reload_every_us = 0;
 }
 
 static void draw_focus(struct weather *w)
@@ -332,6 +301,7 @@ static void open_world(struct run *r, const struct run_options *o)
     world_init(&r->world, o->seed);
     world_enter(&r->world);
     r->world.show_from = o->show_from;
+    r->world.without = o->without;
     sqlite3_randomness(0, NULL);
     draw_weather(&r->world.weather, storm_us, o->without);
     if (o->swarm) {

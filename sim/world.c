@@ -76,7 +76,7 @@ void fault_count(enum fault fault)
 
 bool fault_strikes(enum fault fault, uint32_t millionths)
 {
-    bool strikes = chance_of(millionths);
+    bool may = !(this_world->without >> fault & 1), strikes = may && chance_of(millionths);
     this_world->faults[fault] += strikes;
     return strikes;
 }

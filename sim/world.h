@@ -213,8 +213,9 @@ struct world {
     bool on_lane;         /* or on one of his lanes */
     struct guest *guest;  /* another program of that host, which runs; NULL: its server */
     struct weather weather;
-    bool calm;    /* nothing goes wrong any more */
-    bool drained; /* and no mail is on its way */
+    uint64_t without; /* kinds of fault that never strike: 1 << enum fault */
+    bool calm;        /* nothing goes wrong any more */
+    bool drained;     /* and no mail is on its way */
     struct ledger *ledger;
     struct zone *zone;
     unsigned own_work; /* the world itself needs memory: it gets it */
@@ -249,7 +250,7 @@ uint64_t chance_below(uint64_t below);
 uint64_t chance_from(uint64_t low, uint64_t high);
 /* Whether something with this likelihood in a million happens; it never does when all is calm. */
 bool chance_of(uint32_t millionths);
-/* ... and counts it. */
+/* ... as this kind of fault, and counts it. */
 bool fault_strikes(enum fault, uint32_t millionths);
 void fault_count(enum fault);
 /* How often the disk or memory has failed somebody so far: what went wrong for a program may be
