@@ -3,7 +3,6 @@ DNS and greylisting; and that every refusal names its rule, to the peer and in t
 """
 
 import base64
-import json
 import os
 import re
 import resource
@@ -50,7 +49,7 @@ def guess(server, times, password="wrong", role="pop3"):
 
 
 def listed(server):
-    return [json.loads(line) for line in server.run("ban", "list", "--json").splitlines()]
+    return server.rows("ban", "list")
 
 
 def logged(server, *words):

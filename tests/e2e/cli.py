@@ -1,6 +1,5 @@
 """cli - the commands: what they do, what they say, how they end."""
 
-import json
 import os
 import pty
 import re
@@ -50,14 +49,6 @@ def expect(world, *words, code, said="", text=None):
 
 def add(world, address, password="secret"):
     world.run("user", "add", "--password-stdin", address, text=password + "\n")
-
-
-def rows(text):
-    """JSON Lines; no key stands twice in one."""
-    def once(pairs):
-        equal(len(dict(pairs)), len(pairs), "different keys")
-        return dict(pairs)
-    return [json.loads(line, object_pairs_hook=once) for line in text.splitlines()]
 
 
 def tree(folder):
@@ -172,7 +163,7 @@ def users_come_and_go():
                said="BOB@example.test is there already")
         equal(world.run("user", "list"), f"{ALICE}\nBob@example.test\nzed@other.test\n", "users")
         equal(world.run("user", "list", "OTHER.test."), "zed@other.test\n", "of one domain")
-        found = rows(world.run("user", "list", "--json"))
+        found = world.rows("user", "list")
         equal([row["address"] for row in found], [ALICE, "Bob@example.test", "zed@other.test"],
               "addresses")
         check(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", found[0]["created"]), f"{found[0]}")
@@ -324,7 +315,7 @@ def data_of_somebody_else():
 # --- Mail that a user leaves ---
 
 def mailbox_rows(world):
-    return rows(world.run("mailbox", "list", "--json"))
+    return world.rows("mailbox", "list")
 
 
 @case
@@ -337,7 +328,7 @@ def a_mailbox_is_shown_with_and_without_a_server():
         for running in (True, False):
             if not running:
                 server.end()
-            listed = rows(server.run("mailbox", "list", "--json", BOB))
+            listed = server.rows("mailbox", "list", BOB)
             equal([row["octets"] for row in listed], [len(m) for m in stored], "octets")
             equal(listed[0]["id"], name, "id")
             equal([row["number"] for row in listed], [1, 2], "numbers")
@@ -414,7 +405,7 @@ def aliases_come_and_go():
         equal(world.run("alias", "list"), f"a@other.test: {ALICE}\n"
               f"Sales@example.test: {ALICE}, {BOB}, c@other.test\n", "aliases")
         equal(world.run("alias", "list", "other.test"), f"a@other.test: {ALICE}\n", "of a domain")
-        equal(rows(world.run("alias", "list", "--json", "SALES@example.test")),
+        equal(world.rows("alias", "list", "SALES@example.test"),
               [{"address": "Sales@example.test", "targets": [ALICE, BOB, "c@other.test"]}], "json")
         world.run("alias", "del", "sales@example.test", BOB)
         equal(world.run("alias", "list", "sales@example.test"),

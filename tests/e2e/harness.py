@@ -16,6 +16,7 @@ import contextlib
 import functools
 import getpass
 import itertools
+import json
 import os
 import re
 import select
@@ -137,6 +138,14 @@ class World:
               f"{code}: {said}{told}")
         check(not TROUBLE.search(told), f"godwit {' '.join(words)}: {told}")
         return said
+
+    def rows(self, *words):
+        """What a command lists, in JSON Lines; no key stands twice in one."""
+        def once(pairs):
+            equal(len(dict(pairs)), len(pairs), "different keys")
+            return dict(pairs)
+        return [json.loads(line, object_pairs_hook=once)
+                for line in self.run(*words, "--json").split("\n") if line]
 
     def check_store(self):
         """With nobody running: what the index says must be what the journal says."""

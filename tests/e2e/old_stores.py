@@ -6,8 +6,6 @@ case says when one is missing.
 """
 
 import functools
-import hashlib
-import json
 import os
 import shutil
 import tarfile
@@ -44,33 +42,14 @@ class Old(Server):
         os.chmod(os.path.join(self.folder, "data"), 0o700)
         self.logins = [(user, " ".join(words)) for _, user, *words in rows_of(name, "login")]
 
-    def rows(self):
+    def queue(self):
         """Each waiting recipient: its words as in a listing, and how often it was tried."""
-        found = {}
-        for line in self.run("queue", "list", "--json").split("\n"):
-            for message in [json.loads(line)] if line else []:
-                for row in message["recipients"]:
-                    key = (message["id"], f"<{message['sender']}>", f"<{row['address']}>")
-                    found[key] = (row["state"], row["attempts"])
-        return found
-
-    def listed(self, user):
-        """What `godwit mailbox list` says, as in a listing."""
-        lines = self.run("mailbox", "list", user, "--json").split("\n")
-        return [[user, str(m["uid"]), m["id"], ",".join(m["flags"]) or "-"]
-                for m in (json.loads(line) for line in lines if line)]
+        return {tuple(row[:3]): (row[3], int(row[4])) for row in store_example.queued_rows(self)}
 
     def served(self):
         """What POP3 gives, as in a listing; each login is tried on the way."""
-        found = []
-        for user, password in self.logins:
-            wire = self.pop(user, password)
-            for number, name in enumerate((l.split()[1] for l in wire.listing("UIDL")), 1):
-                content = wire.retr(number)
-                found.append([user, name, str(len(content)), hashlib.sha256(content).hexdigest()])
-            wire.say("QUIT", "+OK")
-            wire.close()
-        return found
+        return [row for user, password in self.logins
+                for row in store_example.served_rows(self, user, password)]
 
 
 def wanted_rows(name):
@@ -81,8 +60,8 @@ def compare(server, name, exact):
     """All that the listing names, and nothing else."""
     for user, _ in server.logins:
         wanted = [words[1:] for words in rows_of(name, "placed") if words[1] == user]
-        equal(server.listed(user), wanted, f"mailbox of {user}")
-    rows, wanted = server.rows(), wanted_rows(name)
+        equal(store_example.placed_rows(server, user), wanted, f"mailbox of {user}")
+    rows, wanted = server.queue(), wanted_rows(name)
     equal(sorted(rows), sorted(wanted), "the queue")
     for key, (state, attempts) in wanted.items():
         equal(rows[key][0], state, f"{key}: state")
@@ -134,7 +113,7 @@ def is_rebuilt(name):
         check("every message verifies" in server.run("restore", "--verify", kept), "its backup")
         shutil.rmtree(os.path.join(server.folder, "data"))
         server.run("restore", kept)
-        equal({key: row[1] for key, row in server.rows().items()},
+        equal({key: row[1] for key, row in server.queue().items()},
               {key: row[1] for key, row in wanted_rows(name).items()}, "the queue, restored")
     finally:
         server.end(kill=True)

@@ -10,7 +10,6 @@ import mailbox
 import os
 import pty
 import shutil
-import signal
 import socket
 import subprocess
 import time
@@ -55,8 +54,7 @@ def carry(world, *words, code=0, data=b"", env=None):
 
 
 def listing(world, user=BOB):
-    out = world.run("mailbox", "list", "--json", user)
-    return [json.loads(line) for line in out.splitlines()]
+    return world.rows("mailbox", "list", user)
 
 
 def moment(seconds):
@@ -614,7 +612,7 @@ def odd_callers():
     and the mailbox is free for the next one."""
     with Server(users=[BOB]) as server:
         make_maildir(path_in(server, "box"), SHAPES)
-        box = json.loads(server.run("mailbox", "list", "--json").splitlines()[0])["mailbox"]
+        box = server.rows("mailbox", "list")[0]["mailbox"]
         hello = b'{"do":"import","mailbox":"%s","address":"%s"}\n' % (box.encode(), BOB.encode())
 
         def call(octets, waits=True):

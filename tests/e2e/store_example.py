@@ -11,7 +11,6 @@ It asks the program what it can do, so that old versions could be made to write 
 """
 
 import hashlib
-import json
 import os
 import re
 import sqlite3
@@ -81,13 +80,9 @@ class Example:
                 file.write(b"Subject: flags %d\n\n%s\n" % (number, flags.encode()))
         self.server.run("import", ALICE, f"maildir:{box}")
 
-    def rows(self):
-        return [json.loads(line) for line in self.server.run("queue", "list", "--json").split("\n")
-                if line]
-
     def attempts(self):
         """All that were made: while a host is down only a probe is tried."""
-        return sum(r["attempts"] for m in self.rows() for r in m["recipients"])
+        return sum(int(row[4]) for row in queued_rows(self.server))
 
     def envelope(self, number, sender, parameters, *to):
         """Mail for others, asking for what this program offers."""
@@ -98,7 +93,7 @@ class Example:
         wire.say(" ".join([f"MAIL FROM:<{sender}>", *known]), "250")
         dsn = any(o[4:] == "DSN" for o in offers)
         for address in to:
-            asked = f" NOTIFY=SUCCESS,DELAY ORCPT=rfc822;first+2Bof@a.test" if dsn else ""
+            asked = " NOTIFY=SUCCESS,DELAY ORCPT=rfc822;first+2Bof@a.test" if dsn else ""
             wire.say(f"RCPT TO:<{address}>{asked}", "250")
         reply = wire.bdat(b"Subject: away %d\r\n\r\nline\r\n" % number)
         wire.expect(reply, "250")
@@ -184,26 +179,37 @@ class Example:
         """The lines of the listing."""
         for user, password in list(USERS.items())[:3]:
             yield f"login {user} {password}"
-            wire = self.server.pop(user, password)
-            names = [line.split()[1] for line in wire.listing("UIDL")]
-            for number, name in enumerate(names, 1):
-                content = wire.retr(number)
-                digest = hashlib.sha256(content).hexdigest()
-                yield f"message {user} {name} {len(content)} {digest}"
-            wire.say("QUIT", "+OK")
-            wire.close()
-            lines = self.server.run("mailbox", "list", user, "--json").split("\n")
-            for found in (json.loads(line) for line in lines if line):
-                flags = ",".join(found.get("flags", [])) or "-"
-                yield f"placed {user} {found['uid']} {found['id']} {flags}"
+            yield from (f"message {' '.join(row)}"
+                        for row in served_rows(self.server, user, password))
+            yield from (f"placed {' '.join(row)}" for row in placed_rows(self.server, user))
         for line in self.server.run("alias", "list").split("\n"):
             if line:
                 yield f"alias {line}"
         if self.can("queue", "list"):
-            for message in self.rows():
-                for row in message["recipients"]:
-                    yield (f"queued {message['id']} <{message['sender']}> <{row['address']}> "
-                           f"{row['state']} {row['attempts']} {row['last']}")
+            yield from (f"queued {' '.join(row)}" for row in queued_rows(self.server))
+
+
+def served_rows(server, user, password):
+    """What POP3 gives: user, unique-id, octets, digest."""
+    wire = server.pop(user, password)
+    for number, name in enumerate((line.split()[1] for line in wire.listing("UIDL")), 1):
+        content = wire.retr(number)
+        yield [user, name, str(len(content)), hashlib.sha256(content).hexdigest()]
+    wire.say("QUIT", "+OK")
+    wire.close()
+
+
+def placed_rows(server, user):
+    """What is in a mailbox: user, uid, id, flags."""
+    return [[user, str(row["uid"]), row["id"], ",".join(row.get("flags", [])) or "-"]
+            for row in server.rows("mailbox", "list", user)]
+
+
+def queued_rows(server):
+    """Each waiting recipient: id, sender, address, state, attempts, what was said last."""
+    return [[message["id"], f"<{message['sender']}>", f"<{row['address']}>", row["state"],
+             str(row["attempts"]), row["last"]]
+            for message in server.rows("queue", "list") for row in message["recipients"]]
 
 
 def newest_kind():
