@@ -24,18 +24,13 @@ class Unit:
 
     def __init__(self, segment, octets, at):
         self.segment, self.at = segment, at
-        (self.sequence, self.message, self.content_octets, self.octets, changes, blocks,
-         flags) = struct.unpack_from("<QQQIIII", octets, at + 24)
+        (self.message, self.content_octets, self.octets, changes, blocks,
+         flags) = struct.unpack_from("<QQIIII", octets, at + 32)
         self.large = bool(flags & 1)
         self.changes_at = at + 72 + 8 * blocks
         self.content_at = self.changes_at + (changes + 7 & ~7)
         self.end = at + self.octets
         self.changes = list(read_changes(octets[self.changes_at:self.changes_at + changes]))
-
-    def placements(self):
-        """(mailbox, uid) of each mailbox that it puts a message into."""
-        return [struct.unpack_from("<Q8xI", body) for kind, body in self.changes
-                if kind == "placed"]
 
 
 def read_changes(octets):
@@ -49,7 +44,6 @@ def read_changes(octets):
 class Batch:
     def __init__(self, segment, octets, at):
         self.segment, self.at = segment, at
-        self.sequence, = struct.unpack_from("<Q", octets, at + 32)
         self.octets, count = struct.unpack_from("<II", octets, at + 56)
         self.end = at + (self.octets + ALIGN - 1) // ALIGN * ALIGN
         self.units = []
@@ -68,7 +62,6 @@ class Segment:
         self.good = octets[:8] == b"GODWITJ1"
         self.version, = struct.unpack_from("<I", octets, 16) if self.good else (0,)
         self.number, = struct.unpack_from("<Q", octets, 40) if self.good else (0,)
-        self.oldest, = struct.unpack_from("<Q", octets, 96) if self.good else (0,)
         self.batches = []
         at = FIRST_BATCH
         while self.good and octets[at:at + 8] == b"GODWITB1":

@@ -34,13 +34,6 @@ class Locked(Server):
             wire.say(hello, "250")
         return wire
 
-    def pop_tls(self, context=None):
-        wire = self.connect("pop3")
-        wire.expect(wire.line(), "+OK")
-        wire.say("STLS", "+OK")
-        wire.shake(context or self.trusting())
-        return wire
-
     def pop3s(self, context=None, session=None):
         wire = self.connect("pop3s")
         wire.shake(context or self.trusting(), session=session)

@@ -215,7 +215,7 @@ for how, git_words in {
 
 # Debian's asks PAM, which shall say yes.
 PAM = "".join(f"{what} required pam_permit.so\n" for what in ("auth", "account", "session"))
-SYSTEM_JOBS = f"""\
+SYSTEM_JOBS = """\
 SHELL=/bin/sh
 @reboot root echo from the system
 @reboot nobody true

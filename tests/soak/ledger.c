@@ -218,7 +218,6 @@ void ledger_answered(struct ledger *l, uint32_t letter, unsigned accepted)
     l->figures.unanswered--;
     l->figures.accepted += accepted != 0;
     l->figures.accepted_octets += accepted ? entry->octets : 0;
-    l->figures.refused += accepted == 0;
     pthread_mutex_unlock(&l->mutex);
 }
 
@@ -276,11 +275,10 @@ static bool see(struct ledger *l, const struct visit *visit, uint32_t letter)
     return true;
 }
 
-bool ledger_seen(struct ledger *l, const struct visit *visit, uint32_t letter, size_t octets)
+bool ledger_seen(struct ledger *l, const struct visit *visit, uint32_t letter)
 {
     pthread_mutex_lock(&l->mutex);
     l->figures.read++;
-    l->figures.read_octets += octets;
     bool is_right = letter && letter < LEDGER_LETTERS_MAX && see(l, visit, letter);
     pthread_mutex_unlock(&l->mutex);
     return is_right;
@@ -343,7 +341,6 @@ void ledger_visited(struct ledger *l, const struct visit *visit)
             box->letters[left++] = letter;
     }
     box->count = left;
-    l->figures.visits++;
     pthread_mutex_unlock(&l->mutex);
 }
 

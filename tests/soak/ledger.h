@@ -38,11 +38,8 @@ struct ledger_figures {
     uint64_t accepted;        /* letters */
     uint64_t accepted_octets; /* of letters */
     uint64_t unanswered;      /* letters whose end was said */
-    uint64_t refused;         /* letters */
     uint64_t read;
-    uint64_t read_octets;
     uint64_t deleted;
-    uint64_t visits;  /* whole ones */
     uint64_t twice;   /* in far boxes */
     uint64_t waiting; /* that are not at an end now */
     uint64_t due;     /* of these, on their way */
@@ -77,7 +74,7 @@ void ledger_answered(struct ledger *, uint32_t letter, unsigned accepted);
 /* To be called before the server is. */
 void ledger_visit(struct ledger *, uint8_t box, struct visit *out);
 /* A letter is in the box; false, and said, when that is wrong. */
-bool ledger_seen(struct ledger *, const struct visit *, uint32_t letter, size_t octets);
+bool ledger_seen(struct ledger *, const struct visit *, uint32_t letter);
 /* QUIT is about to be said behind their DELE; then what it said. */
 void ledger_leaving(struct ledger *, const struct visit *, const uint32_t *letters, size_t count);
 void ledger_deleted(struct ledger *, const struct visit *, const uint32_t *letters, size_t count);

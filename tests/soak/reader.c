@@ -28,7 +28,6 @@ static const char *hear_yes(struct worker *w, const char *what)
         return line;
     bool is_in_use = strncmp(line, "-ERR [IN-USE]", 13) == 0;
     bool is_for_now = strncmp(line, "-ERR [SYS/TEMP]", 15) == 0;
-    w->in_use += is_in_use;
     w->later += is_for_now;
     if (!is_in_use && !is_for_now)
         ledger_wrong(w->world->ledger, "to %s the server says %.200s", what, line);
@@ -130,7 +129,7 @@ static bool read_all(struct worker *w, const struct visit *visit, size_t count,
             return false;
         *octets_out += (uint64_t)len;
         if (!is_as_sent(w, visit->box, (size_t)len, &w->numbers[done]) ||
-            !ledger_seen(w->world->ledger, visit, w->numbers[done], (size_t)len))
+            !ledger_seen(w->world->ledger, visit, w->numbers[done]))
             w->numbers[done] = 0; /* let it lie */
     }
     return true;

@@ -30,12 +30,8 @@ void worker_rest(unsigned ms)
 
 bool worker_call(struct worker *w, const struct sockaddr_in *to)
 {
-    if (link_open(&w->link, to)) {
-        w->connections++;
+    if (link_open(&w->link, to))
         return true;
-    }
-    if (w->link.state == LINK_BROKEN)
-        link_close(&w->link); /* nothing broke: there is nobody */
     worker_hang_up(w);
     worker_rest(NOBODY_REST_MS);
     return false;
@@ -45,6 +41,5 @@ void worker_hang_up(struct worker *w)
 {
     if (w->link.state == LINK_SILENT)
         ledger_wrong(w->world->ledger, "the server was silent for %d s", LINK_PATIENCE_S);
-    w->broken += w->link.state == LINK_BROKEN;
     link_close(&w->link);
 }

@@ -24,8 +24,7 @@ struct worker {
     uint32_t *numbers;      /* of the letters in the box that is visited */
     size_t number_room;
 
-    /* Counted by this one alone. */
-    _Atomic uint64_t connections, broken, later, in_use;
+    _Atomic uint64_t later; /* answers that put it off; counted by this one alone */
 };
 
 bool worker_init(struct worker *, const struct load_world *, uint64_t seed);
