@@ -1,5 +1,6 @@
 /* test_agent_short.c - every allocation of ours fails in turn: a letter is whole or is none, a file
- * of accounts is read or told of, a trace loses words and never shows a secret.
+ * of accounts is read or told of, a trace loses words and never shows a secret.  Calls from inside
+ * libraries are not ours, and stay whole.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,7 +9,7 @@
 /* cmocka wants those four first */
 #include <cmocka.h>
 
-#include "../short_memory.h"
+#include "../short_countdown.h"
 #include "agent/accounts.h"
 #include "agent/find.h"
 #include "agent/letter.h"
@@ -18,15 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* The allocation that fails, counted down; 0: none.  Calls from inside libraries are not ours and
- * stay whole. */
-static size_t countdown;
-
-static bool fails(void)
-{
-    return countdown && --countdown == 0;
-}
 
 /* --- Letters --- */
 
@@ -76,20 +68,19 @@ static void test_letters(void **state)
     static const size_t sizes[] = { 1, SLICE, LETTER_MEMORY_MAX, LETTER_OCTETS };
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         bool all_came = false;
-        for (size_t failing = 1; !all_came; failing++) {
+        for (int n = 0; !all_came; n++) {
             struct letter l;
             letter_init(&l);
-            countdown = failing;
+            fail_after(n);
             bool written = write_letter(&l, sizes[i]);
             uint64_t got = written ? read_letter(&l) : 0;
-            all_came = countdown > 0;
-            countdown = 0;
+            all_came = !end_failing();
             /* A reading that found no memory can be tried again. */
             assert_true(got == 0 || got % LETTER_PIECE == 0 || got == sizes[i]);
             if (written)
                 assert_int_equal(read_letter(&l), sizes[i]);
             letter_clear(&l);
-            assert_true(failing < 100);
+            assert_true(n < 100);
         }
     }
 }
@@ -115,15 +106,14 @@ static void test_accounts(void **state)
 {
     (void)state;
     char path[64];
-    size_t refused = 0;
+    int refused = 0;
     write_accounts(path);
     for (;;) {
         struct accounts *a = NULL;
         struct failure f = { 0 };
-        countdown = refused + 1;
+        fail_after(refused);
         bool ok = accounts_load(path, &a, &f);
-        bool all_came = countdown > 0;
-        countdown = 0;
+        bool all_came = !end_failing();
         if (ok && all_came) {
             assert_int_equal(accounts_count(a), 2);
             accounts_free(&a);
@@ -154,12 +144,11 @@ static void test_servers(void **state)
     const struct servers_srv srv = { .service = FIND_SMTP,
                                      .tls_first = true,
                                      .domain = TEXT("a.test") };
-    countdown = 1;
+    fail_after(0);
     assert_true(servers_add_written(&list, FIND_SMTP, T("b\xC3\xBC.test:25"), &e));
     servers_add_srv(&list, &srv, &target, 1);
     servers_add_usual(&list, FIND_POP, T("a.test"));
-    assert_int_equal(countdown, 1);
-    countdown = 0;
+    assert_false(end_failing());
     assert_true(list.count > 3);
 }
 
@@ -184,14 +173,13 @@ static void test_traces(void **state)
 {
     (void)state;
     bool all_came = false;
-    for (size_t failing = 1; !all_came; failing++) {
+    for (int n = 0; !all_came; n++) {
         char seen[4096] = "";
         FILE *to = fmemopen(seen, sizeof seen, "w");
         assert_non_null(to);
-        countdown = failing;
+        fail_after(n);
         say_all(to);
-        all_came = countdown > 0;
-        countdown = 0;
+        all_came = !end_failing();
         fclose(to);
         assert_null(strstr(seen, "geheim"));
         assert_null(strstr(seen, "AGdlaGVpbQ"));
@@ -200,7 +188,7 @@ static void test_traces(void **state)
         for (const char *c = seen; *c; c++)
             lines += *c == '\n';
         assert_int_equal(lines, 6); /* a line that is short of its words is a line all the same */
-        assert_true(failing < 100);
+        assert_true(n < 100);
     }
 }
 

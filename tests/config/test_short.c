@@ -1,4 +1,5 @@
-/* test_short.c - a configuration is read with every allocation of ours failing in turn. */
+/* test_short.c - a configuration is read with every allocation of ours failing in turn.  Those from
+ * inside libraries are not ours, and stay whole. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,19 +7,10 @@
 /* cmocka wants those four first */
 #include <cmocka.h>
 
-#include "../short_memory.h"
+#include "../short_countdown.h"
 #include "config/config.h"
 
 #include <stdlib.h>
-
-/* The allocation that fails, counted down; 0: none.  Calls from inside the library are not ours
- * and stay whole. */
-static size_t countdown;
-
-static bool fails(void)
-{
-    return countdown && --countdown == 0;
-}
 
 static const char text[] = "hostname = mx.example.org\n"
                            "listen smtp { } listen pop3 { address = '127.0.0.1:110' }\n"
@@ -30,14 +22,13 @@ static const char text[] = "hostname = mx.example.org\n"
 static void test_every_allocation_fails(void **state)
 {
     (void)state;
-    size_t refused = 0;
+    int refused = 0;
     for (;;) {
         struct config *config;
         struct error error = { 0 };
-        countdown = refused + 1;
+        fail_after(refused);
         bool ok = config_read("/f", (struct text){ text, sizeof text - 1 }, NULL, &config, &error);
-        bool all_came = countdown > 0;
-        countdown = 0;
+        bool all_came = !end_failing();
         if (ok && all_came) {
             config_free(&config);
             break;

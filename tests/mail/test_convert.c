@@ -6,7 +6,7 @@
 /* cmocka wants those four first */
 #include <cmocka.h>
 
-#include "../short_memory.h"
+#include "../short_countdown.h"
 #include "mail/convert.h"
 
 #include <stdlib.h>
@@ -18,14 +18,6 @@
 #define X1000  X250 X250 X250 X250
 #define MIXED  "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n"
 #define SIGNED "MIME-Version: 1.0\r\nContent-Type: multipart/signed; boundary=s\r\n"
-
-/* Allocations that fail, counted from the next one. */
-static int fail_at;
-
-static bool fails(void)
-{
-    return fail_at > 0 && --fail_at == 0;
-}
 
 static enum convert_verdict read_all(struct convert *c, struct text message, size_t cut)
 {
@@ -374,15 +366,15 @@ static void test_short_memory(void **state)
     static const struct text message =
         TEXT(MIXED "\r\n--b\r\n\r\nd" E "j" E " vu\r\n--b\r\n\r\nx\r\n--b--\r\n");
     bool ready = false;
-    for (int i = 1; !ready; i++) {
-        assert_in_range(i, 1, 200);
+    for (int n = 0; !ready; n++) {
+        assert_true(n < 200);
         struct buffer out;
         buffer_init(&out, CONVERT_ROOM(message.len));
-        fail_at = i;
+        fail_after(n);
         struct convert *c = convert_new(CONVERT_TO_7BIT);
         enum convert_verdict verdict = c ? read_all(c, message, 20) : CONVERT_NO_MEMORY;
         ready = verdict == CONVERT_READY && write_all(c, message, 20, &out);
-        fail_at = 0;
+        end_failing();
         assert_true(verdict == CONVERT_READY || verdict == CONVERT_NO_MEMORY);
         convert_free(&c);
         buffer_clear(&out);

@@ -6,18 +6,11 @@
 /* cmocka wants those four first */
 #include <cmocka.h>
 
-#include "../short_memory.h"
+#include "../short_countdown.h"
 #include "mail/show.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static int failing; /* the allocation that fails from now on; 0: none does */
-
-static bool fails(void)
-{
-    return failing > 0 && --failing == 0;
-}
 
 /* Knows one character set, in which every octet is an x. */
 static bool convert_x(void *context, struct text charset, struct text octets, struct buffer *out)
@@ -253,12 +246,10 @@ static bool show_once(struct text message)
 static void test_memory(void **state)
 {
     (void)state;
-    for (int n = 1; n < 500; n++) {
-        failing = n;
+    for (int n = 0; n < 500; n++) {
+        fail_after(n);
         bool good = show_once(attached);
-        bool hit = failing == 0;
-        failing = 0;
-        assert_int_equal(good, !hit);
+        assert_int_equal(good, !end_failing());
         if (good)
             return;
     }

@@ -13,24 +13,12 @@
 
 #include "settle_world.h"
 
-#include "../short_memory.h"
+#include "../short_countdown.h"
 #include "mail/notify.h"
 
 #include <string.h>
 
 enum { ROUNDS_MAX = 500 };
-
-/* How many allocations of this thread still succeed before one fails; negative: all do. */
-static _Thread_local int until_failure = -1;
-static _Thread_local bool has_failed;
-
-static bool fails(void)
-{
-    if (until_failure < 0 || until_failure-- != 0)
-        return false;
-    has_failed = true;
-    return true;
-}
 
 /* What there is of one message afterwards. */
 struct rest {
@@ -74,17 +62,16 @@ static void each_allocation(struct branch *b, struct text content)
     for (int n = 0;; n++) {
         assert_true(n < ROUNDS_MAX);
         mail(b, content);
-        has_failed = false;
-        until_failure = n;
+        fail_after(n);
         bool begun = branch_settle(b);
-        until_failure = -1;
+        bool failed = end_failing();
         struct rest rest = look(b);
         bool told = begun && b->verdict == STORE_STORED && b->error.kind == ERROR_NONE;
         assert_int_equal(rest.reports, reports + told);
         assert_int_equal(rest.failed_waits, !told);
         assert_int_equal(rest.served_waits, !begun || b->verdict != STORE_STORED);
         reports = rest.reports;
-        if (!has_failed) {
+        if (!failed) {
             assert_true(told);
             break;
         }

@@ -13,24 +13,12 @@
 
 #include "tests/store/store_world.h"
 
-#include "../short_memory.h"
+#include "../short_countdown.h"
 #include "queue/steer.h"
 
 #include <stdlib.h>
 
 enum { ROUNDS_MAX = 500, ROWS = 6 };
-
-/* How many allocations of this thread still succeed before one fails; negative: all do. */
-static _Thread_local int until_failure = -1;
-static _Thread_local bool has_failed;
-
-static bool fails(void)
-{
-    if (until_failure < 0 || until_failure-- != 0)
-        return false;
-    has_failed = true;
-    return true;
-}
 
 /* --- A queue --- */
 
@@ -95,14 +83,13 @@ static bool try_once(struct world *w, enum steer_op op, int failing, struct stee
                               .now_ms = 1,
                               .home = w->loop,
                               .done = done };
-    has_failed = false;
-    until_failure = failing;
+    fail_after(failing);
     bool begun = steer_start(&s.steer, &w->error);
     if (begun) {
         w->waiting++;
         world_wait(w);
     }
-    until_failure = -1;
+    end_failing();
     *out = s.steer;
     selection_clear(&s.selection);
     return begun;
@@ -150,12 +137,10 @@ static void test_selection(void **state)
         size_t added = 0;
         assert_true(n < ROUNDS_MAX);
         selection_init(&selection);
-        has_failed = false;
-        until_failure = n;
+        fail_after(n);
         while (added < 3 && selection_add(&selection, text_of(words[added]), &w->error))
             added++;
-        until_failure = -1;
-        assert_int_equal(added == 3, !has_failed);
+        assert_int_equal(added == 3, !end_failing());
         assert_int_equal(selection.count, added);
         assert_true(added == 3 || w->error.kind == ERROR_TEMPORARY);
         selection_clear(&selection);

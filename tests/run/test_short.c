@@ -10,7 +10,7 @@
 /* cmocka wants those four first */
 #include <cmocka.h>
 
-#include "../short_memory.h"
+#include "../short_countdown.h"
 #include "run/disk.h"
 #include "run/lane.h"
 #include "run/log.h"
@@ -24,14 +24,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-/* How many allocations still succeed before one fails; negative: all do. */
-static int until_failure = -1;
-
-static bool fails(void)
-{
-    return until_failure >= 0 && until_failure-- == 0;
-}
 
 int __wrap_posix_memalign(void **, size_t, size_t);
 int __real_posix_memalign(void **, size_t, size_t);
@@ -207,10 +199,9 @@ static void test_every_allocation(void **state)
         for (int n = 0; !done; n++) {
             assert_true(n < 100);
             e = (struct error){ 0 };
-            until_failure = n;
+            fail_after(n);
             done = tries[i](&e);
-            bool all_taken = until_failure >= 0;
-            until_failure = -1;
+            bool all_taken = !end_failing();
             failed |= !done;
             assert_true(done || e.kind == ERROR_TEMPORARY);
             done &= all_taken; /* what does without some memory goes on to the next */

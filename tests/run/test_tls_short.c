@@ -11,7 +11,7 @@
 /* cmocka wants those four first */
 #include <cmocka.h>
 
-#include "../short_memory.h"
+#include "../short_countdown.h"
 #include "certificates.h"
 #include "run/tls.h"
 
@@ -19,14 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-
-/* How many allocations still succeed before one fails; negative: all do. */
-static int until_failure = -1;
-
-static bool fails(void)
-{
-    return until_failure >= 0 && until_failure-- == 0;
-}
 
 static void *take(size_t size, const char *file, int line)
 {
@@ -176,10 +168,9 @@ static void test_allocations_that_fail(void **state)
     assert_true(try_all());
     for (int n = 0; !all_taken; n += n < EACH ? 1 : STEP) {
         assert_true(n < MOST);
-        until_failure = n;
+        fail_after(n);
         bool done = try_all();
-        all_taken = until_failure >= 0;
-        until_failure = -1;
+        all_taken = !end_failing();
         failed |= !done;
         assert_true(done || !all_taken);
     }
