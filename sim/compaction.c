@@ -63,19 +63,30 @@ void compaction_watch(struct node *n)
 
 /* --- Space --- */
 
-static void add_segment(void *owner, const char *name, uint64_t octets)
+static void add_file(void *owner, const char *name, uint64_t octets)
 {
-    uint64_t *sum = owner;
-    if (file_kind_of(name) == FILE_SEGMENT)
-        *sum += octets;
+    uint64_t *sums = owner;
+    sums[file_kind_of(name)] += octets;
+}
+
+/* Each start removes the files of dead messages, and then they wait for a checkpoint that may never
+ * come. */
+static void expect_no_dead_files(const struct node *n, uint64_t octets)
+{
+    uint64_t since_us = n->has_swept ? n->started_us : 0;
+    uint64_t most = ledger_large_octets(n->ledger, n->host->number, since_us);
+    world_expect(CHECK_SPACE, octets <= most,
+                 "%s: its large messages have %llu octets, and %llu were there since it started",
+                 n->host->name, (unsigned long long)octets, (unsigned long long)most);
 }
 
 /* What is dead may be half of what lives; that is measured by what was sent, not by the store. */
 void compaction_expect_space(const struct node *n)
 {
     const struct host *h = n->host;
-    uint64_t used = 0, alive = ledger_live_octets(n->ledger, h->number);
-    medium_each_file(h->disk, add_segment, &used);
+    uint64_t sums[FILE_KINDS] = { 0 }, alive = ledger_live_octets(n->ledger, h->number);
+    medium_each_file(h->disk, add_file, sums);
+    uint64_t used = sums[FILE_SEGMENT];
     uint64_t most = 2 * alive + SEGMENTS_SPARE * n->segment_octets;
     trace_words("%s: %llu octets of journal for %llu of mail", h->name, (unsigned long long)used,
                 (unsigned long long)alive);
@@ -83,4 +94,5 @@ void compaction_expect_space(const struct node *n)
                  "%s: its journal has %llu octets, for %llu of mail in segments of %llu", h->name,
                  (unsigned long long)used, (unsigned long long)alive,
                  (unsigned long long)n->segment_octets);
+    expect_no_dead_files(n, sums[FILE_LARGE]);
 }

@@ -187,6 +187,8 @@ void ledger_end_books(const struct ledger *, unsigned host, const struct books_o
 
 /* At most so much is in the boxes of this host, with what a store adds to each message. */
 uint64_t ledger_live_octets(const struct ledger *, unsigned host);
+/* ... and in large messages that were there at that time or later. */
+uint64_t ledger_large_octets(const struct ledger *, unsigned host, uint64_t since_us);
 
 struct ledger_figures {
     uint64_t letters, accepted, refused, unknown, copies_seen, copies_removed, relayed, twins,

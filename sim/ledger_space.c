@@ -2,6 +2,8 @@
 #include "sim/ledger_inner.h"
 
 enum {
+    LARGE_FROM = (1 << 20) - 16384, /* with its front such a letter may lie in a file of its own */
+    LARGE_MORE = 64 * 1024,         /* the header of that, and a sum for each block */
     BATCH_OCTETS = 4096,
     FRAME_OCTETS_MAX = 4096, /* fields in front, recipients, or what a report says more */
 };
@@ -39,5 +41,50 @@ uint64_t ledger_live_octets(const struct ledger *l, unsigned host)
             if (c->box->host == host && c->removal != COPY_REMOVED)
                 octets += octets_on_disk(letter);
     }
+    return octets;
+}
+
+/* --- Those with a file of their own --- */
+
+static bool is_there_since(const struct copy *c, unsigned host, uint64_t since_us)
+{
+    return c->box->host == host && !c->refused &&
+           (c->removal != COPY_REMOVED || c->removed_us >= since_us);
+}
+
+/* Of what is sent on from here nobody knows when that has ended. */
+static bool is_sent_on(const struct letter *letter, unsigned host)
+{
+    bool any = letter->doomed_count > 0;
+    for (unsigned i = 0; i < letter->copy_count; i++)
+        any |= letter->copies[i].kind == COPY_REMOTE;
+    return any && letter->host == host;
+}
+
+/* All local copies are one message; each that came from another host may be one. */
+static unsigned messages_since(const struct letter *letter, unsigned host, uint64_t since_us)
+{
+    unsigned count = 0;
+    bool local = is_sent_on(letter, host);
+    if (letter->fate == FATE_OPEN || letter->fate == FATE_REFUSED)
+        return letter->host == host && letter->decided_us >= since_us;
+    for (unsigned i = 0; i < letter->copy_count; i++) {
+        const struct copy *c = &letter->copies[i];
+        bool is_there = is_there_since(c, host, since_us);
+        local |= is_there && c->kind == COPY_LOCAL;
+        count += is_there && c->kind != COPY_LOCAL;
+    }
+    for (const struct copy *c = letter->others; c; c = c->next)
+        count += c->kind == COPY_TWIN && is_there_since(c, host, since_us);
+    return count + local;
+}
+
+uint64_t ledger_large_octets(const struct ledger *l, unsigned host, uint64_t since_us)
+{
+    uint64_t octets = 0;
+    for (size_t i = 0; i < l->count; i++)
+        if (l->letters[i]->len >= LARGE_FROM)
+            octets += messages_since(l->letters[i], host, since_us) *
+                      (octets_on_disk(l->letters[i]) + LARGE_MORE);
     return octets;
 }

@@ -140,6 +140,7 @@ static void start(struct event *event)
     }
     server_begin(n->server);
     n->begun = true;
+    n->has_swept = world_troubles() == n->troubles && !n->backup.guest;
     world_expect(CHECK_STARTS, true, "-");
     if (!h->dead)
         node_examine(n, false);

@@ -37,6 +37,7 @@ struct node {
     bool validates;                          /* what DNS says */
     uint64_t started_us;                     /* the last time */
     uint64_t troubles;                       /* by then, or when the last reload began */
+    bool has_swept;                          /* nothing kept it from removing what is dead */
     char control[HOST_NAME_MAX_OCTETS + 16]; /* the path of its control socket */
     bool is_kept;
     uint64_t keeper_lost_us;   /* when one got no answer */
