@@ -71,7 +71,7 @@ static void begin(struct event *e)
     struct world *w = e->host->world;
     if (w->calm)
         return;
-    event_in(e, chance_below(2 * w->weather.backup_every_us));
+    event_some_time(e, w->weather.backup_every_us);
     if (b->guest)
         return;
     trace_words("%s: a backup begins", b->node->host->name);
@@ -97,8 +97,7 @@ void backup_open(struct backup *b, struct node *n)
     *b = (struct backup){ .node = n };
     b->next = (struct event){ .fire = begin, .host = &w->hosts[0] };
     b->step = (struct event){ .fire = step, .host = &w->hosts[0] };
-    if (w->weather.backup_every_us)
-        event_in(&b->next, chance_below(2 * w->weather.backup_every_us));
+    event_some_time(&b->next, w->weather.backup_every_us);
 }
 
 void backup_close(struct backup *b)

@@ -144,8 +144,7 @@ static void start(struct event *event)
     world_expect(CHECK_STARTS, true, "-");
     if (!h->dead)
         node_examine(n, false);
-    if (h->world->weather.crash_every_us)
-        event_in(&n->crash, chance_below(2 * h->world->weather.crash_every_us));
+    event_some_time(&n->crash, h->world->weather.crash_every_us);
 }
 
 /* --- Ending --- */
@@ -223,9 +222,10 @@ static void fill(struct event *event)
     n->is_full = !n->is_full && !w->calm;
     medium_set_capacity(n->host->disk, n->is_full ? used + chance_below(MORE_OCTETS) : disk_octets);
     trace_words("%s: the disk %s", n->host->name, n->is_full ? "is full" : "has room");
-    if (!w->calm || n->is_full)
-        event_in(event, n->is_full ? chance_below(FULL_US_MAX)
-                                   : chance_below(2 * w->weather.full_every_us));
+    if (n->is_full)
+        event_in(event, chance_below(FULL_US_MAX));
+    else if (!w->calm)
+        event_some_time(event, w->weather.full_every_us);
 }
 
 static void jump(struct event *event)
@@ -236,7 +236,7 @@ static void jump(struct event *event)
         return;
     fault_count(FAULT_CLOCK);
     n->host->wall_skew_ms = (int64_t)chance_below(2 * SKEW_MS_MAX) - SKEW_MS_MAX;
-    event_in(event, chance_below(2 * w->weather.jump_every_us));
+    event_some_time(event, w->weather.jump_every_us);
 }
 
 static void crash(struct event *event)
@@ -388,10 +388,8 @@ void node_open(struct node *n, struct world *w, struct ledger *ledger, unsigned 
     n->crash = (struct event){ .fire = crash, .host = h };
     n->fill = (struct event){ .fire = fill, .host = &w->hosts[0] };
     n->jump = (struct event){ .fire = jump, .host = &w->hosts[0] };
-    if (w->weather.full_every_us)
-        event_in(&n->fill, chance_below(2 * w->weather.full_every_us));
-    if (w->weather.jump_every_us)
-        event_in(&n->jump, chance_below(2 * w->weather.jump_every_us));
+    event_some_time(&n->fill, w->weather.full_every_us);
+    event_some_time(&n->jump, w->weather.jump_every_us);
     backup_open(&n->backup, n);
     event_in(&n->start, 1);
 }

@@ -130,7 +130,7 @@ static void reload(struct event *event)
     struct error e;
     if (w->calm)
         return;
-    event_in(event, chance_below(2 * w->weather.reload_every_us));
+    event_some_time(event, w->weather.reload_every_us);
     if (!n->begun || n->host->dead || n->reloads)
         return;
     fault_count(FAULT_RELOAD);
@@ -157,6 +157,5 @@ void node_begin_reloads(struct node *n)
     n->validates = chance_below(2);
     n->warn_s = chance_below(2) ? 0 : (uint32_t)chance_from(20, 600);
     n->reload = (struct event){ .fire = reload, .host = &w->hosts[0] };
-    if (w->weather.reload_every_us)
-        event_in(&n->reload, chance_below(2 * w->weather.reload_every_us));
+    event_some_time(&n->reload, w->weather.reload_every_us);
 }

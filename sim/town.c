@@ -53,7 +53,7 @@ static void burst(struct event *e)
             submitter_start(t, any_user(t));
     for (; readers && t->peer_count < PEERS_MAX; readers--)
         reader_start(t, any_user(t));
-    event_in(e, chance_below(2 * t->pause_us));
+    event_some_time(e, t->pause_us);
 }
 
 static void steer(struct event *e)
@@ -64,7 +64,7 @@ static void steer(struct event *e)
     fault_count(FAULT_STEER);
     keeper_start(t, t->world->hosts[any_host(t)].node,
                  (enum keeper_wish)chance_below(KEEPER_WISHES));
-    event_in(e, chance_below(2 * t->world->weather.steer_every_us));
+    event_some_time(e, t->world->weather.steer_every_us);
 }
 
 void town_open(struct town *t, struct world *w, struct ledger *ledger)
@@ -80,8 +80,7 @@ void town_open(struct town *t, struct world *w, struct ledger *ledger)
     t->burst = (struct event){ .fire = burst, .host = &w->hosts[0] };
     event_in(&t->burst, 1000);
     t->steer = (struct event){ .fire = steer, .host = &w->hosts[0] };
-    if (w->weather.steer_every_us)
-        event_in(&t->steer, chance_below(2 * w->weather.steer_every_us));
+    event_some_time(&t->steer, w->weather.steer_every_us);
 }
 
 void town_close(struct town *t)

@@ -301,6 +301,12 @@ void event_in(struct event *e, uint64_t us)
     event_at(e, (h->dead ? h->after_us : h->world->now_us) + us);
 }
 
+void event_some_time(struct event *e, uint64_t every_us)
+{
+    if (every_us)
+        event_in(e, chance_below(2 * every_us));
+}
+
 void event_cancel(struct event *e)
 {
     if (e->host)

@@ -42,6 +42,8 @@ struct event {
 void event_at(struct event *, uint64_t at_us);
 /* So much from now on; never before what is now. */
 void event_in(struct event *, uint64_t us);
+/* Once in so much time, on average; 0: never. */
+void event_some_time(struct event *, uint64_t every_us);
 void event_cancel(struct event *);
 static inline bool event_is_set(const struct event *e)
 {

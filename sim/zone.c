@@ -113,7 +113,7 @@ static void move(struct event *e)
     p->narrow_machine = (unsigned)chance_below(MACHINES);
     fault_count(FAULT_MOVE);
     trace_words("mail for %s goes to %s now", p->domain, p->machines[p->in_service]);
-    event_in(e, chance_below(2 * z->world->weather.move_every_us));
+    event_some_time(e, z->world->weather.move_every_us);
 }
 
 static void go_down(struct event *e)
@@ -126,18 +126,14 @@ static void go_down(struct event *e)
     fault_count(FAULT_DOWN);
     trace_words("mail for %s is not taken for %llu seconds", p->domain,
                 (unsigned long long)(p->down_until_us - z->world->now_us) / 1000000);
-    event_in(e, chance_below(2 * z->world->weather.down_every_us));
+    event_some_time(e, z->world->weather.down_every_us);
 }
 
 void zone_open(struct zone *z)
 {
-    uint64_t every_us = z->world->weather.move_every_us;
-    if (every_us)
-        event_in(&z->move, chance_below(2 * every_us));
-    if (z->world->weather.down_every_us)
-        event_in(&z->down, chance_below(2 * z->world->weather.down_every_us));
-    if (z->world->weather.wrong_every_us)
-        event_in(&z->wrong, chance_below(2 * z->world->weather.wrong_every_us));
+    event_some_time(&z->move, z->world->weather.move_every_us);
+    event_some_time(&z->down, z->world->weather.down_every_us);
+    event_some_time(&z->wrong, z->world->weather.wrong_every_us);
 }
 
 void zone_close(struct zone *z)

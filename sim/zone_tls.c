@@ -51,7 +51,7 @@ void zone_go_wrong(struct event *e)
     struct place *p = z->places[chance_below(z->count)];
     if (z->world->calm)
         return;
-    event_in(e, chance_below(2 * z->world->weather.wrong_every_us));
+    event_some_time(e, z->world->weather.wrong_every_us);
     if (p->security == PLACE_OPEN)
         return;
     p->wrong_until_us = z->world->now_us + chance_below(wrong_us_max);
