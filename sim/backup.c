@@ -7,13 +7,10 @@
 #include "sim/node.h"
 #include "store/store.h"
 
-#include <stdio.h>
-
 enum {
     STEPS_MAX = 300, /* of a backup that is cut */
     PACE_FAST_US = 200,
     PACE_SLOW_US = 1000 * 1000,
-    PATH_OCTETS = 40,
 };
 
 static void copy(void *owner)
@@ -21,9 +18,7 @@ static void copy(void *owner)
     struct backup *b = owner;
     const struct host *h = b->node->host;
     struct store_copied copied;
-    char to[PATH_OCTETS];
-    snprintf(to, sizeof to, "/n%u/vault", h->number);
-    b->ok = store_backup(h->data, to, &copied, &b->error);
+    b->ok = store_backup(h->data, h->vault_path, &copied, &b->error);
 }
 
 /* It may begin before the server has made a journal. */
@@ -108,41 +103,19 @@ void backup_close(struct backup *b)
 
 /* --- What it is worth --- */
 
-static void finding(void *owner, bool is_trouble, const char *words)
-{
-    const struct backup *b = owner;
-    if (is_trouble)
-        world_fail("%s: what was restored does not verify: %s", b->node->host->name, words);
-}
-
-static void restore(struct backup *b, const char *from, const char *to)
+void backup_examine(struct backup *b)
 {
     const struct host *h = b->node->host;
     struct store_restored restored;
     struct error e;
-    uint64_t findings = 0;
-    bool ok = store_restore(from, to, &restored, &e);
+    if (!b->counts_us)
+        return;
+    bool ok = store_restore(h->vault_path, h->spare_path, &restored, &e);
     world_expect(CHECK_BACKUP, ok, "%s: a backup cannot be restored: %s", h->name, e.words);
     if (!ok)
         return;
-    ok = store_verify(to, finding, b, &findings, &e);
-    world_expect(CHECK_BACKUP, ok, "%s: what was restored cannot be verified: %s", h->name,
-                 e.words);
-    books_compare(b->node, to,
+    node_expect_verified(b->node, h->spare_path, "what was restored", CHECK_BACKUP);
+    books_compare(b->node, h->spare_path,
                   (struct books_of){
                       .check = CHECK_RESTORED, .what = "the backup", .counts_us = b->counts_us });
-}
-
-void backup_examine(struct backup *b)
-{
-    struct host *h = b->node->host;
-    struct world *w = h->world;
-    char from[PATH_OCTETS], to[PATH_OCTETS];
-    if (!b->counts_us)
-        return;
-    snprintf(from, sizeof from, "/n%u/vault", h->number);
-    snprintf(to, sizeof to, "/n%u/spare", h->number);
-    w->current = h;
-    restore(b, from, to);
-    w->current = NULL;
 }

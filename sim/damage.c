@@ -19,7 +19,6 @@ enum {
     WORDS_MAX = 1 << 20,
     OCTETS_MAX = 64, /* that are hit, all in one place */
     PADDING = 8,     /* at the end of a frame, at the most */
-    PATH_OCTETS = 40,
 };
 
 struct hit {
@@ -111,8 +110,9 @@ static bool may_lack(void *owner, message_id id)
 
 /* --- All of it --- */
 
-static void compare(struct node *n, const char *path, struct lost *lost)
+static void compare(struct node *n, struct lost *lost)
 {
+    const char *path = n->host->spare_path;
     struct error e;
     bool ok = store_rebuild(path, NULL, NULL, &e);
     world_expect(CHECK_DAMAGE, ok, "%s: no index can be made from a damaged journal: %s",
@@ -131,7 +131,6 @@ static void compare(struct node *n, const char *path, struct lost *lost)
 static void hit_and_look(struct node *n, const struct hit *hit)
 {
     struct host *h = n->host;
-    char path[PATH_OCTETS];
     struct buffer findings;
     uint64_t count = 0;
     struct error e;
@@ -140,9 +139,8 @@ static void hit_and_look(struct node *n, const struct hit *hit)
     fault_count(FAULT_DAMAGE);
     medium_copy(h->disk, &h->spare);
     medium_damage(h->spare, hit->name, hit->from, hit->octets);
-    snprintf(path, sizeof path, "/n%u/spare", h->number);
     buffer_init(&findings, WORDS_MAX);
-    bool ok = store_verify(path, finding, &findings, &count, &e);
+    bool ok = store_verify(h->spare_path, finding, &findings, &count, &e);
     world_expect(CHECK_DAMAGE, ok, "%s: a damaged store cannot be verified: %s", h->name, e.words);
     struct lost lost = { hit, buffer_as_text(&findings) };
     if (hit->message)
@@ -150,7 +148,7 @@ static void hit_and_look(struct node *n, const struct hit *hit)
                      "%s: %llu findings do not name message %016llx, which is damaged", h->name,
                      (unsigned long long)count, (unsigned long long)hit->message);
     if (ok)
-        compare(n, path, &lost);
+        compare(n, &lost);
     buffer_clear(&findings);
 }
 
@@ -160,7 +158,6 @@ void damage_examine(struct node *n)
     struct maildrop_entry any = { 0 };
     if (!w->weather.damage)
         return;
-    w->current = n->host;
     books_compare(
         n, n->host->data,
         (struct books_of){
@@ -169,5 +166,4 @@ void damage_examine(struct node *n)
         any.message && chance_below(2) ? hit_message(&any) : hit_anything(n->host->disk);
     if (hit.octets && !w->failed)
         hit_and_look(n, &hit);
-    w->current = NULL;
 }

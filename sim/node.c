@@ -68,14 +68,12 @@ static void settle_people(struct node *n)
 {
     struct directory *d;
     struct error e;
-    struct world *w = n->host->world;
-    bool was_calm = w->calm;
-    w->calm = true;
+    struct stand before = world_look_as(n->host);
     bool ok = directory_open(n->host->data, true, &d, &e);
     for (unsigned i = 0; ok && i < n->users; i++)
         ok = add_user(n, d, i, &e);
     directory_close(&d);
-    w->calm = was_calm;
+    world_look_back(before);
     if (!ok)
         world_fail("%s: no users: %s", n->host->name, e.words);
     n->has_people = true;
@@ -271,7 +269,7 @@ static void show_difference(struct text live, struct text rebuilt)
     trace_show("rebuilt: %.*s", TEXT_ARGS(b));
 }
 
-static void expect_rebuilt(struct node *n, enum check check)
+static void expect_rebuilt(struct node *n)
 {
     struct buffer live, rebuilt;
     struct error e;
@@ -284,49 +282,48 @@ static void expect_rebuilt(struct node *n, enum check check)
         bool equal = text_equal(buffer_as_text(&live), buffer_as_text(&rebuilt));
         if (!equal)
             show_difference(buffer_as_text(&live), buffer_as_text(&rebuilt));
-        world_expect(check, equal, "%s: a rebuilt index differs from the live one", n->host->name);
+        world_expect(CHECK_REBUILT, equal, "%s: a rebuilt index differs from the live one",
+                     n->host->name);
     }
     buffer_clear(&live);
     buffer_clear(&rebuilt);
 }
 
+struct verified {
+    const struct host *host;
+    const char *what;
+};
+
 static void finding(void *owner, bool is_trouble, const char *words)
 {
-    const struct node *n = owner;
+    const struct verified *v = owner;
     if (is_trouble)
-        world_fail("%s: the store does not verify: %s", n->host->name, words);
+        world_fail("%s: %s does not verify: %s", v->host->name, v->what, words);
 }
 
-/* Whoever looks from outside changes nothing, and nothing goes wrong meanwhile. */
-static void look_calmly(struct node *n, void (*look)(struct node *, enum check), enum check check)
+void node_expect_verified(const struct node *n, const char *path, const char *what,
+                          enum check check)
 {
-    struct world *w = n->host->world;
-    struct host *before = w->current;
-    bool was_calm = w->calm;
-    w->current = n->host;
-    w->calm = true;
-    look(n, check);
-    w->calm = was_calm;
-    w->current = before;
-}
-
-static void expect_verified(struct node *n, enum check check)
-{
+    struct verified v = { n->host, what };
     uint64_t findings = 0;
     struct error e;
-    if (!store_verify(n->host->data, finding, n, &findings, &e))
-        world_fail("%s: the store cannot be verified: %s", n->host->name, e.words);
-    world_expect(check, findings == 0, "%s: the store does not verify", n->host->name);
+    if (!store_verify(path, finding, &v, &findings, &e))
+        world_fail("%s: %s cannot be verified: %s", n->host->name, what, e.words);
+    world_expect(check, findings == 0, "%s: %s does not verify", n->host->name, what);
 }
 
 void node_verify(struct node *n, enum check check)
 {
-    look_calmly(n, expect_verified, check);
+    struct stand before = world_look_as(n->host);
+    node_expect_verified(n, n->host->data, "the store", check);
+    world_look_back(before);
 }
 
 void node_examine(struct node *n, bool all)
 {
-    look_calmly(n, expect_rebuilt, CHECK_REBUILT);
+    struct stand before = world_look_as(n->host);
+    expect_rebuilt(n);
+    world_look_back(before);
     if (all)
         node_verify(n, CHECK_VERIFIED);
 }
@@ -351,17 +348,12 @@ static bool count_row(void *owner, const struct queue_item *item)
 
 uint64_t node_waiting(struct node *n, bool tell)
 {
-    struct world *w = n->host->world;
-    bool was_calm = w->calm;
-    struct host *before = w->current;
+    struct stand before = world_look_as(n->host);
     struct row_count rows = { 0, tell };
     struct error e;
-    w->current = n->host;
-    w->calm = true;
     if (!store_each_queued(n->host->data, count_row, &rows, &e))
         world_fail("%s: its queue cannot be read: %s", n->host->name, e.words);
-    w->calm = was_calm;
-    w->current = before;
+    world_look_back(before);
     return rows.count;
 }
 

@@ -69,6 +69,8 @@ void node_close(struct node *);
 void node_examine(struct node *, bool all);
 /* Verifies everything; the server may go on. */
 void node_verify(struct node *, enum check);
+/* Verifies what lies there; whoever asks looks as the host. */
+void node_expect_verified(const struct node *, const char *path, const char *what, enum check);
 /* Recipients that wait in its queue; shows each of them if so wished. */
 uint64_t node_waiting(struct node *, bool tell);
 

@@ -236,9 +236,11 @@ static void begin_end(struct run *r)
 
 static void examine(struct node *n)
 {
+    struct stand before = world_look_as(n->host);
     node_examine(n, true);
     backup_examine(&n->backup);
     damage_examine(n);
+    world_look_back(before);
 }
 
 static void end(struct run *r)

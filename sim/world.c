@@ -335,6 +335,8 @@ void host_init(struct host *h, struct world *w, unsigned number)
     *h = (struct host){ .world = w, .number = number };
     snprintf(h->name, sizeof h->name, number ? "n%u.test" : "outside", number);
     snprintf(h->data, sizeof h->data, "/n%u/data", number);
+    snprintf(h->vault_path, sizeof h->vault_path, "/n%u/vault", number);
+    snprintf(h->spare_path, sizeof h->spare_path, "/n%u/spare", number);
     h->address = (struct endpoint){ NET_IPV4, { 10, 0, 0, (uint8_t)number }, 0 };
     list_init(&h->streams);
     list_init(&h->listeners);
@@ -416,6 +418,20 @@ void world_clear(struct world *w)
 {
     for (unsigned i = 0; i < w->host_count; i++)
         host_clear(&w->hosts[i]);
+}
+
+struct stand world_look_as(struct host *h)
+{
+    struct stand before = { this_world->current, this_world->calm };
+    this_world->current = h;
+    this_world->calm = true;
+    return before;
+}
+
+void world_look_back(struct stand before)
+{
+    this_world->current = before.current;
+    this_world->calm = before.was_calm;
 }
 
 static struct host *host_of_the_next(struct world *w)

@@ -61,11 +61,12 @@ struct host {
     unsigned number;
     char name[HOST_NAME_MAX_OCTETS]; /* "n1.test" */
     char data[HOST_NAME_MAX_OCTETS]; /* "/n1/data": what paths begin with */
+    char vault_path[HOST_NAME_MAX_OCTETS], spare_path[HOST_NAME_MAX_OCTETS]; /* "/n1/vault" */
     struct endpoint address;
     struct heap events;
     struct medium *disk;
-    struct medium *vault;  /* "/n1/vault": where backups go */
-    struct medium *spare;  /* "/n1/spare": where whoever examines puts something */
+    struct medium *vault;  /* where backups go */
+    struct medium *spare;  /* where whoever examines puts something */
     struct list streams;   /* of its loops */
     struct list listeners; /* listening or bound */
     bool dead;             /* the process is: nothing that it does has any effect */
@@ -238,6 +239,15 @@ void world_clear(struct world *);
 void world_run(struct world *);
 /* The run has failed: the first reason counts. */
 void world_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Who ran, and whether it was calm, before somebody looked from outside. */
+struct stand {
+    struct host *current;
+    bool was_calm;
+};
+/* Whoever looks changes nothing, and nothing goes wrong for him meanwhile. */
+struct stand world_look_as(struct host *);
+void world_look_back(struct stand);
 
 /* Now, as whoever runs sees it. */
 uint64_t world_time_us(void);
