@@ -188,8 +188,7 @@ static void hear_sender(struct visit *v, struct text rest)
 
 static bool is_ours(const struct visit *v, const char *address)
 {
-    const char *domain = strchr(address, '@');
-    return domain && strcmp(domain + 1, v->office->place->domain) == 0;
+    return text_equal(ledger_domain_of(text_of(address)), text_of(v->office->place->domain));
 }
 
 static void hear_recipient(struct visit *v, struct text rest)

@@ -54,6 +54,11 @@ void ledger_free(struct ledger **ledger)
 
 /* --- Boxes --- */
 
+struct text ledger_domain_of(struct text address)
+{
+    return text_skip(address, text_find(address, '@') + 1);
+}
+
 static struct box *new_box(unsigned number, unsigned host, const char *address)
 {
     struct box *b = must(calloc(1, sizeof *b));
@@ -92,7 +97,7 @@ struct box *ledger_foreign_at(struct ledger *l, const char *domain)
     struct box *b;
     do
         b = ledger_any_foreign(l);
-    while (strcmp(strchr(b->address, '@') + 1, domain) != 0);
+    while (!text_equal(ledger_domain_of(text_of(b->address)), text_of(domain)));
     return b;
 }
 
@@ -109,6 +114,11 @@ size_t ledger_box_count(const struct ledger *l)
 struct box *ledger_box(struct ledger *l, size_t index)
 {
     return l->boxes[index];
+}
+
+struct box *ledger_any_box(struct ledger *l)
+{
+    return l->boxes[chance_below(l->box_count)];
 }
 
 static void box_add(struct box *b, struct copy *c)

@@ -112,12 +112,16 @@ struct ledger;
 /* The domain outside that most mail comes from. */
 #define OUTSIDE "outside.test"
 
+/* What stands behind the '@'. */
+struct text ledger_domain_of(struct text address);
+
 struct ledger *ledger_new(void);
 void ledger_free(struct ledger **);
 
 struct box *ledger_add_box(struct ledger *, unsigned host, const char *address);
 size_t ledger_box_count(const struct ledger *);
 struct box *ledger_box(struct ledger *, size_t index);
+struct box *ledger_any_box(struct ledger *);
 /* Boxes of people outside, to which mail comes by ledger_arrived(). */
 struct box *ledger_add_foreign(struct ledger *, const char *address);
 struct box *ledger_find_foreign(struct ledger *, const char *address);
@@ -137,6 +141,8 @@ struct letter *ledger_new_letter(struct ledger *, const struct letter_wish *);
 struct copy *letter_add(struct letter *, struct box *);
 /* The same by another address, which may lead nowhere: the sender is told then. */
 struct copy *letter_add_alias(struct letter *, struct box *, const char *alias);
+/* The one that is planned for this box, or NULL. */
+struct copy *letter_copy_for(struct letter *, const struct box *);
 const char *copy_address(const struct copy *);
 void letter_write(const struct letter *, struct buffer *out);
 void letter_decide(struct letter *, enum fate);

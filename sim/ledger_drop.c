@@ -12,11 +12,6 @@
 
 enum { EFFECT_US = 10 * 60 * 1000 * 1000 };
 
-static struct text domain_of(struct text address)
-{
-    return text_skip(address, text_find(address, '@') + 1);
-}
-
 size_t ledger_drop_asked(struct ledger *l, unsigned host, const char *domain)
 {
     CHECK(l->drop_count < LEDGER_DROPS_MAX);
@@ -40,7 +35,7 @@ void ledger_drop_answered(struct ledger *l, size_t drop, uint64_t dropped)
 static bool covers(const struct ledger_drop *d, unsigned host, struct text address, uint64_t at_us)
 {
     uint64_t until_us = d->ended_us ? d->ended_us : d->asked_us + EFFECT_US;
-    return d->host == host && text_equal(domain_of(address), text_of(d->domain)) &&
+    return d->host == host && text_equal(ledger_domain_of(address), text_of(d->domain)) &&
            at_us <= until_us;
 }
 

@@ -46,7 +46,6 @@ struct ledger {
 struct letter *ledger_letter_named(struct ledger *, struct text rest);
 /* The copy that this message is, which must be as it was sent; NULL: a report, or a failure. */
 struct copy *ledger_recognize(struct ledger *, struct box *, struct text message);
-struct copy *letter_copy_for(struct letter *, const struct box *);
 /* One that nobody has planned: it belongs to the letter from now on. */
 struct copy *letter_add_other(struct letter *, struct box *, enum copy_kind);
 void ledger_name_copy(struct ledger *, struct copy *, const char *uidl);

@@ -17,15 +17,10 @@ enum { UNDER_WAY_US = 5 * 60 * 1000 * 1000 };
 
 /* --- What may have happened --- */
 
-static struct text domain_of(const char *address)
-{
-    const char *at = strchr(address, '@');
-    return text_of(at ? at + 1 : "");
-}
-
 static bool was_lied_to(const struct letter *letter, const char *address)
 {
-    return zone_has_lied(world_now()->zone, letter->host, domain_of(address), letter->begun_us);
+    return zone_has_lied(world_now()->zone, letter->host, ledger_domain_of(text_of(address)),
+                         letter->begun_us);
 }
 
 static const struct node *node_of(const struct letter *letter)

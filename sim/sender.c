@@ -184,20 +184,6 @@ static void go_on(struct sender *s)
 
 /* --- A transaction --- */
 
-static struct copy *copy_for(struct letter *letter, const struct box *box)
-{
-    for (unsigned i = 0; i < letter->copy_count; i++)
-        if (letter->copies[i].box == box)
-            return &letter->copies[i];
-    return NULL;
-}
-
-static struct box *any_box(const struct sender *s)
-{
-    struct ledger *ledger = s->peer.town->ledger;
-    return ledger_box(ledger, (size_t)chance_below(ledger_box_count(ledger)));
-}
-
 static struct box *first_box(const struct sender *s, unsigned host)
 {
     struct ledger *ledger = s->peer.town->ledger;
@@ -210,7 +196,7 @@ static struct box *first_box(const struct sender *s, unsigned host)
 /* Once named or twice, he gets one copy. */
 static void plan_known(struct sender *s, struct box *box)
 {
-    struct copy *copy = copy_for(s->letter, box);
+    struct copy *copy = letter_copy_for(s->letter, box);
     plan(s, ASK_KNOWN, copy ? copy : letter_add(s->letter, box));
 }
 
@@ -225,7 +211,7 @@ static void plan_doomed(struct sender *s)
 {
     static const char *const domains[] = { "f1.test", OUTSIDE, "gone.test", DEAD };
     size_t count = sizeof domains / sizeof *domains;
-    const struct box *other = any_box(s);
+    const struct box *other = ledger_any_box(s->peer.town->ledger);
     if (s->letter->doomed_count == LETTER_DOOMED_MAX || s->planned == ASKS_MAX)
         return;
     struct doomed *d = &s->letter->doomed[s->letter->doomed_count++];
@@ -242,8 +228,9 @@ static void plan_doomed(struct sender *s)
 static void plan_alias(struct sender *s)
 {
     char alias[BOX_ADDRESS_MAX];
-    struct box *box = first_box(s, may_relay(s) ? any_box(s)->host : s->host);
-    if (copy_for(s->letter, box))
+    struct box *box =
+        first_box(s, may_relay(s) ? ledger_any_box(s->peer.town->ledger)->host : s->host);
+    if (letter_copy_for(s->letter, box))
         return;
     snprintf(alias, sizeof alias, "x%u@e%u.test", (unsigned)chance_below(10), box->host);
     plan(s, ASK_KNOWN, letter_add_alias(s->letter, box, alias));
@@ -253,7 +240,7 @@ static void plan_recipients(struct sender *s)
 {
     uint64_t wanted = chance_from(1, chance_below(3) ? 1 : LETTER_COPIES_MAX - 1);
     for (; wanted; wanted--) {
-        struct box *box = any_box(s);
+        struct box *box = ledger_any_box(s->peer.town->ledger);
         if (chance_below(12) == 0)
             plan(s, ASK_UNKNOWN, NULL);
         else if (chance_below(12) == 0)
@@ -270,7 +257,7 @@ static void plan_recipients(struct sender *s)
 /* Nobody at all, or who may be told what became of it: somebody outside, or a user of the host. */
 static struct box *choose_sender(const struct sender *s, char sender[BOX_ADDRESS_MAX])
 {
-    struct box *box = s->user ? s->user : any_box(s);
+    struct box *box = s->user ? s->user : ledger_any_box(s->peer.town->ledger);
     uint64_t kind = chance_below(10);
     sender[0] = 0;
     if (kind == 0 && !s->user)

@@ -34,11 +34,6 @@ static unsigned any_host(const struct town *t)
     return 1 + (unsigned)chance_below(t->world->host_count - 1);
 }
 
-static struct box *any_user(const struct town *t)
-{
-    return ledger_box(t->ledger, (size_t)chance_below(ledger_box_count(t->ledger)));
-}
-
 static void burst(struct event *e)
 {
     struct town *t = OWNER_OF(e, struct town, burst);
@@ -50,9 +45,9 @@ static void burst(struct event *e)
         if (chance_below(SUBMITTERS_IN))
             sender_start(t, any_host(t));
         else
-            submitter_start(t, any_user(t));
+            submitter_start(t, ledger_any_box(t->ledger));
     for (; readers && t->peer_count < PEERS_MAX; readers--)
-        reader_start(t, any_user(t));
+        reader_start(t, ledger_any_box(t->ledger));
     event_some_time(e, t->pause_us);
 }
 

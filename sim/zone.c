@@ -165,11 +165,13 @@ static struct place *find_machine(const struct zone *z, const char *name, unsign
     return NULL;
 }
 
-static void found(struct dns_query *q, const struct dns_record *record)
+void zone_found(struct dns_query *q, const struct dns_record *record, struct bytes data)
 {
-    q->records = calloc(1, sizeof *q->records);
+    q->records = malloc(sizeof *q->records + data.len);
     CHECK(q->records);
     *q->records = *record;
+    if (data.len)
+        q->records->data = (struct bytes){ memcpy(q->records + 1, data.at, data.len), data.len };
     q->record_count = 1;
     q->verdict = DNS_FOUND;
     q->ttl_s = TTL_S;
@@ -230,7 +232,7 @@ static void answer_mx(const struct zone *z, struct place *p, struct dns_query *q
     bool stale = told->moved_us && world_now()->now_us - told->moved_us < STALE_US;
     unsigned which = stale && chance_below(2) ? !told->in_service : told->in_service;
     memcpy(record.name, told->machines[which], HOST_NAME_MAX_OCTETS);
-    found(q, &record);
+    zone_found(q, &record, (struct bytes){ 0 });
 }
 
 /* Nobody, one who refuses whatever comes, or one who has never heard of the domain. */
@@ -258,7 +260,7 @@ static void answer_address(const struct zone *z, struct place *p, unsigned which
     if (q->bogus)
         return;
     record.address.port = 0;
-    found(q, &record);
+    zone_found(q, &record, (struct bytes){ 0 });
 }
 
 /* The web server of a policed place: it is never called, what it would say is fetch_text()'s. */
@@ -266,7 +268,7 @@ static void answer_web(struct dns_query *q)
 {
     struct dns_record record = { .address = { NET_IPV4, { 203, 0, 113, 1 }, 0 } };
     if (q->type == DNS_A)
-        found(q, &record);
+        zone_found(q, &record, (struct bytes){ 0 });
 }
 
 /* What stands in front of a name tells what is asked for. */

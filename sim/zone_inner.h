@@ -11,6 +11,8 @@ struct zone {
     struct event move, down, wrong;
 };
 
+/* The answer is this record, with a copy of the data, if there are any. */
+void zone_found(struct dns_query *, const struct dns_record *, struct bytes data);
 struct place *zone_find_domain(const struct zone *, struct text name);
 
 /* zone_tls.c */

@@ -65,17 +65,10 @@ void zone_answer_tlsa(const struct place *p, unsigned machine, struct dns_query 
 {
     if (p->security != PLACE_SIGNED)
         return;
-    uint8_t *octets = malloc(sizeof(struct dns_record) + TLSA_HEAD + CERTIFICATE_KEY);
-    CHECK(octets);
-    struct dns_record *record = (struct dns_record *)(void *)octets;
-    uint8_t *data = octets + sizeof *record;
-    *record = (struct dns_record){ .data = { data, TLSA_HEAD + CERTIFICATE_KEY } };
-    data[0] = TLS_USAGE_EE;
-    data[1] = data[2] = 1; /* the key, by a digest of 32 octets */
+    /* The key, by a digest of 32 octets. */
+    uint8_t data[TLSA_HEAD + CERTIFICATE_KEY] = { TLS_USAGE_EE, 1, 1 };
     fill_key(p->machines[machine], data + TLSA_HEAD);
-    q->records = record;
-    q->record_count = 1;
-    q->verdict = DNS_FOUND;
+    zone_found(q, &(struct dns_record){ 0 }, (struct bytes){ data, sizeof data });
 }
 
 /* --- Policies --- */
@@ -91,15 +84,7 @@ void zone_answer_policy_id(const struct place *p, struct dns_query *q)
     char words[64];
     int len = snprintf(words, sizeof words, "v=STSv1; id=%s%u;", names_both(p) ? "b" : "n",
                        p->narrow_machine);
-    uint8_t *octets = malloc(sizeof(struct dns_record) + sizeof words);
-    CHECK(octets);
-    struct dns_record *record = (struct dns_record *)(void *)octets;
-    uint8_t *data = octets + sizeof *record;
-    memcpy(data, words, (size_t)len);
-    *record = (struct dns_record){ .data = { data, (size_t)len } };
-    q->records = record;
-    q->record_count = 1;
-    q->verdict = DNS_FOUND;
+    zone_found(q, &(struct dns_record){ 0 }, (struct bytes){ (const uint8_t *)words, (size_t)len });
 }
 
 static void write_policy(const struct place *p, struct buffer *out)
