@@ -5,12 +5,11 @@ import base64
 import os
 import select
 import ssl
-import subprocess
 import time
 
 import certificates
 from agent_world import FIRST, POP, Home, Host, Terminal, pop_host
-from harness import TIMEOUT, case, check, equal, godwit, is_sanitized, main
+from harness import TIMEOUT, case, check, equal, is_sanitized, main
 
 WHO = ("-e", "a@a.test", "-p", "geheim")
 LETTER = ["smtp", "b@b.test", "", "s", "c"]
@@ -96,16 +95,13 @@ def what_is_saved_is_whole_or_not_there():
                                         "RETR 3": ["-ERR gone"]})) as host:
         home.write("there", "mine\n")
         limited = 'ulimit -f 100; trap "" XFSZ; exec "$@"'
-        done = subprocess.run(
-            ["bash", "-c", limited, "-", godwit(), "agent", *WHO, "--pop", host.name], check=True,
-            input=b"pop\nsave 1 there\nsave 1 large\nsave 2 small\nsave 3 gone\nstat\nquit\n",
-            capture_output=True, cwd=home.folder, env=home.environment)
-        told = done.stderr.decode()
-        check("there: File exists; name another file\n" in told, told)
-        check("large: File too large; nothing was saved\n" in told, told)
-        equal(told.count("\n"), 2, told)
-        check(b"small: 14 octets\n" in done.stdout and b"-ERR gone\n" in done.stdout, done.stdout)
-        check(b"+OK 2 200\n" in done.stdout, done.stdout)
+        talk = home.pipe(["pop", "save 1 there", "save 1 large", "save 2 small", "save 3 gone",
+                          "stat", "quit"], *WHO, "--pop", host.name,
+                         wrap=("bash", "-c", limited, "-"))
+        talk.complains("there: File exists; name another file\n",
+                       "large: File too large; nothing was saved\n")
+        equal(talk.told.count("\n"), 2, talk.told)
+        talk.has("small: 14 octets\n", "-ERR gone\n", "+OK 2 200\n")
         equal(sorted(os.listdir(home.folder)), [".local", "small", "there"], "files")
         check(host.lines.count("RETR 1") == 1, host.lines)
 

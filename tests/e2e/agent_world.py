@@ -46,9 +46,10 @@ class Home:
         os.chmod(path, mode)
         return path
 
-    def pipe(self, lines, *words, code=0, **environment):
-        """The agent behind a pipe: what it printed, and what went wrong."""
-        done = subprocess.run([godwit(), "agent", *words], capture_output=True, check=False,
+    def pipe(self, lines, *words, code=0, wrap=(), **environment):
+        """The agent behind a pipe, maybe under another program: what it printed, and what went
+        wrong."""
+        done = subprocess.run([*wrap, godwit(), "agent", *words], capture_output=True, check=False,
                               input="".join(line + "\n" for line in lines).encode(),
                               timeout=2 * TIMEOUT, cwd=self.folder, start_new_session=True,
                               env={**self.environment, **environment})
