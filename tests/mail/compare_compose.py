@@ -13,6 +13,8 @@ import re
 import subprocess
 import sys
 
+from shown import values
+
 COUNT = 200
 POLICY = email.policy.default
 BREAKS = [" ", " ", " ", ", ", ". ", "\n", "\n\n"]
@@ -190,10 +192,6 @@ def check_attached(attached, want):
         same(octets, want_octets, "content of an attachment")
         safe = file_name.decode()
         assert safe and "/" not in safe and safe[0] not in ".-" and len(file_name) <= 255, safe
-
-
-def values(line):
-    return [b"" if word == "-" else bytes.fromhex(word) for word in line.split()[1:]]
 
 
 def check_answer(answer, want):

@@ -16,6 +16,7 @@ import unicodedata
 
 import mime_shapes
 from compare_mime import POLICY, expected, seen
+from shown import values
 
 CUTS = 7    # pieces of which ever more are left of a message that is cut short
 CUT_OCTETS_MAX = 20000    # of such a message
@@ -92,10 +93,6 @@ def caseless(row):
 
 
 # --- What people are shown ---
-
-def values(line):
-    return [b"" if word == "-" else bytes.fromhex(word) for word in line.split()[1:]]
-
 
 def check_harmless(lines, octets):
     """Text, no controls, nothing that turns the line around; names for any folder."""

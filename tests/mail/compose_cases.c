@@ -119,7 +119,7 @@ static void print(const struct compose *c)
     if (compose_write(c, sink_of_buffer(&b), &e)) {
         fputs("message ", stdout);
         print_hex(buffer_as_text(&b), "\n");
-        print_shown(buffer_as_text(&b));
+        print_shown(buffer_as_text(&b), NULL);
     } else
         printf("error %s\n", e.words);
     puts("end");

@@ -1,8 +1,6 @@
 /* print_shown.c - a message as people are shown it, for another reader to compare. */
 #include "print_shown.h"
 
-#include "mail/show.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -31,11 +29,11 @@ static void print_attachment(const struct show *s, size_t number)
     buffer_clear(&b);
 }
 
-void print_shown(struct text message)
+void print_shown(struct text message, const struct charset_more *more)
 {
     struct buffer b;
     struct error e;
-    struct show *s = show_new(message, NULL);
+    struct show *s = show_new(message, more);
     buffer_init(&b, MESSAGE_MAX);
     if (!s || !show_write(s, sink_of_buffer(&b), &e))
         exit(1);

@@ -19,7 +19,7 @@ int main(int count, char **names)
             return 1;
         struct text message = { octets, fread(octets, 1, sizeof octets, file) };
         fclose(file);
-        print_shown(message);
+        print_shown(message, NULL);
         putchar('\n');
     }
     return 0;

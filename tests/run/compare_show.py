@@ -13,6 +13,9 @@ import sys
 import tempfile
 import urllib.parse
 
+sys.path.append(str(pathlib.Path(__file__).parent.parent / "mail"))
+from shown import values  # noqa: E402
+
 COUNT = 200
 RUSSIAN = "съешь ещё этих мягких французских булок да выпей чаю"
 JAPANESE = "日本語の文章はこのように続きます、カタカナも"
@@ -93,8 +96,8 @@ def message(dice):
 
 def differences(want, block):
     shown, attached = block
-    shown = bytes.fromhex(shown).decode()
-    name, octets = (b"" if v == "-" else bytes.fromhex(v) for v in attached.split())
+    shown = values(shown)[0].decode()
+    name, _, octets = values(attached)
     text = (f"From: {want['from']} <a@b.example>\nSubject: {want['subject']}\n\n"
             f"{want['text']}")
     if not shown.startswith(text):
