@@ -58,9 +58,7 @@ void letter_expect_right(const struct letter *, const struct copy *, const struc
 bool ledger_may_lose_replies(void);
 bool letter_may_come_twice(const struct copy *);
 
-/* ledger_drop.c: whether it was dropped for this recipient, and whether that cannot be ruled out.
- */
-bool letter_was_dropped(const struct letter *, const char *address);
+/* ledger_drop.c: whether it cannot be ruled out that it was dropped for this recipient. */
 bool letter_may_be_dropped(const struct letter *, const char *address);
 
 /* ledger_report.c: what became of the recipients elsewhere. */

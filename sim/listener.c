@@ -119,16 +119,6 @@ struct listener *listener_of_link(struct list *link)
     return OWNER_OF(link, struct listener, link);
 }
 
-struct loop *listener_loop(const struct listener *l)
-{
-    return l->loop;
-}
-
-void listener_accept(struct listener *l, struct stream *s)
-{
-    l->events->accepted(l->owner, s);
-}
-
 /* --- Calling --- */
 
 struct connecting {
@@ -162,7 +152,7 @@ static void arrived(struct event *e)
         a->path ? find_local(s->host, a->path) : find_listener(&s->local_at, s->loop);
     free(a);
     if (l && !s->host->dead)
-        listener_accept(l, s);
+        l->events->accepted(l->owner, s);
     else
         stream_close(&s);
 }
@@ -214,7 +204,7 @@ static void answered(struct event *e)
     }
     struct endpoint at[2] = { o.from.family == NET_NONE ? c->loop->host->address : o.from, o.to };
     at[0].port = (uint16_t)(FIRST_OWN_PORT + chance_below(30000));
-    stream_pair(c->loop, listener_loop(l), at, ends);
+    stream_pair(c->loop, l->loop, at, ends);
     announce(ends[1], NULL);
     connect_cancel(&c);
     o.done(o.owner, ends[0], NULL);

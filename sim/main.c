@@ -109,8 +109,8 @@ static void print_sum(const struct run_result *sum, uint64_t worlds, double seco
     points_print(&sum->points, stdout);
 }
 
-/* The same seed gives the same world. */
-static bool replays(const struct options *o, struct run_result *result)
+/* The same seed must give the same world. */
+static void run_again(const struct options *o, struct run_result *result)
 {
     struct run_result first = *result;
     run_apart(&o->run, result);
@@ -122,7 +122,6 @@ static bool replays(const struct options *o, struct run_result *result)
                  "%llu",
                  (unsigned long long)first.steps, (unsigned long long)result->steps);
     }
-    return same;
 }
 
 static int run_all(struct options *o, struct run_result *result)
@@ -138,7 +137,7 @@ static int run_all(struct options *o, struct run_result *result)
             return EXIT_FAILED;
         }
         if (!result->failed && o->twice)
-            replays(o, result);
+            run_again(o, result);
         if (result->failed) {
             show_failure(o, result);
             if (o->shrink)

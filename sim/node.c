@@ -412,6 +412,4 @@ void node_close(struct node *n)
     event_cancel(&n->fill);
     event_cancel(&n->jump);
     event_cancel(&n->reload);
-    if (n->server)
-        take_apart(n);
 }

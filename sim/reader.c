@@ -27,7 +27,7 @@ struct item {
     char uidl[UIDL_MAX];
     uint64_t octets;
     struct copy *copy; /* NULL: not known yet */
-    bool read, deleted;
+    bool deleted;
 };
 
 struct reader {
@@ -107,6 +107,12 @@ static void say(struct reader *r, const char *format, ...)
     talk_say(&r->talk, (struct bytes){ (const uint8_t *)line, (size_t)len });
 }
 
+/* Then readers read everything and delete nothing. */
+static bool is_audit(void)
+{
+    return world_now()->drained;
+}
+
 /* From now on what it has deleted may be gone. */
 static void quit(struct reader *r)
 {
@@ -119,7 +125,7 @@ static void quit(struct reader *r)
 
 static void after_deleting(struct reader *r)
 {
-    if (chance_below(12) == 0 && !r->peer.town->audits) {
+    if (chance_below(12) == 0 && !is_audit()) {
         r->phase = RESETTING;
         say(r, "RSET\r\n");
     } else {
@@ -130,7 +136,7 @@ static void after_deleting(struct reader *r)
 static bool wants(const struct reader *r, const struct item *item)
 {
     if (r->phase == READING)
-        return !item->copy || r->peer.town->audits || chance_below(20) == 0;
+        return !item->copy || is_audit() || chance_below(20) == 0;
     return item->copy && (world_now()->weather.tidy || chance_below(10) > 0);
 }
 
@@ -142,7 +148,7 @@ static void end_phase(struct reader *r)
     if (r->phase == READING) {
         ledger_end_listing(r->box, r->listing, r->asked_us);
         r->phase = DELETING;
-        if (!r->peer.town->audits && (world_now()->weather.tidy || chance_below(4))) {
+        if (!is_audit() && (world_now()->weather.tidy || chance_below(4))) {
             go_on(r);
             return;
         }
@@ -150,7 +156,7 @@ static void end_phase(struct reader *r)
     after_deleting(r);
 }
 
-/* Skips what is not wanted; `read` and `deleted` are set when it is asked for. */
+/* Skips what is not wanted. */
 static void go_on(struct reader *r)
 {
     while (r->asked < r->count && r->asked - r->answered < r->at_once) {
@@ -225,7 +231,6 @@ static void hear_message(struct reader *r)
     if (copy && !item->copy)
         ledger_listed(copy, r->listing);
     item->copy = copy;
-    r->peer.town->audited += r->peer.town->audits;
     r->message.len = 0;
     r->octets = 0;
     go_on(r);
@@ -270,10 +275,10 @@ static void hear_line(struct reader *r, struct text line)
     }
 }
 
-static void hear_quit(struct reader *r, bool ok)
+static void hear_quit(struct reader *r)
 {
     for (size_t i = 0; i < r->count; i++)
-        if (ok && r->items[i].deleted && r->items[i].copy)
+        if (r->items[i].deleted && r->items[i].copy)
             ledger_removed(r->items[i].copy);
 }
 
@@ -327,7 +332,7 @@ static void hear_ok(struct reader *r, struct text rest)
         quit(r);
         break;
     case QUITTING:
-        hear_quit(r, true);
+        hear_quit(r);
         r->peer.town->audit_done = true;
         break;
     }

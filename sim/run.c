@@ -202,7 +202,6 @@ static void begin_audit(struct run *r)
 {
     trace_words("the audit begins");
     r->world.drained = true;
-    r->town.audits = true;
     r->town.free_from_us = r->world.now_us;
     r->town.audit_done = false;
     r->phase = AUDIT;

@@ -325,10 +325,8 @@ static void next_letter(struct sender *s)
 
 /* --- Replies --- */
 
-void sender_expect_order(const struct sender *s, bool holds, const char *to,
-                         const struct reply *reply)
+void sender_expect_order(bool holds, const char *to, const struct reply *reply)
 {
-    (void)s;
     world_expect(CHECK_ORDER, holds, "the reply to %s is %u%.*s", to, reply->code,
                  TEXT_ARGS(reply->words));
 }
@@ -351,12 +349,12 @@ static void hear_recipient(struct sender *s, const struct ask *ask, const struct
 {
     unsigned kind = reply->code / 100;
     if (ask->kind == ASK_UNKNOWN) {
-        sender_expect_order(s, kind == 5 || kind == 4, "a recipient who does not exist", reply);
+        sender_expect_order(kind == 5 || kind == 4, "a recipient who does not exist", reply);
     } else {
         if (ask->copy->alias[0])
             expect_as_configured(s, ask->copy, reply);
         else
-            sender_expect_order(s, kind == 2 || kind == 4 || reply->code == 503, "one who exists",
+            sender_expect_order(kind == 2 || kind == 4 || reply->code == 503, "one who exists",
                                 reply);
         ask->copy->taken |= kind == 2;
         ask->copy->refused = !ask->copy->taken;
@@ -412,39 +410,37 @@ static void hear(struct sender *s, const struct reply *reply)
         break;
     case ASK_MAIL:
         sender_hear_user(s, &ask, reply);
-        sender_expect_order(s, kind == 4 || text_starts(reply->words, T(" 2.1.0")), "MAIL", reply);
+        sender_expect_order(kind == 4 || text_starts(reply->words, T(" 2.1.0")), "MAIL", reply);
         break;
     case ASK_KNOWN:
     case ASK_UNKNOWN:
         hear_recipient(s, &ask, reply);
         break;
     case ASK_DOOMED:
-        sender_expect_order(s, kind == 2 || kind == 4 || reply->code == 503, "one elsewhere",
-                            reply);
+        sender_expect_order(kind == 2 || kind == 4 || reply->code == 503, "one elsewhere", reply);
         ask.doomed->taken = kind == 2;
         break;
     case ASK_DATA:
-        sender_expect_order(s, reply->code == 354 || may_refuse(s, reply), "DATA", reply);
+        sender_expect_order(reply->code == 354 || may_refuse(s, reply), "DATA", reply);
         if (reply->code == 354)
             say_text(s);
         break;
     case ASK_TEXT:
     case ASK_LAST_CHUNK:
-        sender_expect_order(s,
-                            text_starts(reply->words, T(" 2.0.0 accepted")) || may_refuse(s, reply),
+        sender_expect_order(text_starts(reply->words, T(" 2.0.0 accepted")) || may_refuse(s, reply),
                             "a message", reply);
         hear_end(s, reply);
         break;
     case ASK_CHUNK:
-        sender_expect_order(s, kind == 2 || may_refuse(s, reply), "a chunk", reply);
+        sender_expect_order(kind == 2 || may_refuse(s, reply), "a chunk", reply);
         s->chunk_failed |= kind != 2;
         break;
     case ASK_QUIT:
-        sender_expect_order(s, reply->code == 221 || kind == 4, "QUIT", reply);
+        sender_expect_order(reply->code == 221 || kind == 4, "QUIT", reply);
         s->quits = true;
         break;
     default:
-        sender_expect_order(s, kind == 2 || kind == 4, "the rest", reply);
+        sender_expect_order(kind == 2 || kind == 4, "the rest", reply);
         break;
     }
 }

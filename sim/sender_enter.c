@@ -95,7 +95,7 @@ void sender_hear_entry(struct sender *s, const struct ask *ask, const struct rep
         break;
     case ASK_HELLO:
     case ASK_TLS:
-        sender_expect_order(s, ok || reply->code / 100 == 4, "EHLO or STARTTLS", reply);
+        sender_expect_order(ok || reply->code / 100 == 4, "EHLO or STARTTLS", reply);
         if (!ok)
             stay_out(s);
         else if (ask->kind == ASK_TLS)
@@ -104,7 +104,7 @@ void sender_hear_entry(struct sender *s, const struct ask *ask, const struct rep
             go_in(s);
         break;
     case ASK_LOGIN:
-        sender_expect_order(s, reply->code == 235 || reply->code / 100 == 4, "AUTH", reply);
+        sender_expect_order(reply->code == 235 || reply->code / 100 == 4, "AUTH", reply);
         s->is_in = ok;
         if (!ok)
             stay_out(s);

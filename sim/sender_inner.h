@@ -64,7 +64,7 @@ struct reply {
 /* Says a line, and awaits what answers the question. */
 void sender_say(struct sender *, struct ask, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-void sender_expect_order(const struct sender *, bool holds, const char *to, const struct reply *);
+void sender_expect_order(bool holds, const char *to, const struct reply *);
 
 /* sender_enter.c.  A reply to one of the questions before the first letter. */
 void sender_hear_entry(struct sender *, const struct ask *, const struct reply *);

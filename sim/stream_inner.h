@@ -78,7 +78,5 @@ void stream_tls_ended(struct stream *);
 struct stream *connect_local(struct loop *, const struct host *, const char *path);
 /* The listener whose place in its host's list this is. */
 struct listener *listener_of_link(struct list *);
-struct loop *listener_loop(const struct listener *);
-void listener_accept(struct listener *, struct stream *);
 
 #endif

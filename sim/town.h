@@ -21,10 +21,9 @@ struct town {
     struct list peers; /* that are here */
     unsigned peer_count;
     struct event burst, steer;
-    bool audits;           /* readers read everything and delete nothing */
     uint64_t free_from_us; /* whoever has gone before has left his box; 0: not yet */
     bool audit_done;       /* of the box that was read last */
-    uint64_t sessions, rude_ends, audited;
+    uint64_t sessions;
 };
 
 void town_open(struct town *, struct world *, struct ledger *);

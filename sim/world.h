@@ -218,7 +218,7 @@ struct world {
     struct weather weather;
     uint64_t without; /* kinds of fault that never strike: 1 << enum fault */
     bool calm;        /* nothing goes wrong any more */
-    bool drained;     /* and no mail is on its way */
+    bool drained;     /* and no mail is on its way: the audit has begun */
     struct ledger *ledger;
     struct zone *zone;
     unsigned own_work; /* the world itself needs memory: it gets it */
