@@ -277,7 +277,7 @@ static void begin_letter(struct sender *s)
                                 .submitted = s->is_in,
                                 .requires_tls = s->is_secure && chance_below(REQUIRE_ODDS) == 0 };
     s->planned = s->next = s->sent = 0;
-    s->chunk_failed = false;
+    s->mail_taken = s->chunk_failed = false;
     s->peer.town->letters_left -= s->peer.town->letters_left > 0;
     wish.sender_box = choose_sender(s, sender);
     s->letter = ledger_new_letter(s->peer.town->ledger, &wish);
@@ -345,6 +345,12 @@ static void expect_as_configured(const struct sender *s, const struct copy *copy
         world_expect(CHECK_RELOAD, kind != 2, "%s is not ours any more, and taken", copy->alias);
 }
 
+/* For good only where there is no transaction. */
+static bool may_refuse_one(const struct sender *s, const struct reply *reply)
+{
+    return reply->code / 100 == 4 || (reply->code == 503 && !s->mail_taken);
+}
+
 static void hear_recipient(struct sender *s, const struct ask *ask, const struct reply *reply)
 {
     unsigned kind = reply->code / 100;
@@ -354,8 +360,7 @@ static void hear_recipient(struct sender *s, const struct ask *ask, const struct
         if (ask->copy->alias[0])
             expect_as_configured(s, ask->copy, reply);
         else
-            sender_expect_order(kind == 2 || kind == 4 || reply->code == 503, "one who exists",
-                                reply);
+            sender_expect_order(kind == 2 || may_refuse_one(s, reply), "one who exists", reply);
         ask->copy->taken |= kind == 2;
         ask->copy->refused = !ask->copy->taken;
     }
@@ -411,13 +416,14 @@ static void hear(struct sender *s, const struct reply *reply)
     case ASK_MAIL:
         sender_hear_user(s, &ask, reply);
         sender_expect_order(kind == 4 || text_starts(reply->words, T(" 2.1.0")), "MAIL", reply);
+        s->mail_taken = kind == 2;
         break;
     case ASK_KNOWN:
     case ASK_UNKNOWN:
         hear_recipient(s, &ask, reply);
         break;
     case ASK_DOOMED:
-        sender_expect_order(kind == 2 || kind == 4 || reply->code == 503, "one elsewhere", reply);
+        sender_expect_order(kind == 2 || may_refuse_one(s, reply), "one elsewhere", reply);
         ask.doomed->taken = kind == 2;
         break;
     case ASK_DATA:

@@ -51,6 +51,7 @@ struct sender {
     struct letter *letter;
     struct buffer text; /* of the letter */
     size_t sent;        /* chunks: of it */
+    bool mail_taken;    /* by the reply to MAIL */
     bool chunk_failed;  /* one of its was not taken: there is no transaction any more */
     bool quits;         /* there is nothing more to hear */
     struct event leaves;
