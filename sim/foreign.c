@@ -7,21 +7,15 @@
 #include "sim/foreign.h"
 
 #include "base/check.h"
+#include "sim/peer.h"
 #include "sim/stream_inner.h"
-#include "sim/talk.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    OFFICES = 5,
-    BOXES_MAX = 4,
-    SHAKE_MS = 30 * 1000,
-    RECIPIENTS_MAX = 100,
-    LINE_MAX_OCTETS = 300
-};
+enum { OFFICES = 5, BOXES_MAX = 4, SHAKE_MS = 30 * 1000, RECIPIENTS_MAX = 100 };
 
 /* A host, or the one that refuses whatever comes. */
 struct office {
@@ -37,7 +31,6 @@ struct foreign {
 
 struct visit {
     struct peer peer;
-    struct talk talk;
     const struct office *office;
     bool offers_tls, is_secure, is_right; /* ... with the certificate that it should have */
     bool greeted, has_sender, is_required, in_text;
@@ -46,32 +39,15 @@ struct visit {
     struct box *boxes[RECIPIENTS_MAX];
     size_t count;
     struct buffer text;
-    struct event ends;
 };
 
 /* --- Its end --- */
 
-static void free_it(struct event *e)
+static void clear(struct peer *p)
 {
-    struct visit *v = OWNER_OF(e, struct visit, ends);
-    buffer_clear(&v->talk.in);
-    buffer_clear(&v->talk.out);
+    struct visit *v = OWNER_OF(p, struct visit, peer);
     buffer_clear(&v->text);
     free(v);
-}
-
-static void leave(struct peer *peer)
-{
-    struct visit *v = OWNER_OF(peer, struct visit, peer);
-    talk_close(&v->talk);
-    peer_left(peer);
-    v->ends.fire = free_it;
-    event_in(&v->ends, 0);
-}
-
-static void ended(struct talk *t)
-{
-    leave(&OWNER_OF(t, struct visit, talk)->peer);
 }
 
 /* --- Replies --- */
@@ -80,14 +56,10 @@ static void reply(struct visit *v, const char *format, ...) __attribute__((forma
 
 static void reply(struct visit *v, const char *format, ...)
 {
-    char line[LINE_MAX_OCTETS];
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(line, sizeof line, format, args);
+    peer_vsay(&v->peer, format, args);
     va_end(args);
-    trace_show("%s says: %.*s", v->office->place ? v->office->place->domain : "the refuser",
-               len - 2, line);
-    talk_say(&v->talk, (struct bytes){ (const uint8_t *)line, (size_t)len });
 }
 
 static bool defers(struct visit *v)
@@ -102,7 +74,7 @@ static bool hangs_up(struct visit *v)
 {
     if (!fault_strikes(FAULT_HANG_UP, world_now()->weather.hang_up))
         return false;
-    leave(&v->peer);
+    peer_leave(&v->peer);
     return true;
 }
 
@@ -133,7 +105,7 @@ static void shaken(void *owner, const struct error *why)
 {
     struct visit *v = owner;
     if (why) {
-        leave(&v->peer);
+        peer_leave(&v->peer);
         return;
     }
     v->is_secure = true;
@@ -143,7 +115,7 @@ static void shaken(void *owner, const struct error *why)
 /* Which of the place's machines was called. */
 static unsigned machine_of(const struct visit *v)
 {
-    struct endpoint at = stream_local(v->talk.stream);
+    struct endpoint at = stream_local(v->peer.talk.stream);
     return !endpoint_equal_address(&at, &v->office->place->at[0]);
 }
 
@@ -160,7 +132,7 @@ static void hear_tls(struct visit *v, struct text rest)
     v->is_right = !zone_is_wrong(v->office->place);
     forget_mail(v);
     reply(v, "220 2.0.0 go on\r\n");
-    tls_accept_as(v->talk.stream, &certificate, &options);
+    tls_accept_as(v->peer.talk.stream, &certificate, &options);
 }
 
 /* --- Mail --- */
@@ -233,7 +205,7 @@ static void hear_quit(struct visit *v, struct text rest)
 {
     (void)rest;
     reply(v, "221 2.0.0 bye\r\n");
-    leave(&v->peer);
+    peer_leave(&v->peer);
 }
 
 static void hear_command(struct visit *v, struct text line)
@@ -265,7 +237,7 @@ static void hear_command(struct visit *v, struct text line)
  * in clear, nor to who might be anybody. */
 static void expect_secure(const struct visit *v)
 {
-    struct endpoint from = stream_peer(v->talk.stream);
+    struct endpoint from = stream_peer(v->peer.talk.stream);
     const struct place *p = v->office->place;
     if (zone_demands_tls(p, from.octets[3], v->begun_us))
         world_expect(CHECK_SECURE, v->is_secure && v->is_right, "n%u.test brings mail for %s %s",
@@ -296,7 +268,7 @@ static void end_text(struct visit *v)
     if (!deaf || chance_below(2))
         deliver(v);
     if (deaf) {
-        leave(&v->peer);
+        peer_leave(&v->peer);
         return;
     }
     forget_mail(v);
@@ -314,14 +286,14 @@ static void hear_text(struct visit *v, struct text line)
     CHECK(buffer_text(&v->text, line) && buffer_text(&v->text, T("\r\n")));
 }
 
-static void heard(struct talk *t, struct text line)
+static void heard(struct peer *p, struct text line)
 {
-    struct visit *v = OWNER_OF(t, struct visit, talk);
+    struct visit *v = OWNER_OF(p, struct visit, peer);
     if (v->in_text) {
         hear_text(v, line);
         return;
     }
-    trace_show("outside hears: %.*s", TEXT_ARGS(line));
+    trace_show("%s hears: %.*s", p->who, TEXT_ARGS(line));
     if (!hangs_up(v))
         hear_command(v, line);
 }
@@ -330,18 +302,16 @@ static void heard(struct talk *t, struct text line)
 
 static void accepted(void *owner, struct stream *stream)
 {
+    static const struct peer_kind kind = { .heard = heard, .clear = clear };
     struct office *office = owner;
     struct visit *v = calloc(1, sizeof *v);
     CHECK(v);
     v->office = office;
     v->begun_us = world_time_us();
     v->offers_tls = office->place && !fault_strikes(FAULT_STRIPPED, world_now()->weather.stripped);
-    v->ends = (struct event){ .host = &office->town->world->hosts[0] };
-    v->talk.heard = heard;
-    v->talk.ended = ended;
     buffer_init(&v->text, 2 * LETTER_OCTETS_MAX);
-    peer_came(&v->peer, office->town, leave);
-    talk_take(&v->talk, office->town->loop, stream);
+    peer_came(&v->peer, office->town, &kind, office->place ? office->place->domain : "the refuser");
+    talk_take(&v->peer.talk, office->town->loop, stream);
     if (!office->place)
         reply(v, "554 5.3.2 no mail is taken here\r\n");
     else if (!defers(v))

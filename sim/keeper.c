@@ -6,9 +6,8 @@
  */
 #include "base/check.h"
 #include "sim/node.h"
+#include "sim/peer.h"
 #include "sim/stream_inner.h"
-#include "sim/talk.h"
-#include "sim/town.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,38 +16,29 @@ enum { LOST_US = 60 * 1000 * 1000 };
 
 struct keeper {
     struct peer peer;
-    struct talk talk;
     struct node *node;
     enum keeper_wish wish;
     size_t drop; /* KEEPER_DROP: which one, in the ledger */
     uint64_t asked_us;
     bool answered;
-    struct event ends;
 };
 
-static void free_it(struct event *e)
+static struct keeper *keeper_of(struct peer *p)
 {
-    struct keeper *k = OWNER_OF(e, struct keeper, ends);
-    buffer_clear(&k->talk.in);
-    buffer_clear(&k->talk.out);
-    free(k);
+    return OWNER_OF(p, struct keeper, peer);
 }
 
-static void leave(struct peer *peer)
+static void parting(struct peer *p)
 {
-    struct keeper *k = OWNER_OF(peer, struct keeper, peer);
-    talk_close(&k->talk);
+    struct keeper *k = keeper_of(p);
     k->node->is_kept = false;
     if (!k->answered)
         k->node->keeper_lost_us = world_time_us();
-    peer_left(peer);
-    k->ends.fire = free_it;
-    event_in(&k->ends, 0);
 }
 
-static void ended(struct talk *t)
+static void clear(struct peer *p)
 {
-    leave(&OWNER_OF(t, struct keeper, talk)->peer);
+    free(keeper_of(p));
 }
 
 /* --- Answers --- */
@@ -83,9 +73,9 @@ static void hear_done(struct keeper *k, struct text line)
         ledger_drop_answered(k->peer.town->ledger, k->drop, number_behind(line, T("\"changed\":")));
 }
 
-static void heard(struct talk *t, struct text line)
+static void heard(struct peer *p, struct text line)
 {
-    struct keeper *k = OWNER_OF(t, struct keeper, talk);
+    struct keeper *k = keeper_of(p);
     bool ok = text_starts(line, T("{\"ok\":true"));
     trace_show("keeper hears: %.*s", TEXT_ARGS(line));
     world_expect(CHECK_ORDER, ok || text_starts(line, T("{\"ok\":false,\"kind\":\"temporary\"")),
@@ -93,7 +83,7 @@ static void heard(struct talk *t, struct text line)
     k->answered = ok;
     if (ok)
         hear_done(k, line);
-    leave(&k->peer);
+    peer_leave(p);
 }
 
 /* --- Asking --- */
@@ -104,7 +94,7 @@ static void say(struct keeper *k, const char *op, const char *selector)
     int len = snprintf(line, sizeof line,
                        "{\"do\":\"queue\",\"op\":\"%s\",\"selectors\":[\"%s\"]}\n", op, selector);
     trace_words("%s: its keeper says: %s %s", k->node->host->name, op, selector);
-    talk_say(&k->talk, (struct bytes){ (const uint8_t *)line, (size_t)len });
+    talk_say(&k->peer.talk, (struct bytes){ (const uint8_t *)line, (size_t)len });
 }
 
 static void ask(struct keeper *k)
@@ -128,13 +118,14 @@ static void ask(struct keeper *k)
         say(k, "drop", selector);
         break;
     default:
-        talk_say_text(&k->talk, T("{\"do\":\"hops\"}\n"));
+        talk_say_text(&k->peer.talk, T("{\"do\":\"hops\"}\n"));
         break;
     }
 }
 
 void keeper_start(struct town *town, struct node *node, enum keeper_wish wish)
 {
+    static const struct peer_kind kind = { heard, parting, clear };
     struct stream *stream =
         node->is_kept ? NULL : connect_local(town->loop, node->host, node->control);
     if (!stream)
@@ -144,11 +135,8 @@ void keeper_start(struct town *town, struct node *node, enum keeper_wish wish)
     k->node = node;
     k->wish = wish;
     k->asked_us = world_time_us();
-    k->ends = (struct event){ .host = &town->world->hosts[0] };
-    k->talk.heard = heard;
-    k->talk.ended = ended;
     node->is_kept = true;
-    peer_came(&k->peer, town, leave);
-    talk_take(&k->talk, town->loop, stream);
+    peer_came(&k->peer, town, &kind, "keeper");
+    talk_take(&k->peer.talk, town->loop, stream);
     ask(k);
 }

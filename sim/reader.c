@@ -4,8 +4,7 @@
  * What it lists and reads goes to the ledger, which knows what should be there.
  */
 #include "base/check.h"
-#include "sim/talk.h"
-#include "sim/town.h"
+#include "sim/peer.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,7 +14,6 @@
 enum {
     ITEMS_MAX = 4096,
     ITEMS_FIRST = 32,
-    COMMAND_MAX = 120,
     POP3_PORT = 110,
     MESSAGE_MAX = 8 << 20,
     AT_ONCE_MAX = 12
@@ -32,7 +30,6 @@ struct item {
 
 struct reader {
     struct peer peer;
-    struct talk talk;
     struct box *box;
     enum phase phase;
     uint32_t rude;
@@ -46,49 +43,36 @@ struct reader {
     size_t at_once;
     struct buffer message;
     uint64_t octets; /* of it, as they came */
-    struct event leaves;
 };
 
 /* --- Its end --- */
 
-static void free_it(struct event *e)
+static struct reader *reader_of(struct peer *p)
 {
-    struct reader *r = OWNER_OF(e, struct reader, leaves);
-    buffer_clear(&r->talk.in);
-    buffer_clear(&r->talk.out);
-    buffer_clear(&r->message);
-    free(r->items);
-    free(r);
+    return OWNER_OF(p, struct reader, peer);
 }
 
-static void leave(struct peer *peer)
+static void parting(struct peer *p)
 {
-    struct reader *r = OWNER_OF(peer, struct reader, peer);
-    talk_close(&r->talk);
+    struct reader *r = reader_of(p);
     for (size_t i = 0; i < r->count && r->phase < QUITTING; i++)
         if (r->items[i].deleted && r->items[i].copy)
             r->items[i].copy->spared = true;
-    peer_left(peer);
-    r->leaves.fire = free_it;
-    event_in(&r->leaves, 0);
 }
 
-static void ended(struct talk *t)
+static void clear(struct peer *p)
 {
-    leave(&OWNER_OF(t, struct reader, talk)->peer);
-}
-
-static void be_rude(struct event *e)
-{
-    fault_count(FAULT_RUDE);
-    leave(&OWNER_OF(e, struct reader, leaves)->peer);
+    struct reader *r = reader_of(p);
+    buffer_clear(&r->message);
+    free(r->items);
+    free(r);
 }
 
 static bool goes_away(struct reader *r)
 {
     if (!chance_of(r->rude))
         return false;
-    event_in(&r->leaves, chance_below(4) ? 0 : chance_below(100000));
+    event_in(&r->peer.leaves, chance_below(4) ? 0 : chance_below(100000));
     return true;
 }
 
@@ -98,13 +82,10 @@ static void say(struct reader *r, const char *format, ...) __attribute__((format
 
 static void say(struct reader *r, const char *format, ...)
 {
-    char line[COMMAND_MAX];
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(line, sizeof line, format, args);
+    peer_vsay(&r->peer, format, args);
     va_end(args);
-    trace_show("reader of %s: %.*s", r->box->address, len - 2, line);
-    talk_say(&r->talk, (struct bytes){ (const uint8_t *)line, (size_t)len });
 }
 
 /* Then readers read everything and delete nothing. */
@@ -347,16 +328,16 @@ static void expect_free(const struct reader *r, struct text line)
                      "%s: it is in use, and nobody is there", r->box->address);
 }
 
-static void heard(struct talk *t, struct text line)
+static void heard(struct peer *p, struct text line)
 {
-    struct reader *r = OWNER_OF(t, struct reader, talk);
-    if (event_is_set(&r->leaves))
+    struct reader *r = reader_of(p);
+    if (event_is_set(&r->peer.leaves))
         return;
     if (r->in_lines) {
         hear_line(r, line);
         return;
     }
-    trace_show("reader of %s hears: %.*s", r->box->address, TEXT_ARGS(line));
+    trace_show("%s hears: %.*s", p->who, TEXT_ARGS(line));
     bool ok = text_starts(line, T("+OK")), no = text_starts(line, T("-ERR"));
     world_expect(
         CHECK_ORDER,
@@ -370,23 +351,23 @@ static void heard(struct talk *t, struct text line)
     if (ok)
         hear_ok(r, text_skip(line, 3));
     else if (r->phase != QUITTING)
-        event_in(&r->leaves, 0);
+        event_in(&r->peer.leaves, 0);
 }
 
 void reader_start(struct town *town, struct box *box)
 {
+    static const struct peer_kind kind = { heard, parting, clear };
+    char who[PEER_WHO_MAX];
     struct reader *r = calloc(1, sizeof *r);
     CHECK(r);
     r->box = box;
     r->rude = world_now()->weather.rude / 2;
     r->at_once = (size_t)chance_from(1, AT_ONCE_MAX);
     r->listing = ledger_begin_listing(town->ledger);
-    r->leaves = (struct event){ .fire = be_rude, .host = &town->world->hosts[0] };
-    r->talk.heard = heard;
-    r->talk.ended = ended;
     buffer_init(&r->message, MESSAGE_MAX);
-    peer_came(&r->peer, town, leave);
+    snprintf(who, sizeof who, "reader of %s", box->address);
+    peer_came(&r->peer, town, &kind, who);
     struct endpoint from = town_address(), to = town->world->hosts[box->host].address;
     to.port = POP3_PORT;
-    talk_start(&r->talk, town->loop, &from, &to);
+    talk_start(&r->peer.talk, town->loop, &from, &to);
 }

@@ -14,39 +14,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNKS_MAX = 4, COMMAND_MAX = 200, PORT_SUBMISSION = 587, REQUIRE_ODDS = 6 };
+enum { CHUNKS_MAX = 4, PORT_SUBMISSION = 587, REQUIRE_ODDS = 6 };
 
 /* --- Its end --- */
 
-static void free_it(struct event *e)
+static struct sender *sender_of(struct peer *p)
 {
-    struct sender *s = OWNER_OF(e, struct sender, leaves);
-    buffer_clear(&s->talk.in);
-    buffer_clear(&s->talk.out);
-    buffer_clear(&s->text);
-    free(s);
+    return OWNER_OF(p, struct sender, peer);
 }
 
-static void leave(struct peer *peer)
+static void parting(struct peer *p)
 {
-    struct sender *s = OWNER_OF(peer, struct sender, peer);
-    talk_close(&s->talk);
+    struct sender *s = sender_of(p);
     if (s->letter)
         letter_decide(s->letter, s->letter->offered ? FATE_UNKNOWN : FATE_REFUSED);
-    peer_left(peer);
-    s->leaves.fire = free_it;
-    event_in(&s->leaves, 0);
 }
 
-static void ended(struct talk *t)
+static void clear(struct peer *p)
 {
-    leave(&OWNER_OF(t, struct sender, talk)->peer);
-}
-
-static void be_rude(struct event *e)
-{
-    fault_count(FAULT_RUDE);
-    leave(&OWNER_OF(e, struct sender, leaves)->peer);
+    struct sender *s = sender_of(p);
+    buffer_clear(&s->text);
+    free(s);
 }
 
 /* --- Asking --- */
@@ -59,14 +47,11 @@ static void await(struct sender *s, struct ask ask)
 
 void sender_say(struct sender *s, struct ask ask, const char *format, ...)
 {
-    char line[COMMAND_MAX];
     va_list args;
-    va_start(args, format);
-    int len = vsnprintf(line, sizeof line, format, args);
-    va_end(args);
-    trace_show("sender: %.*s", len > 2 ? len - 2 : len, line);
     await(s, ask);
-    talk_say(&s->talk, (struct bytes){ (const uint8_t *)line, (size_t)len });
+    va_start(args, format);
+    peer_vsay(&s->peer, format, args);
+    va_end(args);
 }
 
 static void plan(struct sender *s, enum ask_kind kind, struct copy *copy)
@@ -80,9 +65,9 @@ static bool goes_away(struct sender *s)
 {
     if (!chance_of(s->rude))
         return false;
-    if (s->talk.stream && chance_below(2))
-        talk_end_output(&s->talk);
-    event_in(&s->leaves, chance_below(4) ? 0 : chance_below(200000));
+    if (s->peer.talk.stream && chance_below(2))
+        talk_end_output(&s->peer.talk);
+    event_in(&s->peer.leaves, chance_below(4) ? 0 : chance_below(200000));
     return true;
 }
 
@@ -100,14 +85,14 @@ static void say_text(struct sender *s)
             buffer_byte(&out, '\n');
     }
     if (chance_of(s->rude)) {
-        talk_say(&s->talk, (struct bytes){ out.at, (size_t)chance_below(out.len) });
-        event_in(&s->leaves, chance_below(100000));
+        talk_say(&s->peer.talk, (struct bytes){ out.at, (size_t)chance_below(out.len) });
+        event_in(&s->peer.leaves, chance_below(100000));
     } else {
         s->letter->offered = true;
         buffer_text(&out, T(".\r\n"));
         CHECK(!out.failed);
         await(s, (struct ask){ .kind = ASK_TEXT });
-        talk_say(&s->talk, buffer_bytes(&out));
+        talk_say(&s->peer.talk, buffer_bytes(&out));
         goes_away(s);
     }
     buffer_clear(&out);
@@ -117,13 +102,13 @@ static void say_chunk(struct sender *s, bool last)
 {
     size_t left = s->text.len - s->sent, len = last ? left : (size_t)chance_below(left + 1);
     if (last && chance_of(s->rude)) {
-        event_in(&s->leaves, 0);
+        event_in(&s->peer.leaves, 0);
         return;
     }
     s->letter->offered |= last;
     sender_say(s, (struct ask){ .kind = last ? ASK_LAST_CHUNK : ASK_CHUNK }, "BDAT %zu%s\r\n", len,
                last ? " LAST" : "");
-    talk_say(&s->talk, (struct bytes){ s->text.at + s->sent, len });
+    talk_say(&s->peer.talk, (struct bytes){ s->text.at + s->sent, len });
     s->sent += len;
 }
 
@@ -178,7 +163,8 @@ static void ask_next(struct sender *s)
 
 static void go_on(struct sender *s)
 {
-    while (s->next < s->planned && !event_is_set(&s->leaves) && (s->pipelining || s->count == 0))
+    while (s->next < s->planned && !event_is_set(&s->peer.leaves) &&
+           (s->pipelining || s->count == 0))
         ask_next(s);
 }
 
@@ -451,9 +437,9 @@ static void hear(struct sender *s, const struct reply *reply)
     }
 }
 
-static void heard(struct talk *t, struct text line)
+static void heard(struct peer *p, struct text line)
 {
-    struct sender *s = OWNER_OF(t, struct sender, talk);
+    struct sender *s = sender_of(p);
     uint64_t code = 0;
     trace_show("sender hears: %.*s", TEXT_ARGS(line));
     bool well_formed = line.len >= 3 && text_to_u64(text_first(line, 3), &code);
@@ -466,7 +452,7 @@ static void heard(struct talk *t, struct text line)
         return;
     }
     hear(s, &reply);
-    if (s->quits || !s->talk.stream || event_is_set(&s->leaves) || goes_away(s))
+    if (s->quits || !s->peer.talk.stream || event_is_set(&s->peer.leaves) || goes_away(s))
         return;
     go_on(s);
     if (s->count == 0 && s->next == s->planned && !s->shakes)
@@ -475,6 +461,7 @@ static void heard(struct talk *t, struct text line)
 
 static struct sender *new_sender(struct town *town, unsigned host)
 {
+    static const struct peer_kind kind = { heard, parting, clear };
     struct sender *s = calloc(1, sizeof *s);
     CHECK(s);
     s->host = host;
@@ -482,11 +469,8 @@ static struct sender *new_sender(struct town *town, unsigned host)
     s->chunks = chance_below(3) == 0;
     s->rude = world_now()->weather.rude;
     s->transactions = (unsigned)chance_from(1, 5);
-    s->leaves = (struct event){ .fire = be_rude, .host = &town->world->hosts[0] };
-    s->talk.heard = heard;
-    s->talk.ended = ended;
     buffer_init(&s->text, LETTER_OCTETS_MAX);
-    peer_came(&s->peer, town, leave);
+    peer_came(&s->peer, town, &kind, "sender");
     await(s, (struct ask){ .kind = ASK_GREETING });
     return s;
 }
@@ -496,7 +480,7 @@ void sender_start(struct town *town, unsigned host)
     struct sender *s = new_sender(town, host);
     struct endpoint from = town_address();
     struct endpoint to = zone_mail_address(town->world->zone, &town->world->hosts[host]);
-    talk_start(&s->talk, town->loop, &from, &to);
+    talk_start(&s->peer.talk, town->loop, &from, &to);
 }
 
 void submitter_start(struct town *town, struct box *user)
@@ -506,5 +490,5 @@ void submitter_start(struct town *town, struct box *user)
     to.port = PORT_SUBMISSION;
     s->user = user;
     s->wants_tls = chance_below(3) > 0;
-    talk_start(&s->talk, town->loop, &from, &to);
+    talk_start(&s->peer.talk, town->loop, &from, &to);
 }

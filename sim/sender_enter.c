@@ -28,7 +28,7 @@ static void shaken(void *owner, const struct error *why)
     struct sender *s = owner;
     s->shakes = false;
     if (why) {
-        s->peer.leave(&s->peer);
+        peer_leave(&s->peer);
         return;
     }
     s->is_secure = true;
@@ -38,7 +38,7 @@ static void shaken(void *owner, const struct error *why)
 static void shake(struct sender *s)
 {
     struct tls_options options = { .timeout_ms = SHAKE_MS, .shaken = shaken, .owner = s };
-    s->shakes = tls_connect(s->talk.stream, NULL, &options, NULL);
+    s->shakes = tls_connect(s->peer.talk.stream, NULL, &options, NULL);
     CHECK(s->shakes);
 }
 

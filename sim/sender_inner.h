@@ -2,8 +2,7 @@
 #ifndef SIM_SENDER_INNER_H
 #define SIM_SENDER_INNER_H
 
-#include "sim/talk.h"
-#include "sim/town.h"
+#include "sim/peer.h"
 
 enum { ASKS_MAX = 64 };
 
@@ -36,7 +35,6 @@ struct ask {
 
 struct sender {
     struct peer peer;
-    struct talk talk;
     unsigned host;
     struct box *user; /* who submits; NULL: mail comes from outside */
     bool wants_tls, is_secure, shakes, is_in;
@@ -54,7 +52,6 @@ struct sender {
     bool mail_taken;    /* by the reply to MAIL */
     bool chunk_failed;  /* one of its was not taken: there is no transaction any more */
     bool quits;         /* there is nothing more to hear */
-    struct event leaves;
 };
 
 struct reply {

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "run/loop.h"
+#include "sim/peer.h"
 
 enum { SENDERS_AT_ONCE = 8, READERS_AT_ONCE = 4, PEERS_MAX = 60, SUBMITTERS_IN = 4 };
 
@@ -12,21 +13,6 @@ struct endpoint town_address(void)
         .family = NET_IPV4,
         .octets = { 192, 0, (uint8_t)chance_below(200), (uint8_t)chance_from(1, 250) },
     };
-}
-
-void peer_came(struct peer *p, struct town *t, void (*leave)(struct peer *))
-{
-    p->town = t;
-    p->leave = leave;
-    list_append(&t->peers, &p->link);
-    t->peer_count++;
-    t->sessions++;
-}
-
-void peer_left(struct peer *p)
-{
-    list_remove(&p->link);
-    p->town->peer_count--;
 }
 
 static unsigned any_host(const struct town *t)
@@ -82,7 +68,7 @@ void town_close(struct town *t)
 {
     while (!list_empty(&t->peers)) {
         struct peer *p = OWNER_OF(t->peers.next, struct peer, link);
-        p->leave(p);
+        peer_leave(p);
     }
     event_cancel(&t->burst);
     event_cancel(&t->steer);

@@ -29,15 +29,8 @@ struct town {
 void town_open(struct town *, struct world *, struct ledger *);
 void town_close(struct town *);
 
-/* --- Peers: they free themselves --- */
+/* --- Peers (peer.h): they free themselves --- */
 
-struct peer {
-    struct list link; /* in town->peers */
-    struct town *town;
-    void (*leave)(struct peer *); /* closes and frees */
-};
-void peer_came(struct peer *, struct town *, void (*leave)(struct peer *));
-void peer_left(struct peer *);
 /* An address from which a peer calls. */
 struct endpoint town_address(void);
 
