@@ -412,4 +412,6 @@ void node_close(struct node *n)
     event_cancel(&n->fill);
     event_cancel(&n->jump);
     event_cancel(&n->reload);
+    if (n->server) /* a conversation of the fuzzer that has failed */
+        take_apart(n);
 }
