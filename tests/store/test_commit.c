@@ -177,6 +177,22 @@ static void test_no_segment(void **state)
     world_is_whole(w);
 }
 
+/* Abandoning a segment makes the next one by itself: nothing has to be prepared any more. */
+static void test_no_segment_and_then_a_failed_sync(void **state)
+{
+    struct world *w = *state;
+    FAULT(make, (struct fault){ "journal/0", 0, -1 });
+    for (unsigned i = 0; i < 60 && store_health(w->store) == STORE_READY; i++)
+        world_deliver(w, ALICE, i, 5000);
+    assert_int_equal(store_health(w->store), STORE_FULL);
+    FAULT(make, (struct fault){ 0 });
+    FAULT(sync, (struct fault){ "journal/0", 0, 1 });
+    assert_int_equal(world_deliver(w, BOB, 1, 3000), STORE_REFUSED);
+    wait_for_health(w, STORE_READY);
+    assert_int_equal(world_deliver(w, BOB, 1, 3000), STORE_STORED);
+    world_is_whole(w);
+}
+
 /* --- The index --- */
 
 static void stop_reading(struct maildrop_read *read)
@@ -474,6 +490,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_large_file_fails, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_reserve, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_segment, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_no_segment_and_then_a_failed_sync, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_index_lags, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             test_a_deletion_that_the_index_lacks_is_not_undone_for_readers, set_up, tear_down),

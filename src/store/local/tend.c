@@ -93,9 +93,12 @@ bool commit_prepare(struct commit_line *line, bool park)
     return !(park && runs);
 }
 
+/* After a failure until one works, even if the journal has helped itself meanwhile: only that ends
+ * the ailment. */
 static void tend_segments(struct commit_line *line, uint64_t now_ms)
 {
-    if (!journal_wants_preparation(line->store->journal))
+    if (!journal_wants_preparation(line->store->journal) &&
+        !(atomic_load(&line->store->ails) & AILS_PREPARATION))
         return;
     pthread_mutex_lock(&line->mutex);
     bool due = line->preparation != ERRAND_RUNS && !line->closing &&
