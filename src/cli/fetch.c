@@ -103,7 +103,7 @@ static bool talk(struct fetch *f)
         fetch_list(f) && fetch_retrieve(f) && (!f->words->deletes || fetch_delete(f)) && quit(f);
     if (!ok)
         f->deleted = 0; /* a mark is no deletion yet */
-    return ok;
+    return ok && fetch_forget(f);
 }
 
 static void report(const struct fetch *f, const struct user *user)

@@ -23,6 +23,7 @@ struct fetch_message {
     bool landed;              /* whole, in the window */
     bool here;                /* on our disk, or with the reader of standard output */
     bool before;              /* ... since an earlier run */
+    bool deleted;             /* marked, which counts with QUIT */
 };
 
 /* One account while it is fetched. */
@@ -53,6 +54,8 @@ static inline struct text fetch_uid(const struct fetch *f, const struct fetch_me
     return (struct text){ (const char *)f->uids.at + m->uid_at, m->uid_len };
 }
 
+/* NULL: the server did not list it. */
+struct fetch_message *fetch_find(struct fetch *, uint32_t number);
 /* What the server has: fills the messages, and forgets what it has no more. */
 bool fetch_list(struct fetch *);
 /* What is not here yet comes here: window by window, each on the disk and noted before the next.
@@ -60,6 +63,8 @@ bool fetch_list(struct fetch *);
 bool fetch_retrieve(struct fetch *);
 /* Marks what is here for deletion. */
 bool fetch_delete(struct fetch *);
+/* What is marked is deleted: its unique-ids may be those of other messages from now on. */
+bool fetch_forget(struct fetch *);
 /* What an earlier run has left half done is made good. */
 bool fetch_make_good(struct fetch *);
 

@@ -48,7 +48,7 @@ static bool add_line(struct fetch *f, const struct pop3_client_step *s)
     return buffer_text(&f->uids, s->unique_id) || short_of_memory(f);
 }
 
-static struct fetch_message *find(struct fetch *f, uint32_t number)
+struct fetch_message *fetch_find(struct fetch *f, uint32_t number)
 {
     size_t low = 0, high = f->count;
     while (low < high) {
@@ -95,23 +95,29 @@ static bool take_size(void *owner, const struct pop3_client_step *s)
         return true;
     if (!f->has_uids)
         return add_line(f, s);
-    struct fetch_message *m = find(f, s->number);
+    struct fetch_message *m = fetch_find(f, s->number);
     if (m)
         m->octets = s->octets;
     return true;
 }
 
 /* Only a whole list says what the server has no more. */
-static bool compare(struct fetch *f)
+bool fetch_forget(struct fetch *f)
 {
     struct error e;
     fetched_listing_begins(f->fetched);
+    for (size_t i = 0; f->has_uids && i < f->count; i++)
+        if (!f->messages[i].deleted)
+            fetched_listed(f->fetched, fetch_uid(f, &f->messages[i]));
+    return !f->has_uids || fetched_prune(f->fetched, &e) || failure_of(f->failure, &e);
+}
+
+static void compare(struct fetch *f)
+{
     for (size_t i = 0; i < f->count; i++) {
         struct fetch_message *m = &f->messages[i];
         m->before = m->here = m->uid_len && fetched_has(f->fetched, fetch_uid(f, m));
-        fetched_listed(f->fetched, fetch_uid(f, m));
     }
-    return fetched_prune(f->fetched, &e) || failure_of(f->failure, &e);
 }
 
 /* What has no unique-id, or one that cannot be noted, is new each time. */
@@ -156,5 +162,6 @@ bool fetch_list(struct fetch *f)
     if (!f->has_uids)
         return true;
     warn_of_nameless(f);
-    return compare(f);
+    compare(f);
+    return fetch_forget(f);
 }

@@ -178,8 +178,10 @@ static bool step_deletion(void *owner, const struct pop3_client_step *s)
     struct fetch *f = owner;
     if (s->kind != POP3_CLIENT_ANSWERED)
         return true;
-    if (s->result->verdict == POP3_CLIENT_YES)
+    if (s->result->verdict == POP3_CLIENT_YES) {
+        fetch_find(f, s->command.message)->deleted = true;
         f->deleted++;
+    }
     if (s->result->verdict == POP3_CLIENT_NO) {
         cli_warn("message %u was not deleted: %.*s", s->command.message,
                  TEXT_ARGS(s->result->reply));

@@ -544,16 +544,18 @@ void fetched_listed(struct fetched *f, struct text uid)
         x->listed = true;
 }
 
-/* The slots stay: what is not here is only not written any more. */
+/* The slots stay: what is not here is only not written any more.  That is written at once, since
+ * the server may give the next message the id of one that is gone. */
 bool fetched_prune(struct fetched *f, struct error *e)
 {
     CHECK(f->plan_count == 0);
+    size_t before = f->here_count;
     for (size_t i = 0; i < f->slot_count; i++) {
         struct entry *x = &f->slots[i];
         f->here_count -= x->here && !x->listed;
         x->here = x->here && x->listed;
     }
-    if (f->lines < 2 * (f->here_count + 1) + GARBAGE_MIN)
+    if (f->here_count == before && f->lines < 2 * (before + 1) + GARBAGE_MIN)
         return true;
     return rewrite(f, e);
 }

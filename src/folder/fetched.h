@@ -76,7 +76,8 @@ bool fetched_add(struct fetched *, struct text uid, struct error *);
 /* --- What the server has no more --- */
 
 /* Before a listing; then each of its uids; then, if the listing was complete, all others are
- * forgotten.  Not while a plan is open. */
+ * forgotten, on the disk too: a server may use their ids again (RFC 1939 7).  Not while a plan is
+ * open. */
 void fetched_listing_begins(struct fetched *);
 void fetched_listed(struct fetched *, struct text uid);
 bool fetched_prune(struct fetched *, struct error *);

@@ -359,6 +359,22 @@ def the_same_id_twice():
 
 
 @case
+def an_id_is_used_again():
+    """RFC 1939 7 gives a message's id to another one as soon as the first is gone."""
+    for emptied in (False, True):
+        with PopPeer(own_address(), letters(2)) as peer, Home() as home:
+            home.fetch("--delete", port=peer.port, said="2 fetched, 0 here before, 2 deleted")
+            if emptied:
+                peer.mail = letters(1)
+                home.fetch(port=peer.port, said="1 fetched")
+                peer.mail = []
+                home.fetch(port=peer.port, said="0 fetched, 0 here before")
+            peer.mail = [("uid-0", b"Subject: other\r\n\r\n")]
+            home.fetch("--delete", port=peer.port, said="1 fetched, 0 here before, 1 deleted")
+            check(b"Subject: other\n\n" in home.maildir(), "the other message is not here")
+
+
+@case
 def without_unique_ids():
     with PopPeer(own_address(), letters(3), capa=("USER",)) as peer, Home() as home:
         home.fetch(port=peer.port, said="has no unique-ids: every message comes again")

@@ -167,6 +167,29 @@ static void what_the_server_has_no_more_is_forgotten(void **state)
     world_close(&w);
 }
 
+/* However few they are: a server may use their ids again. */
+static void what_is_forgotten_stays_so(void **state)
+{
+    (void)state;
+    struct world w;
+    struct error e;
+    world_open(&w);
+    struct fetched *f = open_it(&w);
+    window(f, "maildir:/m", first, 3);
+    fetched_listing_begins(f);
+    fetched_listed(f, T("a2"));
+    assert_true(fetched_prune(f, &e));
+    window(f, "maildir:/m", second, 2); /* what stands behind it is read as before */
+    fetched_close(&f);
+    f = open_it(&w);
+    assert_int_equal(fetched_count(f), 3);
+    assert_true(fetched_has(f, T("a2")) && fetched_has(f, T("b1")));
+    assert_false(fetched_has(f, T("a1")) || fetched_has(f, T("a3")));
+    assert_true(text_equal(fetched_last_target(f), T("maildir:/m")));
+    fetched_close(&f);
+    world_close(&w);
+}
+
 static void all_or_none_of_a_plan(void **state)
 {
     (void)state;
@@ -267,6 +290,7 @@ int main(void)
         cmocka_unit_test(a_plan_without_commit_comes_back),
         cmocka_unit_test(every_cut_is_understood),
         cmocka_unit_test(what_the_server_has_no_more_is_forgotten),
+        cmocka_unit_test(what_is_forgotten_stays_so),
         cmocka_unit_test(all_or_none_of_a_plan),
         cmocka_unit_test(only_one_has_it),
         cmocka_unit_test(other_files_are_refused),
