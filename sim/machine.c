@@ -145,13 +145,12 @@ void dropbox_make_name(char out[DROPBOX_NAME + 1])
     out[0] = 0;
 }
 
-bool dropbox_put(const char *folder, const char *name, const struct text *parts, size_t count,
-                 struct error *e)
+bool dropbox_put_back(struct dropbox *box, const char *name, const struct text *parts, size_t count,
+                      struct error *e)
 {
-    (void)name;
     (void)parts;
     (void)count;
-    return error_set(e, ERROR_REFUSED, "%s: nobody leaves mail here", folder);
+    return dropbox_rename(box, name, name, e);
 }
 
 /* --- run/interfaces.h, run/process.h, run/sandbox.h --- */

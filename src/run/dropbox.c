@@ -52,10 +52,10 @@ static bool fill(int file, const struct text *parts, size_t count)
     return fchmod(file, FILE_MODE) == 0 && fsync(file) == 0;
 }
 
-/* Under `hidden` at first. */
-static bool put(int folder, const char *hidden, const char *name, const struct text parts[],
-                size_t count)
+static bool put(int folder, const char *name, const struct text parts[], size_t count)
 {
+    char hidden[DROPBOX_NAME + 2];
+    snprintf(hidden, sizeof hidden, ".%s", name);
     int file = openat(folder, hidden, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file < 0)
         return false;
@@ -81,20 +81,22 @@ static int open_to_put(const char *folder, struct error *e)
     return at;
 }
 
+static bool not_left(const char *folder, int number, struct error *e)
+{
+    return error_system(e, number == EACCES || number == EPERM ? ERROR_REFUSED : ERROR_TEMPORARY,
+                        number, "cannot leave the message in %s", folder);
+}
+
 bool dropbox_put(const char *folder, const char *name, const struct text *parts, size_t count,
                  struct error *e)
 {
-    char hidden[DROPBOX_NAME + 2];
     int at = open_to_put(folder, e);
     if (at < 0)
         return false;
-    snprintf(hidden, sizeof hidden, ".%s", name);
-    bool ok = put(at, hidden, name, parts, count);
+    bool ok = put(at, name, parts, count);
     int number = errno;
     close(at);
-    return ok ||
-           error_system(e, number == EACCES || number == EPERM ? ERROR_REFUSED : ERROR_TEMPORARY,
-                        number, "cannot leave the message in %s", folder);
+    return ok || not_left(folder, number, e);
 }
 
 bool dropbox_poke(const char *folder, struct error *e)
@@ -269,4 +271,10 @@ bool dropbox_rename(struct dropbox *box, const char *from, const char *to, struc
 {
     return renameat(box->folder, from, box->folder, to) == 0 ||
            error_system(e, ERROR_TEMPORARY, errno, "%.200s/%.80s", box->path, from);
+}
+
+bool dropbox_put_back(struct dropbox *box, const char *name, const struct text *parts, size_t count,
+                      struct error *e)
+{
+    return put(box->folder, name, parts, count) || not_left(box->path, errno, e);
 }

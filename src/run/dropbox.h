@@ -56,5 +56,8 @@ enum dropbox_verdict dropbox_look(struct dropbox *, const char *name, struct dro
 /* Removes the name, whatever it is, but a folder with something in it; durable. */
 bool dropbox_remove(struct dropbox *, const char *name, struct error *);
 bool dropbox_rename(struct dropbox *, const char *from, const char *to, struct error *);
+/* dropbox_put() into the folder that is open. */
+bool dropbox_put_back(struct dropbox *, const char *name, const struct text *parts, size_t count,
+                      struct error *);
 
 #endif

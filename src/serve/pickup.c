@@ -105,7 +105,6 @@ static void look(struct timer *timer)
     p->round = (struct pickup_round){
         .server = p->server,
         .box = p->box,
-        .folder = p->server->settings->config->local_spool.at,
         .octets_max = (message ? message : OCTETS_MOST) + HEAD_MAX,
         .expire_ms = expire_ms(p->server),
         .stopping = &p->stopping,

@@ -156,7 +156,7 @@ static bool put_again(struct file *f, struct posting *p, struct error *e)
     bool ok = posting_write_head(p, text_of(name), &head) ||
               error_set(e, ERROR_TEMPORARY, "memory is short");
     struct text parts[] = { buffer_as_text(&head), p->content };
-    ok = ok && dropbox_put(f->round->folder, name, parts, 2, e);
+    ok = ok && dropbox_put_back(f->round->box, name, parts, 2, e);
     buffer_clear(&head);
     return ok;
 }

@@ -14,7 +14,6 @@ enum { PICKUP_PUT_OFF_MAX = 64 };
 struct pickup_round {
     struct server *server;
     struct dropbox *box;
-    const char *folder;
     uint64_t octets_max;   /* of a file */
     uint64_t expire_ms;    /* after which one that is put off is given up */
     atomic_bool *stopping; /* any thread */

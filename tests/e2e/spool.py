@@ -61,6 +61,21 @@ def others_leave_mail_too():
         server.wait_log("rule local")
 
 
+@case
+def reloads_do_not_disturb():
+    """What takes a posting's place is put where the server has begun to look."""
+    count = 30
+    with Machine(users=("bob@example.test",)) as server:
+        with server.down():
+            for number in range(count):
+                server.sendmail("-t", text=f"To: bob@example.test, nobody{number}@example.test\n"
+                                           f"Subject: n{number}.\n\nx\n")
+        until(lambda: (server.signal(signal.SIGHUP), not server.postings())[1], "an empty spool")
+        numbers = [int(re.search(r"Subject: n(\d+)\.", header(m))[1])
+                   for m in server.messages("bob@example.test") if b"<>" not in m.split(b"\n")[0]]
+        equal(sorted(numbers), list(range(count)), "what came")
+
+
 def posting(name, to=("bob@example.test",), content=b"Subject: forged\n\nx\n", more=(),
             octets=None):
     lines = [b"godwit-posting 1", b"file " + name.encode(), *more,
