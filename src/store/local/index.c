@@ -312,7 +312,7 @@ static bool check_uuid(struct index *index, const uint8_t *expected, struct erro
     return ok;
 }
 
-/* What a writer must know before it begins. */
+/* What a writer must know before it begins; what it applies adds to that. */
 static bool load_state(struct index *index, struct error *error)
 {
     int64_t validity = 0, leftovers = 0;

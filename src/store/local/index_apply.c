@@ -396,6 +396,8 @@ static bool apply_mailbox(struct applying *a, const struct change *change, struc
         return false;
     if (sqlite3_changes(a->index->db.handle) > 0)
         row->uid_validity = change->uid_validity;
+    if (change->uid_validity > a->index->uid_validity_last)
+        a->index->uid_validity_last = change->uid_validity;
     if (change->uid_next > row->uid_next)
         row->uid_next = change->uid_next;
     raise(a, row, change);
