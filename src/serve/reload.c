@@ -51,9 +51,26 @@ static void tell_followers(const struct reload *r)
         relay_reconfigure(server->relay);
 }
 
+/* Whoever rotates logs says so with the signal that asks for a reload, and means it whatever the
+ * configuration file is like. */
+static void follow_with_log(struct server *server)
+{
+    const struct config *config = server->settings->config;
+    struct log_options options = {
+        .file = config->log_file.len ? config->log_file.at : NULL,
+        .format = config->log_json ? LOG_JSON : LOG_TEXT,
+        .rings = server->loop_count + 1,
+    };
+    struct error error;
+    if (!log_reopen(server->log, &options, &error))
+        server_note(server, LOG_WARNING, "log", error.words);
+}
+
 static void finish(struct reload *r)
 {
     struct server *server = r->server;
+    if (!r->ok && !r->renews)
+        follow_with_log(server);
     tell(r);
     tell_followers(r);
     if (r->done)
@@ -78,26 +95,13 @@ static void barrier_passed(struct job *job)
     finish(r);
 }
 
-static void follow_with_log(struct reload *r)
-{
-    const struct config *config = r->server->settings->config;
-    struct log_options options = {
-        .file = config->log_file.len ? config->log_file.at : NULL,
-        .format = config->log_json ? LOG_JSON : LOG_TEXT,
-        .rings = r->server->loop_count + 1,
-    };
-    struct error error;
-    if (!log_reopen(r->server->log, &options, &error))
-        server_note(r->server, LOG_WARNING, "log", error.words);
-}
-
 static void settings_taken(struct post *post)
 {
     struct server_loop *l = OWNER_OF(post, struct server_loop, settings_taken);
     struct reload *r = l->server->reload;
     if (--r->loops_left > 0)
         return;
-    follow_with_log(r);
+    follow_with_log(r->server);
     r->job = (struct job){ .done = barrier_passed };
     people_barrier(r->server->people, &r->job, r->server->loops[0].loop);
 }

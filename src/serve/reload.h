@@ -3,7 +3,8 @@
  *   1 chores lane   reads and checks the file and the certificates; what is bad ends here, the old
  *                   settings stay
  *   2 every loop    takes the new settings, in a turn of its own, for itself and its sessions
- *   3 loop 0        when all have: the log follows, a barrier passes the directory's lane
+ *   3 loop 0        when all have: the log follows (after a bad file too: logs are rotated with the
+ *                   same signal), a barrier passes the directory's lane
  *   4 loop 0        nobody can look at the old settings any more: they are freed
  */
 #ifndef SERVE_RELOAD_H
@@ -11,7 +12,7 @@
 
 #include "serve/server.h"
 
-/* How it ended; `error` when not ok.  NULL for a signal: the log tells. */
+/* How it ended; `error` when not ok.  NULL: the log tells. */
 typedef void reload_done(void *owner, bool ok, const struct error *error);
 
 /* Loop 0.  Takes `given` (certificates and keys that the caller may read, or NULL), also on

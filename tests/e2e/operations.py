@@ -104,6 +104,18 @@ def sighup_opens_the_log_anew():
 
 
 @case
+def a_bad_file_does_not_keep_the_log_from_being_opened_anew():
+    with Server(users=[BOB], log='protocol = "commands" file = "godwit.log"') as server:
+        name = os.path.join(server.folder, "godwit.log")
+        server.sections["limts"] = "x = 1"
+        server.write_config()
+        until(lambda: os.path.exists(name), "the log file")
+        os.rename(name, name + ".1")
+        server.signal(signal.SIGHUP)
+        until(lambda: "limts" in read(name), "the reason in a new log file")
+
+
+@case
 def a_bad_file_changes_nothing():
     with Server(users=[BOB]) as server:
         server.sections["limts"] = "x = 1"
