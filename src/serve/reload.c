@@ -81,6 +81,8 @@ static void finish(struct reload *r)
     settings_free(&r->old);
     credentials_free(&r->given);
     free(r);
+    if (server->reload_again)
+        reload_ask(server);
     server_loop_release(&server->loops[0]);
 }
 
@@ -228,6 +230,16 @@ bool reload_start(struct server *server, struct credentials *given, reload_done 
 {
     struct reload reload = { .given = given, .done = done, .owner = owner };
     return begin(server, &reload, error);
+}
+
+void reload_ask(struct server *server)
+{
+    struct error error;
+    server->reload_again = server->reload != NULL;
+    if (server->reload || reload_start(server, NULL, NULL, NULL, &error))
+        return;
+    follow_with_log(server);
+    server_note(server, LOG_WARNING, "reload", error.words);
 }
 
 bool reload_certificates(struct server *server, reload_done *done, void *owner, struct error *error)

@@ -20,6 +20,10 @@ typedef void reload_done(void *owner, bool ok, const struct error *error);
 bool reload_start(struct server *, struct credentials *given, reload_done *done, void *owner,
                   struct error *error);
 
+/* Loop 0.  For a signal, to which nobody can answer.  While one is under way another follows it: it
+ * may have read the files before they changed. */
+void reload_ask(struct server *);
+
 /* Loop 0.  The same configuration with its certificates as they are now, of which the user may read
  * what he may; nothing happens when they have not changed.  Why it fails is told to `done` only. */
 bool reload_certificates(struct server *, reload_done *done, void *owner, struct error *error);

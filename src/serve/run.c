@@ -25,10 +25,7 @@ static void on_terminate(void *owner)
 
 static void on_hangup(void *owner)
 {
-    struct server *server = owner;
-    struct error error;
-    if (!reload_start(server, NULL, NULL, NULL, &error))
-        server_note(server, LOG_WARNING, "reload", error.words);
+    reload_ask(owner);
 }
 
 static bool catch_signals(struct server *server, struct error *error)

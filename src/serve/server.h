@@ -95,6 +95,7 @@ struct server {
         *office; /* the relay's: what the queue has of this server; NULL: no reports are written */
     struct renewal *renewal;
     struct reload *reload; /* the one that is under way, or NULL */
+    bool reload_again;     /* ... and another was asked for meanwhile */
     struct server_loop *loops;
     unsigned loop_count;
     unsigned loops_at_rest;  /* loop 0 counts them: all turn until the last has nothing to do */

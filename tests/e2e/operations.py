@@ -116,6 +116,23 @@ def a_bad_file_does_not_keep_the_log_from_being_opened_anew():
 
 
 @case
+def a_sighup_during_a_reload_is_another_reload():
+    """The first one reads a pipe, and so is under way for as long as wanted."""
+    with Server(users=[BOB]) as server:
+        os.rename(server.config, server.config + ".old")
+        os.mkfifo(server.config)
+        server.signal(signal.SIGHUP)
+        with open(server.config, "w", encoding="utf-8") as pipe:    # waits for its reader
+            os.unlink(server.config)
+            server.sections["limits"] = 'message = "300K"'
+            server.write_config()
+            server.signal(signal.SIGHUP)
+            server.smtp("EHLO meanwhile.test")
+            pipe.write(read(server.config + ".old"))
+        until(lambda: f"SIZE {300 * 1024}" in server.smtp().say("EHLO x.test", "250"), "300K")
+
+
+@case
 def a_bad_file_changes_nothing():
     with Server(users=[BOB]) as server:
         server.sections["limts"] = "x = 1"
