@@ -9,6 +9,7 @@
 
 #include "run/entropy.h"
 #include "store/local/backup.h"
+#include "store/local/damage.h"
 #include "store/local/directory.h"
 #include "store/local/open.h"
 #include "store/local/renew.h"
@@ -122,7 +123,9 @@ static bool open_as_it_is(struct store *store, const struct open_options *option
     if (disk_exists(store->disk, INDEX_DOUBT))
         return error_set(error, ERROR_DAMAGED, "index.db could not be synced before");
     if (index_open(store->path, INDEX_WRITER, store->uuid, writer, error)) {
-        struct replay r = { .index = *writer, .notice = store->notice, .owner = store->owner };
+        struct replay r = {
+            .index = *writer, .notice = store->notice, .owner = store->owner, .disk = store->disk
+        };
         if (open_journal(store, options, &r, error))
             return true;
     }
@@ -130,17 +133,21 @@ static bool open_as_it_is(struct store *store, const struct open_options *option
     return false;
 }
 
-/* An index that was made anew may not know all that there was (store rule 3). */
-static bool tell_loss(struct store *store, const struct replay *r, struct error *error)
+/* Uids of what was lost may be given again (store rule 3). */
+static bool renew(struct store *store, struct index *index, struct error *error)
 {
-    bool lost;
-    if (!replay_find_loss(r, store->path, &lost, error))
-        return false;
-    if (!lost)
-        return true;
     store_tell(store, true,
                "mail was lost: every mailbox has a new uidvalidity; see godwit check --store");
-    return renew_after_loss(store->journal, r->index, error);
+    return renew_after_loss(store->journal, index, error) && damage_settle(store->disk, error);
+}
+
+/* An index that was made anew may not know all that there was. */
+static bool tell_loss(struct store *store, const struct replay *r, bool *lost_out,
+                      struct error *error)
+{
+    if (!replay_find_loss(r, store->path, lost_out, error))
+        return false;
+    return !*lost_out || (damage_note(store->disk, error) && renew(store, r->index, error));
 }
 
 static bool open_anew(struct store *store, const struct open_options *options,
@@ -148,11 +155,14 @@ static bool open_anew(struct store *store, const struct open_options *options,
 {
     struct index *fresh = NULL;
     struct replay r = { .notice = store->notice, .owner = store->owner };
+    bool lost = false;
     bool ok = open_fresh(store->path, store->disk, store->uuid, &fresh, error);
     r.index = fresh;
-    if (ok && open_journal(store, options, &r, error) && tell_loss(store, &r, error) &&
-        open_swap(store->path, store->disk, &fresh, writer, error))
+    if (ok && open_journal(store, options, &r, error) && tell_loss(store, &r, &lost, error) &&
+        open_swap(store->path, store->disk, &fresh, writer, error) &&
+        (lost || damage_forget(store->disk, error)))
         return true;
+    index_close(writer);
     index_close(&fresh);
     journal_close(&store->journal);
     return false;
@@ -185,7 +195,8 @@ static bool forget_all_dead(struct store *store, struct index *writer, struct er
 }
 
 /* Large files that nothing refers to: of messages that never became durable, or are dead; and
- * segments that a compaction has emptied.  Only once the index that says so is durable itself. */
+ * segments that a compaction has emptied.  Only once the index that says so is durable itself.
+ * While something is lost, what nothing refers to may belong to that. */
 static bool sweep_large(struct store *store, struct index *writer, struct error *error)
 {
     bool complete = false;
@@ -195,9 +206,10 @@ static bool sweep_large(struct store *store, struct index *writer, struct error 
     struct disk_file *hold = NULL;
     if (!complete || !disk_lock(store->disk, BACKUP_HOLD, &hold, NULL))
         return true; /* the next start does it */
-    bool ok = large_sweep(store->journal, is_referred, writer, error) &&
-              forget_all_dead(store, writer, error) &&
-              journal_remove_retired(store->journal, &removed, error);
+    bool ok =
+        (damage_is_known(store->disk) || large_sweep(store->journal, is_referred, writer, error)) &&
+        forget_all_dead(store, writer, error) &&
+        journal_remove_retired(store->journal, &removed, error);
     disk_unlock(&hold);
     return ok;
 }
@@ -228,10 +240,11 @@ bool open_all(struct store *store, const struct open_options *options, struct in
 static bool rebuild(struct store *store, struct index **writer, struct error *error)
 {
     struct index *fresh = NULL;
+    bool lost = false;
     store_tell(store, true, "the index is made anew from the journal: %s", error->words);
     bool ok = open_fresh(store->path, store->disk, store->uuid, &fresh, error);
     struct replay r = { .index = fresh, .notice = store->notice, .owner = store->owner };
-    ok = ok && replay_rest(&r, store->journal, error) && tell_loss(store, &r, error);
+    ok = ok && replay_rest(&r, store->journal, error) && tell_loss(store, &r, &lost, error);
     if (ok) {
         pthread_mutex_lock(&store->reading.mutex);
         index_close(&store->reading.index);
@@ -239,14 +252,16 @@ static bool rebuild(struct store *store, struct index **writer, struct error *er
         pthread_mutex_unlock(&store->reading.mutex);
     }
     index_close(&fresh);
-    return ok;
+    return ok && (lost || damage_forget(store->disk, error));
 }
 
 bool store_catch_up(struct store *store, struct index **writer, struct error *error)
 {
     error_set(error, ERROR_DAMAGED, "it could not be used");
     if (*writer) {
-        struct replay r = { .index = *writer, .notice = store->notice, .owner = store->owner };
+        struct replay r = {
+            .index = *writer, .notice = store->notice, .owner = store->owner, .disk = store->disk
+        };
         if (replay_rest(&r, store->journal, error))
             return true;
         if (error->kind != ERROR_DAMAGED)

@@ -1,4 +1,5 @@
 /* rebuild.c - the index made anew by hand, with the server stopped. */
+#include "store/local/damage.h"
 #include "store/local/open.h"
 #include "store/local/renew.h"
 #include "store/local/replay.h"
@@ -16,30 +17,32 @@ static bool renew(struct disk *disk, struct index *fresh, struct error *error)
     bool ok = journal_open(&options, &from, &events, &journal, error);
     ok = replay_end(&r, ok, error) && renew_after_loss(journal, fresh, error);
     journal_close(&journal);
-    return ok;
+    return ok && damage_settle(disk, error);
 }
 
-static bool replay_all(struct replay *r, const char *path, struct disk *disk, struct error *error)
+static bool replay_all(struct replay *r, const char *path, struct disk *disk, bool *lost_out,
+                       struct error *error)
 {
     struct journal_options options = { .disk = disk, .store_uuid = index_uuid(r->index) };
     struct journal *journal = NULL;
-    bool lost = false;
     bool ok = journal_open_read(&options, &journal, error) && replay_rest(r, journal, error);
     journal_close(&journal);
-    return ok && replay_find_loss(r, path, &lost, error) && (!lost || renew(disk, r->index, error));
+    return ok && replay_find_loss(r, path, lost_out, error) &&
+           (!*lost_out || (damage_note(disk, error) && renew(disk, r->index, error)));
 }
 
 static bool rebuild(const char *path, struct disk *disk, struct replay *r, struct error *error)
 {
     uint8_t uuid[INDEX_UUID];
-    bool found = false;
+    bool found = false, lost = false;
     struct index *writer = NULL;
     if (!journal_find_uuid(disk, uuid, &found, error))
         return false;
     if (!found)
         return error_set(error, ERROR_REFUSED, "%s has no journal to make an index from", path);
-    bool ok = open_fresh(path, disk, uuid, &r->index, error) && replay_all(r, path, disk, error) &&
-              open_swap(path, disk, &r->index, &writer, error);
+    bool ok =
+        open_fresh(path, disk, uuid, &r->index, error) && replay_all(r, path, disk, &lost, error) &&
+        open_swap(path, disk, &r->index, &writer, error) && (lost || damage_forget(disk, error));
     index_close(&r->index);
     index_close(&writer);
     return ok;

@@ -2,6 +2,7 @@
  */
 #include "store/local/replay.h"
 
+#include "store/local/damage.h"
 #include "store/local/lost.h"
 
 enum {
@@ -10,10 +11,16 @@ enum {
     LOG_MAX = 64 * 1024 * 1024, /* octets of write-ahead log before it is cut */
 };
 
+/* The next start begins behind it and does not see it again. */
+static bool note_damage(const struct replay *r, struct error *error)
+{
+    return r->troubles == 0 || !r->disk || damage_note(r->disk, error);
+}
+
 static bool keep(struct replay *r, struct error *error)
 {
     bool complete;
-    if (!index_keep(r->index, &r->at, error))
+    if (!note_damage(r, error) || !index_keep(r->index, &r->at, error))
         return false;
     r->is_open = false;
     r->waiting = 0;
@@ -71,7 +78,7 @@ struct journal_events replay_events(struct replay *r)
 bool replay_end(struct replay *r, bool ok, struct error *error)
 {
     if (!r->is_open)
-        return ok;
+        return ok && note_damage(r, error);
     ok = ok && keep(r, error);
     if (!ok)
         index_undo(r->index);

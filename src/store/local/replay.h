@@ -10,6 +10,7 @@ struct replay {
     void (*notice)(void *owner, bool is_trouble, const char *words);
     void *owner;
     const struct journal_position *until; /* units behind this batch are left out; NULL: none */
+    struct disk *disk; /* DATA, where damage is noted before its place is passed; NULL: nowhere */
 
     struct journal_position at; /* out: behind the last batch that was applied */
     uint64_t units;             /* out: applied */

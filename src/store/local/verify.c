@@ -5,6 +5,7 @@
  * nothing.  Beside a running server it judges the state at one moment.
  */
 #include "store/local/backup.h"
+#include "store/local/damage.h"
 #include "store/local/inspect.h"
 #include "store/local/lost.h"
 #include "store/local/scratch.h"
@@ -208,9 +209,10 @@ static bool verify_large(struct verification *v, struct error *error)
     if (v->orphans > 0 && v->notice) {
         char words[ERROR_WORDS_MAX];
         snprintf(words, sizeof words,
-                 "%llu files in journal/large are of no message: of mail that is arriving, or the "
-                 "next start removes them",
-                 (unsigned long long)v->orphans);
+                 "%llu files in journal/large are of no message: of mail that is arriving, or %s",
+                 (unsigned long long)v->orphans,
+                 damage_is_known(v->in.disk) ? "of what the journal lacks; they stay"
+                                             : "the next start removes them");
         v->notice(v->owner, false, words);
     }
     return true;
