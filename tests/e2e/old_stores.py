@@ -15,8 +15,8 @@ from harness import Server, add_case, check, content_of, equal, main
 
 FOLDER = store_example.FOLDER
 BOB = "bob@example.test"
-# What waits is tried in vain, and does not expire, however old the example is.
-SECTIONS = {"relay": 'smarthost = "127.0.0.1:9"\n expire = "520w"'}
+# What waits is tried in vain: nobody is warned, and it does not expire, however old the example is.
+SECTIONS = {"relay": 'smarthost = "127.0.0.1:9"\n warn = "519w"\n expire = "520w"'}
 NAMES = sorted(name[:-4] for name in os.listdir(FOLDER) if name.endswith(".txt"))
 
 
