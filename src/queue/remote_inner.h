@@ -80,7 +80,7 @@ struct remote {
     bool tls_failed;            /* it has failed on this connection */
     struct remote_login *login; /* under way; NULL: none */
     char auth_words[sizeof "AUTH as " + CONFIG_LOGIN_MAX];
-    bool plain;      /* this host is called again without */
+    bool plain;      /* this host, and no other, is called again without */
     bool in_session; /* the greeting and EHLO are done */
     bool used;       /* it has carried a message before */
 

@@ -40,6 +40,7 @@ void remote_tls_decide(struct remote *r)
     };
     ask_policy(r, &voices);
     r->rule = tls_rule_for(&voices);
+    r->plain = false;
 }
 
 enum smtp_client_tls remote_tls_wish(const struct remote *r)

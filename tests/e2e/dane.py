@@ -1,6 +1,9 @@
 """dane - TLSA records of the next hop (RFC 7672), in a zone that is signed for the test: what each
 kind of record and of answer lets through, and what waits."""
 
+import socket
+import threading
+
 import certificates
 from dns_server import SERVFAIL, say
 from harness import case, check, main, until
@@ -128,6 +131,33 @@ def a_failed_handshake_is_not_followed_by_clear_words():
         host = world.domain("b.example", offers=(*OFFERS, "STARTTLS"), STARTTLS="454 4.7.0 no")
         world.records(WRONG)
         waits(world, "refused to start it")
+        check(not host.count("MAIL"), "nothing was said of the message")
+
+
+def fail_once(listener):
+    """One session that ends with the handshake; whoever calls again is refused."""
+    sock, _ = listener.accept()
+    listener.close()
+    with sock, sock.makefile("rb") as lines:
+        sock.sendall(b"220 mx1 ESMTP\r\n")
+        lines.readline()
+        sock.sendall(b"250-mx1\r\n250 STARTTLS\r\n")
+        lines.readline()
+        sock.sendall(b"220 go\r\n")
+        lines.read(1)
+
+
+@case
+def one_host_in_the_clear_is_not_the_next_one_too():
+    with World() as world:
+        world.mx("b.example", (10, "mx1.b.example"), (20, MX))
+        listener = socket.create_server((world.nobody("mx1.b.example"), world.port))
+        thread = threading.Thread(target=fail_once, args=(listener,), daemon=True)
+        thread.start()
+        host = world.peer(MX, offers=(*OFFERS, "STARTTLS"), STARTTLS="454 4.7.0 no")
+        world.records(WRONG)
+        waits(world, "refused to start it")
+        thread.join()
         check(not host.count("MAIL"), "nothing was said of the message")
 
 
