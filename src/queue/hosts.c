@@ -59,7 +59,7 @@ struct hosts {
     struct hosts_call calls[HOSTS_CALLS_MAX];
     size_t given, count;
     bool gave_any;
-    bool had_trouble; /* some address could not be looked up now */
+    bool had_trouble; /* some host could not be looked up now, and is not among the calls */
     bool was_ours;    /* some host was dropped since it is this server */
     struct hosts_failure failure;
 };
@@ -104,7 +104,7 @@ void hosts_free(struct hosts **hosts)
 
 const struct hosts_failure *hosts_failure(const struct hosts *h)
 {
-    return &h->failure;
+    return h->failure.status ? &h->failure : NULL;
 }
 
 /* --- Ends --- */
@@ -332,13 +332,16 @@ static void drop_ours(struct hosts *h)
 static void take_addresses(struct hosts *h)
 {
     const struct dns_query *six = address_answer(h, ASK_AAAA), *four = address_answer(h, ASK_A);
-    h->had_trouble |= six->verdict == DNS_TROUBLE || four->verdict == DNS_TROUBLE;
+    bool trouble = six->verdict == DNS_TROUBLE || four->verdict == DNS_TROUBLE;
+    size_t before = h->count;
     if (answer_is_ours(h, six) || answer_is_ours(h, four)) {
+        h->had_trouble |= trouble;
         drop_ours(h);
         next_host(h);
         return;
     }
     add_calls(h);
+    h->had_trouble |= trouble && h->count == before;
     begin_dane(h, six, four);
     ask_dane(h);
 }
@@ -354,10 +357,11 @@ static bool preference_is_over(const struct hosts *h)
 static void nobody_is_left(struct hosts *h)
 {
     const char *host = h->route.host;
-    if (h->gave_any)
+    if (h->had_trouble)
+        fail(h, false, "4.4.3", "cannot look up the addresses of %s for %s",
+             h->gave_any ? "some hosts" : "the hosts", host);
+    else if (h->gave_any)
         h->state = OVER;
-    else if (h->had_trouble)
-        fail(h, false, "4.4.3", "cannot look up the addresses of the hosts for %s", host);
     else if (h->was_ours)
         fail_as_ours(h);
     else if (h->route.kind == ROUTE_HOST)

@@ -43,7 +43,7 @@ struct hosts_call {
     const struct dane *dane; /* NULL: nothing was asked; else it lives as long as the hosts */
 };
 
-/* Why there is nobody to call. */
+/* Why there is nobody to call, or nobody more. */
 struct hosts_failure {
     bool permanent;
     const char *status; /* RFC 3463 */
@@ -55,7 +55,9 @@ struct hosts *hosts_new(const struct hosts_options *);
 /* `ready` will not come. */
 void hosts_free(struct hosts **);
 enum hosts_verdict hosts_next(struct hosts *, struct hosts_call *out);
-/* After HOSTS_NONE; lives as long as the hosts. */
+/* After HOSTS_NONE, and after HOSTS_END when some host could not be looked up now: that those who
+ * were called refuse for good does not say what it would.  Else NULL.  Lives as long as the hosts.
+ */
 const struct hosts_failure *hosts_failure(const struct hosts *);
 
 #endif

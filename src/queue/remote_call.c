@@ -3,7 +3,7 @@
  *
  * A host that fails before it has heard of the message says nothing about the message: the next one
  * is called.  When all have failed the last failure is the outcome: permanent only if each of them
- * was.
+ * was, and no host was left out because DNS has trouble.
  */
 #include "queue/remote_inner.h"
 
@@ -181,7 +181,10 @@ void remote_call_next(struct remote *r)
     case HOSTS_WAIT:
         return;
     case HOSTS_END:
-        fail_errand(r);
+        if (r->only_permanent && hosts_failure(r->hosts))
+            nobody_to_call(r);
+        else
+            fail_errand(r);
         return;
     case HOSTS_NONE:
         nobody_to_call(r);

@@ -185,6 +185,24 @@ def resolvers_in_trouble():
 
 
 @case
+def a_host_that_cannot_be_looked_up_may_take_it():
+    """What another refuses for good waits for it."""
+    with Net() as net:
+        net.mx("b.test", (10, "mx1.b.test"), (20, "mx2.b.test"))
+        net.peer("mx1.b.test", greeting="554 5.7.1 no service here")
+        host = net.peer("mx2.b.test")
+        net.dns.behave("mx2.b.test", say(SERVFAIL))
+        server = net.server()
+        server.send("x@b.test")
+        server.wait_log("deferred")
+        equal((server.waiting(), server.messages(ALICE)), (["x@b.test"], []), "waiting, reports")
+        check("cannot look up the addresses of some hosts" in server.run("queue", "show", "all"),
+              "the queue says why")
+        net.dns.behave("mx2.b.test", net.dns.answer)
+        host.only()
+
+
+@case
 def an_mx_that_is_ourselves():
     """By name, by address, and behind hosts that are better and do not answer."""
     with Net() as net:

@@ -97,11 +97,11 @@ static void list(struct place *p, struct buffer *out)
         endpoint_print_address(&call.endpoint, words);
         buffer_printf(out, "%s[%s]:%u ", call.name, words, call.endpoint.port);
     }
-    if (verdict == HOSTS_END) {
-        buffer_printf(out, "end");
-        return;
-    }
     const struct hosts_failure *f = hosts_failure(p->hosts);
+    if (verdict == HOSTS_END)
+        buffer_printf(out, f ? "end, " : "end");
+    if (verdict == HOSTS_END && !f)
+        return;
     assert_true(strlen(f->words) > 10);
     buffer_printf(out, "%s %s", f->status, f->permanent ? "for good" : "for now");
 }
@@ -123,6 +123,8 @@ static const char *const zone[] = {
     "bare.test MX 10 gone.bare.test",
     "halfsick.test MX 10 mx.sick.test",
     "halfsick.test MX 20 mx2.b.test",
+    "sicklast.test MX 10 mx2.b.test",
+    "sicklast.test MX 20 mx.sick.test",
     "mx.sick.test TROUBLE",
     "onlysick.test MX 10 mx.sick.test",
     "onefamily.test MX 10 mx.onefamily.test",
@@ -162,7 +164,8 @@ static const struct {
     { "sick.test", "4.4.3 for now" },
     { "nothing.test", "5.1.2 for good" },
     { "bare.test", "5.4.4 for good" },
-    { "halfsick.test", "mx2.b.test[192.0.2.3]:25 end" },
+    { "halfsick.test", "mx2.b.test[192.0.2.3]:25 end, 4.4.3 for now" },
+    { "sicklast.test", "mx2.b.test[192.0.2.3]:25 end, 4.4.3 for now" },
     { "onlysick.test", "4.4.3 for now" },
     { "onefamily.test", "mx.onefamily.test[192.0.2.4]:25 end" },
     { "usfirst.test", "5.4.6 for good" },
