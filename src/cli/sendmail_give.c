@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
@@ -143,12 +144,27 @@ static bool put(const struct sendmail_place *place, const struct posting *l, str
     return ok;
 }
 
+/* As long as the server will find it, or nobody could be told in time. */
+static bool is_too_long(const struct sendmail_place *place, const struct posting *l)
+{
+    uint64_t octets = posting_octets(l);
+    if (place->octets_max == 0 || octets <= place->octets_max)
+        return false;
+    cli_say(CLI_NO,
+            "the message has %" PRIu64 " octets with CRLF: the server takes none that has more "
+            "than %" PRIu64,
+            octets, place->octets_max);
+    return true;
+}
+
 /* `why`: the reason for not having given it to the server. */
 static enum sendmail_exit leave(const struct sendmail_place *place,
                                 const struct sendmail_options *o, const struct posting *l,
                                 const struct error *why)
 {
     struct error e;
+    if (is_too_long(place, l))
+        return SENDMAIL_DATA;
     if (place->spool[0] && put(place, l, &e)) {
         if (o->verbose)
             printf("queued in %s: %s\n", place->spool, why->words);

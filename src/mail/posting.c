@@ -212,17 +212,24 @@ static bool put_from(struct buffer *b, struct text name, struct text author)
 }
 
 /* LF, CRLF and CR end a line alike: what ends one for some reader must end it for all. */
+static struct text take_line(struct text *rest)
+{
+    size_t len = 0;
+    while (len < rest->len && rest->at[len] != '\n' && rest->at[len] != '\r')
+        len++;
+    struct text line = text_first(*rest, len);
+    *rest = text_skip(*rest, len);
+    *rest = text_skip(*rest, text_starts(*rest, T("\r\n")) ? 2 : 1);
+    return line;
+}
+
 static bool put_lines(struct buffer *b, struct text rest, struct posting_facts *facts)
 {
     bool ok = true;
     while (ok && rest.len > 0) {
-        size_t lf = text_find(rest, '\n'), cr = text_find(text_first(rest, lf), '\r');
-        size_t len = cr < lf ? cr : lf;
-        struct text line = text_first(rest, len);
+        struct text line = take_line(&rest);
         facts->dot_lines |= text_starts(line, T("."));
         facts->eight_bit |= !text_is_ascii(line);
-        rest = text_skip(rest, len);
-        rest = text_skip(rest, text_starts(rest, T("\r\n")) ? 2 : 1);
         ok = buffer_text(b, line) && buffer_text(b, T("\r\n"));
     }
     return ok;
@@ -239,4 +246,13 @@ bool posting_content(const struct posting *l, struct text author, struct buffer 
         return false;
     facts->eight_bit |= !text_is_ascii(author);
     return put_lines(b, content, facts);
+}
+
+uint64_t posting_octets(const struct posting *l)
+{
+    struct text rest = without_mbox_line(l->content);
+    uint64_t octets = 0;
+    while (rest.len > 0)
+        octets += take_line(&rest).len + sizeof "\r\n" - 1;
+    return octets;
 }

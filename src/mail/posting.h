@@ -76,6 +76,8 @@ struct posting_facts {
  * POSTING_GROWS times the content and POSTING_ADDED_MAX.  False: no room. */
 bool posting_content(const struct posting *, struct text author, struct buffer *,
                      struct posting_facts *);
+/* How long it is then, but for a From that is added. */
+uint64_t posting_octets(const struct posting *);
 
 /* --- As a file --- */
 

@@ -230,6 +230,7 @@ static bool give_posting(struct talk *t)
     if (t->sent)
         return true;
     t->sent = true;
+    t->h->octets_max = smtp_client_offers(t->client)->size_max;
     if (!make_message(t))
         return false;
     t->over = t->message.recipient_count == 0;
@@ -318,6 +319,7 @@ static bool prepare(struct talk *t, struct error *e)
     struct handover *h = t->h;
     size_t count = h->posting->to_count;
     h->hostname = T("");
+    h->octets_max = 0;
     h->list = arena_take(h->arena, count * sizeof *h->list);
     t->recipients = arena_take(h->arena, count * sizeof *t->recipients);
     t->numbers = arena_take(h->arena, count * sizeof *t->numbers);

@@ -38,6 +38,7 @@ struct handover {
     uint64_t expire_ms;  /* ... and how long one may */
 
     struct text hostname;         /* the server's */
+    uint64_t octets_max;          /* of a message that it takes; 0: not told */
     struct text sender;           /* in full; "" for <> */
     struct handover_result *list; /* as many as the posting has recipients, in their order */
 };
@@ -50,8 +51,9 @@ bool handover(struct handover *, int socket, struct error *);
 const struct handover_result *handover_worst(const struct handover *);
 
 /* A report to the sender about those who were refused (RFC 3464), as a posting of nobody; its
- * content is in the buffer, its other texts in the arena of the handover.  False: there is nobody
- * to tell, he did not want to know, or memory is short (then the buffer has failed). */
+ * content is in the buffer, its other texts in the arena of the handover.  It returns the whole
+ * posting, unless that makes it longer than the server takes, or HDRS was asked for.  False: there
+ * is nobody to tell, he did not want to know, or memory is short (then the buffer has failed). */
 bool handover_report(const struct handover *, struct buffer *, struct posting *out);
 
 #endif

@@ -46,6 +46,16 @@ static bool list_refused(const struct handover *h, struct dsn_report *report)
     return list != NULL;
 }
 
+static bool write_fitting(const struct handover *h, struct dsn_report *report, struct buffer *to)
+{
+    bool ok = dsn_write(to, report);
+    if (!ok || h->octets_max == 0 || to->len <= h->octets_max)
+        return ok;
+    to->len = 0;
+    report->original_is_whole = false;
+    return dsn_write(to, report);
+}
+
 static bool write(const struct handover *h, struct dsn_report *report, struct buffer *to)
 {
     struct buffer original, envid;
@@ -59,7 +69,7 @@ static bool write(const struct handover *h, struct dsn_report *report, struct bu
     report->original = buffer_as_text(&original);
     report->original_is_whole = !text_equal(h->posting->ret, T("HDRS"));
     buffer_init(to, dsn_octets_max(report));
-    ok = ok && dsn_write(to, report);
+    ok = ok && write_fitting(h, report, to);
     buffer_clear(&original);
     return ok;
 }

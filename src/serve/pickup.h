@@ -9,7 +9,8 @@
  *   taken          the file is removed
  *   put off        it stays, or those of its recipients do, and is tried again within a minute
  *   refused        a report to the sender, or else to the postmaster, takes its place; so too for
- *                  who is still put off when relay.expire is over
+ *                  who is still put off when relay.expire is over; a report that even he does not
+ *                  get is set aside
  *   cannot be read, or is of nobody that the machine knows: as put off, and then set aside
  *   no posting     it is set aside as .bad-NAME, and the log says why; what is no file is removed
  */

@@ -69,18 +69,25 @@ static void discard(struct pickup_round *r, const char *name, const char *why)
         tell(r, LOG_WARNING, name, why);
 }
 
-/* Kept for a person to look at, unless there is too much of that already. */
+/* Kept for a person to look at. */
+static bool move_aside(struct pickup_round *r, const char *name, const char *why, struct error *e)
+{
+    char aside[NAME_OCTETS + sizeof bad_prefix];
+    snprintf(aside, sizeof aside, "%s%s", bad_prefix, name);
+    if (!dropbox_rename(r->box, name, aside, e))
+        return false;
+    tell(r, LOG_WARNING, aside, why);
+    return true;
+}
+
+/* Likewise, unless there is too much of that already. */
 static void set_aside(struct pickup_round *r, struct names *names, const char *name,
                       const char *why)
 {
-    char aside[NAME_OCTETS + sizeof bad_prefix];
     struct error e;
-    snprintf(aside, sizeof aside, "%s%s", bad_prefix, name);
     if (names->bad++ >= BAD_MAX)
         discard(r, name, why);
-    else if (dropbox_rename(r->box, name, aside, &e))
-        tell(r, LOG_WARNING, aside, why);
-    else
+    else if (!move_aside(r, name, why, &e))
         tell_error(r, name, &e);
 }
 
@@ -175,16 +182,15 @@ static bool put_rest(struct file *f, const struct handover *h, size_t count, str
     return put_again(f, &rest, e);
 }
 
-/* A report that is refused goes to the postmaster, and only once. */
+/* A report that is refused goes to the postmaster, and only once; then it is for a person who looks
+ * into the folder. */
 static bool put_for_postmaster(struct file *f, struct error *e)
 {
     static struct text const postmaster = TEXT("postmaster");
     struct posting p = f->posting;
     struct text to = postmaster;
-    if (p.to_count == 1 && text_equal(p.to[0], postmaster)) {
-        tell(f->round, LOG_WARNING, f->name, "dropped: not even the postmaster takes this report");
-        return true;
-    }
+    if (p.to_count == 1 && text_equal(p.to[0], postmaster))
+        return move_aside(f->round, f->name, "not even the postmaster takes this report", e);
     p.to = &to;
     p.to_count = 1;
     p.since_ms = 0;

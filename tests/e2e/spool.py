@@ -141,6 +141,31 @@ def nothing_in_the_spool_is_believed():
 
 
 @case
+def what_is_too_long_is_told():
+    """Close below the maximum, where a report that returned all of it would be over it."""
+    with Machine(users=("bob@example.test",), limits='message = "200K"') as server:
+        lines = "ab\n" * 49000    # 147,000 octets, and 196,000 with CRLF
+        with server.down():
+            said = server.sendmail("bob@example.test", text="\n" + lines * 2, code=65)
+            check("with CRLF" not in said, said)
+            said = server.sendmail("bob@example.test", text="\n" + lines + "ab\n" * 3000, code=65)
+            check("208002 octets with CRLF" in said, said)
+            equal(server.postings(), [], "postings")
+            server.sendmail("-f", "bob@example.test", "who@example.test",
+                            text="Subject: close\n\n" + lines)
+            # What is the server's own, and refused by the last who could be told.
+            with open(os.path.join(server.spool, "last"), "wb") as file:
+                file.write(posting("last", to=["postmaster"], content=b"x\n" * 100000,
+                                   more=[b"user %d" % os.geteuid(), b"sender "]))
+        until(lambda: not server.postings(), "an empty spool")
+        report, = server.messages("bob@example.test")
+        for words in (b"Status: 5.1.1", b"who@example.test", b"Subject: close"):
+            check(words in report, (words, report[:3000]))
+        equal([n for n in os.listdir(server.spool) if n.startswith(".bad-")], [".bad-last"],
+              "what was set aside")
+
+
+@case
 def junk_does_not_pile_up():
     with Machine(users=("bob@example.test",)) as server:
         with server.down():

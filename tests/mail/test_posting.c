@@ -153,6 +153,13 @@ static void test_completing(void **state)
     }
 }
 
+static uint64_t octets_without_name(const struct posting *p, struct buffer *out)
+{
+    struct posting_facts facts;
+    assert_true(posting_content(p, T(""), out, &facts));
+    return out->len;
+}
+
 static void test_content(void **state)
 {
     static const struct {
@@ -178,6 +185,9 @@ static void test_content(void **state)
         buffer_init(&out, POSTING_GROWS * p.content.len + POSTING_ADDED_MAX);
         assert_true(posting_content(&p, T("u@h"), &out, &facts));
         assert_text(buffer_as_text(&out), rows[i].wanted);
+        p.name = T("");
+        out.len = 0;
+        assert_int_equal(posting_octets(&p), octets_without_name(&p, &out));
         assert_int_equal(facts.eight_bit, rows[i].eight_bit);
         assert_int_equal(facts.dot_lines, rows[i].dot_lines);
         buffer_clear(&out);
