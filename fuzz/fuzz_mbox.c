@@ -7,7 +7,6 @@
  * message is worked out here with the whole of it in view, line by line.
  */
 #include "base/check.h"
-#include "mail/header.h"
 #include "mail/line_ends.h"
 #include "mail/mbox.h"
 
@@ -48,18 +47,6 @@ static enum mbox_step read_box(struct text box, size_t step, struct buffer *out)
 
 /* --- What should come out of a message --- */
 
-static bool is_own(struct text line)
-{
-    static const struct text names[] = { TEXT("status:"),     TEXT("x-status:"),
-                                         TEXT("x-uid:"),      TEXT("content-length:"),
-                                         TEXT("x-imap:"),     TEXT("x-imapbase:"),
-                                         TEXT("x-keywords:"), TEXT("lines:") };
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (text_starts_nocase(line, names[i]))
-            return true;
-    return false;
-}
-
 static void with_lf(struct text message, struct buffer *out)
 {
     for (size_t i = 0; i < message.len; i++)
@@ -71,27 +58,15 @@ static void with_lf(struct text message, struct buffer *out)
 
 static void expect(struct text message, struct buffer *out)
 {
-    struct buffer lines;
-    struct text line;
-    bool in_header = true, drops = false, ended = true;
-    buffer_init(&lines, ROOM);
-    with_lf(message, &lines);
-    for (struct text rest = buffer_as_text(&lines); rest.len > 0;) {
-        bool complete = text_cut(&rest, '\n', &line);
-        bool folds = line.len > 0 && (line.at[0] == ' ' || line.at[0] == '\t');
-        if (in_header && !folds)
-            drops = is_own(line);
-        if (in_header && complete && (line.len == 0 || text_equal(line, T("\r"))))
-            in_header = drops = false;
-        if (drops && in_header)
-            continue;
-        ended = complete;
-        CHECK(buffer_text(out, line));
-        CHECK(!complete || buffer_byte(out, '\n'));
-    }
-    CHECK(ended || buffer_byte(out, '\n'));
-    CHECK(!in_header || buffer_byte(out, '\n'));
-    buffer_clear(&lines);
+    size_t before = out->len;
+    with_lf(message, out);
+    CHECK(out->len == before || out->at[out->len - 1] == '\n' || buffer_byte(out, '\n'));
+}
+
+/* Nothing stands before a message that begins with white space. */
+static bool has_flags(struct text message)
+{
+    return message.len == 0 || !text_is_blank(message.at[0]);
 }
 
 /* --- The two properties --- */
@@ -122,7 +97,7 @@ static void check_round(struct text input, size_t step)
         text_cut(&input, 0, &message);
         write_message(&w, message, step, flags, &box);
         expect(message, &want);
-        CHECK(buffer_printf(&want, "|%u|1|0", flags));
+        CHECK(buffer_printf(&want, "|%u|1|0", has_flags(message) ? flags : 0));
         CHECK(buffer_byte(&want, 0));
     }
     CHECK(read_box(buffer_as_text(&box), step, &found) == MBOX_END);

@@ -327,6 +327,9 @@ static bool end_message(struct mbox_source *m)
     struct source *s = m->s;
     const struct mbox_facts *facts = &m->reader.facts;
     int64_t date_ms = facts->dated ? facts->date_ms : header_date(s);
+    if (facts->folder_data)
+        cli_warn("%s: the first message is no mail but what UW IMAP keeps there; it is passed by",
+                 m->file->name);
     bool ok = facts->folder_data ? drop_message(s)
                                  : keep_message(s, m->file->name, date_ms, facts->flags);
     begin_message(s);

@@ -1,4 +1,6 @@
 /* mbox.c - the lines of a box: their fronts, and the fields that are the box's own. */
+#include "mail/date.h"
+#include "mail/header.h"
 #include "mail/mbox_inner.h"
 
 #include <string.h>
@@ -23,7 +25,7 @@ static bool is_known(const struct mbox_head *h, bool whole)
         return false;
     if (h->at[h->len - 1] == '\n' || h->len == MBOX_LINE_MAX)
         return true;
-    if (h->quotes == 0 && (whole || (h->len == 1 && h->at[0] == '\r')))
+    if (whole || (h->quotes == 0 && h->len == 1 && h->at[0] == '\r'))
         return false;
     return !may_be_from(h) || (h->quotes > 0 && h->len >= FROM_OCTETS);
 }
@@ -31,7 +33,7 @@ static bool is_known(const struct mbox_head *h, bool whole)
 /* How many of the octets may be taken before it must be asked again. */
 static size_t next_length(const struct mbox_head *h, bool whole, struct bytes in)
 {
-    bool to_end = h->quotes == 0 && (whole || h->len >= FROM_OCTETS);
+    bool to_end = whole || (h->quotes == 0 && h->len >= FROM_OCTETS);
     if (!to_end)
         return 1;
     size_t room = MBOX_LINE_MAX - h->len;
@@ -120,4 +122,42 @@ enum mbox_field mbox_field_of(struct text line, struct text *value_out)
         return fields[i].field;
     }
     return MBOX_FIELD_NONE;
+}
+
+bool mbox_is_kept(struct text line)
+{
+    struct text value;
+    bool kept = false;
+    while (text_take_nocase(&line, T(MBOX_KEPT)))
+        kept = true;
+    return kept && mbox_field_of(line, &value) != MBOX_FIELD_NONE;
+}
+
+/* --- The header --- */
+
+/* The sender's address may have spaces. */
+bool mbox_from_date(struct text line, int64_t *date_ms_out)
+{
+    static const struct text tail = TEXT(" remote from "); /* of UUCP */
+    struct text word, words = text_skip(line, FROM_OCTETS);
+    if (!text_starts(line, T("From ")))
+        return false;
+    while (words.len && (words.at[words.len - 1] == '\n' || words.at[words.len - 1] == '\r'))
+        words.len--;
+    for (size_t i = 0; i + tail.len < words.len; i++)
+        if (text_starts(text_skip(words, i), tail))
+            words.len = i;
+    for (struct text rest = words; text_word(&rest, &word);) {
+        size_t at = (size_t)(word.at - words.at);
+        if (date_parse_asctime(text_skip(words, at), date_ms_out))
+            return true;
+    }
+    return false;
+}
+
+bool mbox_is_of_header(struct text line)
+{
+    struct header_field field;
+    int64_t ignored_ms;
+    return mbox_from_date(line, &ignored_ms) || header_next(&line, &field);
 }

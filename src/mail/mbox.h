@@ -18,7 +18,11 @@
  *     "From ".
  *   - Status and X-Status are flags (mail/flags.h).  They, Content-Length, and the fields by which
  *     other programs number messages are the box's, not the message's: they are taken away, folded
- *     lines and all.  The writer leaves the same fields out and writes its own flags.
+ *     lines and all.  The writer puts "X-Kept-" before the names of the message's own and writes
+ * its flags; the reader takes one "X-Kept-" off such a name.
+ *   - The header ends at an empty line, or at one that is neither a field nor a From_ line of an
+ *     earlier box: there the body begins, as for mail/header.h.
+ * So what is written comes back as it was, but for ends of lines.
  */
 #ifndef MAIL_MBOX_H
 #define MAIL_MBOX_H
@@ -43,7 +47,8 @@ struct mbox_facts {
     bool dated; /* by its From_ line */
     int64_t date_ms;
     unsigned flags;
-    bool folder_data; /* no message, but what UW IMAP keeps in the first place of a box */
+    bool folder_data; /* no message, but what UW IMAP keeps in the first place of a box: it says so
+                       */
 };
 
 struct mbox_reader {
@@ -59,7 +64,8 @@ struct mbox_reader {
     struct mbox_head head;
     struct mbox_facts next;
     uint8_t place, line, turn;
-    bool ended, any_from, is_claimed, dropping, looking;
+    bool ended, any_from, is_claimed, may_fold, dropping, looking;
+    bool may_be_data, has_data, says_data; /* of a folder */
 };
 
 void mbox_reader_init(struct mbox_reader *);
@@ -88,7 +94,7 @@ struct mbox_writer {
     struct mbox_head head;
     struct buffer lines; /* a slice with its line ends changed */
     uint8_t place, line;
-    bool dropping, ends_with_lf;
+    bool may_fold, ends_with_lf;
 };
 
 void mbox_writer_init(struct mbox_writer *);
@@ -100,7 +106,8 @@ bool mbox_write_begin(struct mbox_writer *, struct text sender, int64_t date_ms,
 /* At most MBOX_SLICE_MAX octets of the message, with CRLF or LF. */
 enum { MBOX_SLICE_MAX = 64 * 1024 };
 bool mbox_write(struct mbox_writer *, struct bytes, struct buffer *out);
-/* A last line without its end gets one, a header without the empty line behind it too. */
+/* A last line without its end gets one.  Without the flags where they could not stand: before a
+ * message that begins with white space. */
 bool mbox_write_end(struct mbox_writer *, struct buffer *out);
 
 #endif

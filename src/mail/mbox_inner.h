@@ -45,6 +45,15 @@ enum mbox_field {
 };
 /* The field that this line of a header begins, and what of its value stands in the line. */
 enum mbox_field mbox_field_of(struct text line, struct text *value_out);
+/* "X-Kept-" before the name of such a field: it was the message's own. */
+#define MBOX_KEPT "X-Kept-"
+/* Whether the line begins with that, perhaps several times, and the name of a field of the box. */
+bool mbox_is_kept(struct text line);
+
+/* What stands behind the sender of a From_ line; false: no date does, or it is no such line. */
+bool mbox_from_date(struct text line, int64_t *date_ms_out);
+/* Whether the line, which does not fold, belongs to a header; quotes before it do not matter. */
+bool mbox_is_of_header(struct text line);
 
 /* An empty line, however it ends. */
 bool mbox_is_blank(struct text line);

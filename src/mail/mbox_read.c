@@ -4,7 +4,6 @@
  * that may mean something are held, MBOX_LINE_MAX octets at the most.  Nothing is ever lost: what
  * is not understood is text of a message.
  */
-#include "mail/date.h"
 #include "mail/mbox_inner.h"
 
 #include <string.h>
@@ -21,31 +20,12 @@ void mbox_reader_end(struct mbox_reader *r)
 
 /* --- From_ lines --- */
 
-/* The date is what stands behind the sender, whose address may have spaces. */
-static bool find_date(struct text words, int64_t *date_ms_out)
-{
-    static const struct text tail = TEXT(" remote from "); /* of UUCP */
-    struct text word;
-    for (size_t i = 0; i + tail.len < words.len; i++)
-        if (text_starts(text_skip(words, i), tail))
-            words.len = i;
-    for (struct text rest = words; text_word(&rest, &word);) {
-        size_t at = (size_t)(word.at - words.at);
-        if (date_parse_asctime(text_skip(words, at), date_ms_out))
-            return true;
-    }
-    return false;
-}
-
 static bool is_from_line(const struct mbox_reader *r, struct text line, struct mbox_facts *out)
 {
     *out = (struct mbox_facts){ 0 };
-    if (!text_starts(line, T("From ")))
-        return false;
-    while (line.len && (line.at[line.len - 1] == '\n' || line.at[line.len - 1] == '\r'))
-        line.len--;
-    out->dated = find_date(text_skip(line, 5), &out->date_ms);
-    return out->dated || r->any_from || r->place == MBOX_AT_FRONT;
+    out->dated = mbox_from_date(line, &out->date_ms);
+    return out->dated ||
+           (text_starts(line, T("From ")) && (r->any_from || r->place == MBOX_AT_FRONT));
 }
 
 /* --- What goes out --- */
@@ -90,8 +70,9 @@ static void begin_message(struct mbox_reader *r)
     r->any_from |= r->place == MBOX_AT_FRONT && !r->next.dated;
     r->facts = r->next;
     r->blank = (struct bytes){ NULL, 0 };
+    r->may_be_data = r->place == MBOX_AT_FRONT;
     r->place = MBOX_IN_HEADER;
-    r->is_claimed = r->dropping = false;
+    r->is_claimed = r->may_fold = r->dropping = r->has_data = r->says_data = false;
     r->turn = MBOX_NO_TURN;
 }
 
@@ -108,41 +89,78 @@ static void take_field(struct mbox_reader *r, enum mbox_field field, struct text
         r->is_claimed = text_to_u64(value, &r->claimed) && r->claimed <= INT64_MAX;
         break;
     case MBOX_FIELD_FOLDER_DATA:
-        r->facts.folder_data = true;
+        r->has_data = true;
         break;
     default:
         break;
     }
 }
 
-/* A line of the header that is not quoted. */
-static void take_header_line(struct mbox_reader *r)
+static void hold_blank(struct mbox_reader *r, struct text line)
 {
-    struct text line = mbox_head_text(&r->head), value;
-    bool folds = line.len > 0 && text_is_blank(line.at[0]);
-    enum mbox_field field = folds ? MBOX_FIELD_NONE : mbox_field_of(line, &value);
-    if (!folds)
-        r->dropping = field != MBOX_FIELD_NONE;
-    if (field != MBOX_FIELD_NONE)
-        take_field(r, field, value);
-    if (!r->dropping)
-        owe_head(r, 0);
-    if (!mbox_is_blank(line))
+    static const uint8_t ends[] = "\r\n";
+    owe_blank(r);
+    r->blank = (struct bytes){ ends + 2 - line.len, line.len };
+}
+
+/* How UW IMAP names what it keeps: that other messages have an X-IMAP means nothing. */
+static bool is_of_data(struct text line)
+{
+    return text_take_nocase(&line, T("Subject:")) &&
+           text_starts(text_trim(line), T("DON'T DELETE THIS MESSAGE"));
+}
+
+static void take_header_field(struct mbox_reader *r, struct text line)
+{
+    struct text value = { 0 };
+    enum mbox_field field = mbox_field_of(line, &value);
+    r->may_fold = true;
+    r->dropping = field != MBOX_FIELD_NONE;
+    r->says_data |= is_of_data(line);
+    take_field(r, field, value);
+    r->facts.folder_data = r->may_be_data && r->has_data && r->says_data;
+}
+
+/* A line of the header that is not quoted; *drops_out: it is the box's. */
+static void take_header_line(struct mbox_reader *r, bool *drops_out)
+{
+    struct text line = mbox_head_text(&r->head);
+    bool folds = r->may_fold && line.len > 0 && text_is_blank(line.at[0]);
+    if (mbox_is_blank(line)) {
+        r->place = MBOX_IN_BODY;
+        r->looking = r->is_claimed;
+        hold_blank(r, line);
         return;
-    r->place = MBOX_IN_BODY;
-    r->looking = r->is_claimed;
+    }
+    if (!folds && mbox_is_of_header(line))
+        take_header_field(r, line);
+    else if (!folds)
+        r->place = MBOX_IN_BODY;
+    *drops_out = r->place == MBOX_IN_HEADER && r->dropping;
+    if (*drops_out)
+        return;
+    owe_head(r, 0);
+    if (r->place == MBOX_IN_HEADER && mbox_is_kept(line))
+        r->owed = bytes_of_text(text_skip(line, sizeof MBOX_KEPT - 1));
+}
+
+/* One quote is the box's, before "From ". */
+static void take_quoted_line(struct mbox_reader *r)
+{
+    owe_head(r, r->head.quotes - mbox_head_has_from(&r->head));
+    if (r->place == MBOX_IN_HEADER && !mbox_is_of_header(mbox_head_text(&r->head)))
+        r->place = MBOX_IN_BODY;
+    r->may_fold = true;
+    r->dropping = false;
 }
 
 static void take_body_line(struct mbox_reader *r)
 {
-    static const uint8_t ends[] = "\r\n";
     struct text line = mbox_head_text(&r->head);
-    if (!mbox_is_blank(line)) {
+    if (mbox_is_blank(line))
+        hold_blank(r, line);
+    else
         owe_head(r, 0);
-        return;
-    }
-    owe_blank(r);
-    r->blank = (struct bytes){ ends + 2 - line.len, line.len };
 }
 
 /* The line's front is known.  Empty lines before the first message are passed by.  False: this is
@@ -152,16 +170,14 @@ static bool take_head(struct mbox_reader *r)
     struct mbox_head *h = &r->head;
     bool drops = false, ok = true;
     if (h->quotes > 0 && r->place != MBOX_AT_FRONT) {
-        owe_head(r, h->quotes - mbox_head_has_from(h));
-        r->dropping = false;
+        take_quoted_line(r);
     } else if (h->quotes == 0 && is_from_line(r, mbox_head_text(h), &r->next)) {
         r->turn = r->place == MBOX_AT_FRONT ? MBOX_BEGINS : MBOX_ENDS;
         drops = true;
     } else if (r->place == MBOX_AT_FRONT) {
         ok = h->quotes == 0 && mbox_is_blank(mbox_head_text(h));
     } else if (r->place == MBOX_IN_HEADER) {
-        take_header_line(r);
-        drops = r->dropping;
+        take_header_line(r, &drops);
     } else {
         take_body_line(r);
     }
@@ -184,6 +200,7 @@ void mbox_reader_found(struct mbox_reader *r, bool known, struct bytes found)
         return;
     if (line.len == 0 && there.len > 0)
         return;
+    owe_blank(r);
     r->place = MBOX_IN_COUNTED;
     r->body_left = r->claimed;
 }

@@ -1,7 +1,8 @@
 /* mbox_write.c - messages into a box: mboxrd, with LF.
  *
- * The header goes out line by line without the fields that are the box's own, the flags of ours at
- * its end; in the body only lines that begin like a From_ line are touched.
+ * The header goes out line by line, the names of fields that are the box's own with "X-Kept-"
+ * before them, the flags of ours at its end; else only lines that begin like a From_ line are
+ * touched.
  */
 #include "mail/date.h"
 #include "mail/mbox_inner.h"
@@ -42,7 +43,7 @@ bool mbox_write_begin(struct mbox_writer *w, struct text sender, int64_t date_ms
     w->head.quotes = w->head.len = 0;
     w->place = MBOX_IN_HEADER;
     w->line = MBOX_LINE_START;
-    w->dropping = false;
+    w->may_fold = false;
     w->ends_with_lf = true;
     return buffer_text(out, T("From ")) && buffer_text(out, sender) && buffer_byte(out, ' ') &&
            buffer_text(out, date_asctime(date_ms, date)) && buffer_byte(out, '\n');
@@ -79,29 +80,31 @@ static bool put_head(struct mbox_writer *w, struct buffer *out)
     return put(w, bytes_of_text(mbox_head_text(h)), out);
 }
 
-/* Whether the line of the header is the box's own. */
-static bool drops(struct mbox_writer *w, struct text line)
+/* What goes before a line of the header, or before the one that ends it.  Flags never go before
+ * white space, which would be a part of them. */
+static bool begin_header_line(struct mbox_writer *w, struct text line, struct buffer *out)
 {
+    bool quoted = w->head.quotes > 0;
+    bool white = !quoted && line.len > 0 && text_is_blank(line.at[0]);
     struct text value;
-    bool folds = line.len > 0 && text_is_blank(line.at[0]);
-    if (w->head.quotes > 0)
-        w->dropping = false;
-    else if (!folds)
-        w->dropping = mbox_field_of(line, &value) != MBOX_FIELD_NONE;
-    return w->dropping;
+    if (white && w->may_fold)
+        return true;
+    if (mbox_is_of_header(line)) {
+        w->may_fold = true;
+        bool own =
+            !quoted && (mbox_field_of(line, &value) != MBOX_FIELD_NONE || mbox_is_kept(line));
+        return !own || buffer_text(out, T(MBOX_KEPT));
+    }
+    w->place = MBOX_IN_BODY;
+    return white || put_flags(w, out);
 }
 
 static bool take_head(struct mbox_writer *w, struct buffer *out)
 {
     struct mbox_head *h = &w->head;
-    struct text line = mbox_head_text(h);
-    bool dropped = w->place == MBOX_IN_HEADER && drops(w, line), ok = true;
-    if (w->place == MBOX_IN_HEADER && h->quotes == 0 && mbox_is_blank(line)) {
-        w->place = MBOX_IN_BODY;
-        ok = put_flags(w, out);
-    }
-    ok = ok && (dropped || put_head(w, out));
-    w->line = (uint8_t)mbox_head_rest(h, dropped);
+    bool ok = w->place != MBOX_IN_HEADER || begin_header_line(w, mbox_head_text(h), out);
+    ok = ok && put_head(w, out);
+    w->line = (uint8_t)mbox_head_rest(h, false);
     h->quotes = h->len = 0;
     return ok;
 }
@@ -110,7 +113,7 @@ static bool take_rest(struct mbox_writer *w, struct bytes *in, struct buffer *ou
 {
     const uint8_t *lf = memchr(in->at, '\n', in->len);
     size_t len = lf ? (size_t)(lf - in->at) + 1 : in->len;
-    bool ok = w->line == MBOX_LINE_DROP || put(w, (struct bytes){ in->at, len }, out);
+    bool ok = put(w, (struct bytes){ in->at, len }, out);
     *in = (struct bytes){ in->at + len, in->len - len };
     if (lf)
         w->line = MBOX_LINE_START;
@@ -163,7 +166,5 @@ bool mbox_write_end(struct mbox_writer *w, struct buffer *out)
         (!mbox_head_is_empty(&w->head) && !take_head(w, out)) ||
         (!w->ends_with_lf && !put(w, bytes_of_text(T("\n")), out)))
         return false;
-    if (w->place == MBOX_IN_HEADER && (!put_flags(w, out) || !buffer_byte(out, '\n')))
-        return false;
-    return buffer_byte(out, '\n');
+    return (w->place != MBOX_IN_HEADER || put_flags(w, out)) && buffer_byte(out, '\n');
 }

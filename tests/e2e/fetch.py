@@ -90,6 +90,19 @@ def into_an_mbox():
 
 
 @case
+def an_mbox_loses_nothing():
+    """A body that begins without an empty line, and fields that are a box's, are there."""
+    mail = [("a", b"just text, no colon\r\nStatus: here\r\nLines: here\r\nmore\r\n"),
+            ("b", b"Status: mine\r\nLines: 7\r\n\r\ntext\r\n")]
+    with PopPeer(own_address(), mail) as peer, Home() as home:
+        home.fetch("--delete", port=peer.port, to="mbox:box", said="2 fetched")
+        with open(home.path("box"), "rb") as file:
+            text = file.read()
+        check(b"\njust text, no colon\nStatus: here\nLines: here\nmore\n\nFrom " in text, text)
+        check(b"\nX-Kept-Status: mine\nX-Kept-Lines: 7\n\ntext\n\n" in text, text)
+
+
+@case
 def to_standard_output():
     mail = letters(5)
     with PopPeer(own_address(), mail) as peer, Home() as home:

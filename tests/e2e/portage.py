@@ -204,7 +204,8 @@ def boxes_of_other_writers():
         (first + b"Status: RO\nX-UID: 3\nA: b\nContent-Length: 40\n\n" + first + b"\n\n" +
          first + b"\nf",
          [b"A: b\n\n" + first + b"\n", b"\nf\n"]),
-        (first + b"X-IMAP: 1 2\n\nfolder data\n\n" + first + b"\n\n", [b"\n"]),
+        (first + b"X-IMAP: 1 2\nA: b\n\nno folder data\n\n" + first + b"\n\n\n",
+         [b"A: b\n\nno folder data\n", b"\n\n"]),
         (b"From somebody on 2026-11-21\nA: b\n\nc\n\nFrom another\nD: e\n\nf\n",
          [b"A: b\n\nc\n", b"D: e\n\nf\n"]),
     ]
@@ -224,6 +225,35 @@ def boxes_of_other_writers():
         equal(carry(server, "import", "u0@example.test", "-", data=text), (3, 0), "without dates")
         found = [row["arrived"] for row in listing(server, "u0@example.test")]
         equal(found[:2], ["2026-11-21T07:41:27Z", "2026-11-21T07:41:28Z"], "dates of headers")
+
+
+@case
+def what_uw_imap_keeps():
+    """The first message of its boxes is none, which is said; others may have that field."""
+    with Server(users=[BOB]) as server:
+        data = b"From x Sat Nov 21 07:41:27 2026\nSubject: DON'T DELETE THIS MESSAGE -- FOLDER " \
+               b"INTERNAL DATA\nX-IMAP: 1 2\n\ndata\n\n"
+        other = b"From x Sat Nov 21 07:41:27 2026\nX-IMAP: hello\nSubject: x\n\ntext\n\n"
+        code, out, err = ask(server, "import", BOB, "-", data=data + other + data)
+        equal((code, out), (0, b"2 imported, 0 there already\n"), err)
+        check("the first message is no mail but what UW IMAP keeps there" in err, err)
+
+
+@case
+def an_mbox_changes_nothing():
+    """Whatever a message is, it comes back from a box as it was: nothing of it is new."""
+    shapes = [b"just text, no colon\nStatus: gone\nLines: gone\nmore\n",
+              b"Subject: x\nnot a field\nStatus: the reactor is on fire\n\ny\n",
+              b"Status: mine\nLines: 7\nX-UID: 8\n folded\nX-IMAP: 1\nContent-Length: 1\n\nx\ny\n",
+              b" white\nStatus: x\n", b">From x\nStatus: x\n\n", b"Subject: no empty line\n",
+              b"X-Kept-Status: x\n\n", b"\n", b"\n\n\n"]
+    with Server(users=[BOB, EVE]) as server:
+        make_maildir(path_in(server, "box"), shapes, lambda i: LETTERS[i % 8])
+        carry(server, "import", BOB, "box")
+        for user, count in (BOB, (0, len(shapes))), (EVE, (len(shapes), 0)):
+            text = carry(server, "export", BOB, "-")
+            equal(carry(server, "import", user, "-", data=text), count, f"for {user}")
+        equal(sorted(server.messages(BOB)), sorted(server.messages(EVE)), "content")
 
 
 @case
@@ -655,6 +685,8 @@ def a_message_that_came_by_smtp():
         text = carry(server, "export", BOB, "-")
         check(text.startswith(b"From someone@elsewhere.test "), text[:100])
         check(b"\nStatus: mine" not in text, "a Status of strangers is a flag in an mbox")
+        check(b"\nX-Kept-Status: mine\n" in text, "a Status of strangers is lost")
+        equal(carry(server, "import", BOB, "-", data=text), (0, 1), "back from an mbox")
         equal(carry(server, "import", EVE, "md"), (1, 0), "to the other recipient")
         equal(content_of(server.messages(EVE)[1]), content, "content")
 

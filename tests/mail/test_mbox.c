@@ -12,6 +12,7 @@
 
 #define DATE "Sat Nov 21 07:41:27 2026"
 #define FROM "From a@b.test " DATE "\n"
+#define DATA "Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\n"
 enum { DATE_S = 1795246887 };
 
 /* Reads a box; what it says of each message is its text, "|FLAGS" if there are any, and "#". */
@@ -80,7 +81,16 @@ static void test_read(void **state)
         /* the last empty line is the box's, all others are the message's; there may be none */
         { TEXT(FROM "\n\n\nc\n\n\n" FROM "\nd"), "\n\n\nc\n\n#\nd#" },
         { TEXT(FROM "A: b\n\nc\n" FROM "\nd"), "A: b\n\nc\n#\nd#" },
-        { TEXT(FROM "A: b\n" FROM "D: e\n\n" FROM), "A: b\n#D: e\n\n##" },
+        { TEXT(FROM "A: b\n" FROM "D: e\n\n" FROM), "A: b\n#D: e\n##" },
+        /* a header without more keeps the empty line behind it only if the box has one, too */
+        { TEXT(FROM "A: b\n\n" FROM "D: e\n\n\n" FROM "\n\n" FROM "\n"), "A: b\n#D: e\n\n#\n##" },
+        /* the header ends at what is neither a field nor a From_ line of another box */
+        { TEXT(FROM "text\nStatus: R\n x\n\n"), "text\nStatus: R\n x\n#" },
+        { TEXT(FROM " text\nStatus: R\n\n"), " text\nStatus: R\n#" },
+        { TEXT(FROM "A: b\n> x\nStatus: R\n\n"), "A: b\n> x\nStatus: R\n#" },
+        { TEXT(FROM "A: b\n>c : d\nStatus: R\n\n"), "A: b\n>c : d\n|S#" },
+        { TEXT(FROM ">" FROM "A: b\nStatus: R\n\n"), FROM "A: b\n|S#" },
+        { TEXT(FROM "A: b\nC\nContent-Length: 1\n\nx\n"), "A: b\nC\nContent-Length: 1\n\nx\n#" },
         /* what is a From_ line */
         { TEXT(FROM "\nx\n\nFrom here on\nFrom \nFrom\nFro"),
           "\nx\n\nFrom here on\nFrom \nFrom\nFro#" },
@@ -95,13 +105,20 @@ static void test_read(void **state)
         /* quotes */
         { TEXT(FROM "\n>From a\n>>From b\n> From c\n>Fro\n>>\nFrom\n"),
           "\nFrom a\n>From b\n> From c\n>Fro\n>>\nFrom\n#" },
-        { TEXT(FROM ">From a\nB: c\n\n"), "From a\nB: c\n\n#" },
+        { TEXT(FROM ">From a\nB: c\n\n"), "From a\nB: c\n#" },
         /* the box's own fields */
         { TEXT(FROM "A: b\nStatus: RO\nX-Status: AF\nX-UID: 7\n\nStatus: x\n"),
           "A: b\n\nStatus: x\n|FRS#" },
-        { TEXT(FROM "X-Keywords: a\n b\n\tc\nA: b\n c\nstatus:R\n\n"), "A: b\n c\n\n|S#" },
-        { TEXT(FROM "X-Status: DTz\r\nStatuses: R\r\n\r\n"), "Statuses: R\r\n\r\n|DT#" },
-        { TEXT(FROM "X-IMAP: 1 2\nStatus: RO\n\ndata\n"), "\ndata\n|S!#" },
+        { TEXT(FROM "X-Keywords: a\n b\n\tc\nA: b\n c\nstatus:R\n\n"), "A: b\n c\n|S#" },
+        { TEXT(FROM "X-Status: DTz\r\nStatuses: R\r\n\r\n"), "Statuses: R\r\n|DT#" },
+        { TEXT(FROM "x-kept-Status: R\n x\nX-Kept-X-Kept-Lines: 1\nX-Kept-Subject: "
+                    "x\n\nX-Kept-Lines: 2\n"),
+          "Status: R\n x\nX-Kept-Lines: 1\nX-Kept-Subject: x\n\nX-Kept-Lines: 2\n#" },
+        { TEXT(FROM "X-IMAP: 1 2\nStatus: RO\n" DATA "\ndata\n"), DATA "\ndata\n|S!#" },
+        { TEXT(FROM DATA "X-IMAP: 1 2\n\n\n" FROM DATA "X-IMAP: 1 2\n\n\n"),
+          DATA "\n!#" DATA "\n#" },
+        { TEXT(FROM "X-IMAP: 1 2\nSubject: x\n\n\n" FROM DATA "\n\n"),
+          "Subject: x\n\n#" DATA "\n#" },
         /* odd octets */
         { TEXT(FROM "\n\r\n\ra\n\r\r\nb\n"), "\n\r\n\ra\n\r\r\nb\n#" },
     };
@@ -179,17 +196,26 @@ static void test_write(void **state)
         unsigned flags;
         struct text want;
     } cases[] = {
-        { TEXT(""), 0, TEXT("\n\n") },
+        { TEXT(""), 0, TEXT("\n") },
         { TEXT("A: b\r\n\r\nc\r\n"), 0, TEXT("A: b\n\nc\n\n") },
         { TEXT("A: b\n\nc"), 0, TEXT("A: b\n\nc\n\n") },
-        { TEXT("A: b"), 0, TEXT("A: b\n\n\n") },
+        { TEXT("A: b"), 0, TEXT("A: b\n\n") },
+        { TEXT("A: b\r\n\r\n"), 0, TEXT("A: b\n\n\n") },
         { TEXT("A: b\r\n\r\nc\rd\r"), 0, TEXT("A: b\n\nc\rd\n\n") },
         { TEXT("A: b\r\n\r\n"), MAIL_SEEN, TEXT("A: b\nStatus: RO\n\n\n") },
         { TEXT("A: b\r\n\r\n"), MAIL_SEEN | MAIL_ANSWERED | MAIL_DELETED,
           TEXT("A: b\nStatus: RO\nX-Status: AD\n\n\n") },
-        { TEXT("A: b"), MAIL_DRAFT, TEXT("A: b\nStatus: O\nX-Status: T\n\n\n") },
+        { TEXT("A: b"), MAIL_DRAFT, TEXT("A: b\nStatus: O\nX-Status: T\n\n") },
         { TEXT("Status: R\r\n x\r\nA: b\r\nContent-Length: 9\r\n\r\nStatus: R\r\n"), 0,
-          TEXT("A: b\n\nStatus: R\n\n") },
+          TEXT("X-Kept-Status: R\n x\nA: b\nX-Kept-Content-Length: 9\n\nStatus: R\n\n") },
+        { TEXT("X-Kept-Lines: 1\r\nX-Kept-A: b\r\n"), 0,
+          TEXT("X-Kept-X-Kept-Lines: 1\nX-Kept-A: b\n\n") },
+        { TEXT("text\r\nStatus: x\r\nLines: 7\r\n"), MAIL_SEEN,
+          TEXT("Status: RO\ntext\nStatus: x\nLines: 7\n\n") },
+        { TEXT(" text\r\nStatus: x\r\n"), MAIL_SEEN, TEXT(" text\nStatus: x\n\n") },
+        { TEXT(">x\r\nStatus: x\r\n"), MAIL_SEEN, TEXT("Status: RO\n>x\nStatus: x\n\n") },
+        { TEXT("From x " DATE "\r\nStatus: x\r\n"), MAIL_SEEN,
+          TEXT(">From x " DATE "\nX-Kept-Status: x\nStatus: RO\n\n") },
         { TEXT("From a\r\n>From b\r\n\r\nFrom c\r\n\r\n>>From d\r\nFrom\r\n>Fro\r\nFrom "), 0,
           TEXT(">From a\n>>From b\n\n>From c\n\n>>>From d\nFrom\n>Fro\n>From \n\n") },
     };
