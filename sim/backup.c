@@ -24,7 +24,7 @@ static void copy(void *owner)
 /* It may begin before the server has made a journal. */
 static void expect_good(const struct backup *b)
 {
-    bool good = b->ok || b->node->starts == 0 || world_troubles() != b->troubles ||
+    bool good = b->ok || b->node->starts == 0 || b->node->host->troubles != b->troubles ||
                 text_ends_nocase(text_of(b->error.words), T("there is no mail"));
     world_expect(CHECK_BACKUP, good, "%s: a backup failed: %s", b->node->host->name,
                  b->error.words);
@@ -71,7 +71,7 @@ static void begin(struct event *e)
         return;
     trace_words("%s: a backup begins", b->node->host->name);
     b->begun_us = w->now_us;
-    b->troubles = world_troubles();
+    b->troubles = b->node->host->troubles;
     b->pace_us = chance_below(2) ? PACE_FAST_US : PACE_SLOW_US;
     b->steps_left = chance_below(3) ? 0 : (unsigned)chance_from(1, STEPS_MAX);
     b->guest = guest_new(b->node->host, copy, b);

@@ -112,7 +112,7 @@ static void start_later(struct node *n)
 /* A crash may come while it starts, and a fault of the disk may make it give up. */
 static void could_not_start(struct node *n, const struct error *e)
 {
-    bool faults = n->host->dead || (world_troubles() != n->troubles && e->kind == ERROR_TEMPORARY);
+    bool faults = n->host->dead || (n->host->troubles != n->troubles && e->kind == ERROR_TEMPORARY);
     trace_words("%s does not start: %s", n->host->name, e->words);
     world_expect(CHECK_STARTS, faults, "%s does not start: %s", n->host->name, e->words);
 }
@@ -130,7 +130,7 @@ static void start(struct event *event)
     n->starts++;
     node_settle(n);
     n->started_us = h->world->now_us;
-    n->troubles = world_troubles();
+    n->troubles = h->troubles;
     if (!open_server(n, &e)) {
         could_not_start(n, &e);
         bury(n);
@@ -138,7 +138,7 @@ static void start(struct event *event)
     }
     server_begin(n->server);
     n->begun = true;
-    n->has_swept = world_troubles() == n->troubles && !n->backup.guest;
+    n->has_swept = h->troubles == n->troubles && !n->backup.guest;
     world_expect(CHECK_STARTS, true, "-");
     if (!h->dead)
         node_examine(n, false);

@@ -108,7 +108,7 @@ void node_settle(struct node *n)
 /* What cannot be read for want of memory, or since the disk is in trouble, is no mistake. */
 static bool is_excused(const struct node *n)
 {
-    return n->host->dead || world_troubles() != n->troubles;
+    return n->host->dead || n->host->troubles != n->troubles;
 }
 
 static void reloaded(void *owner, bool ok, const struct error *e)
@@ -139,7 +139,7 @@ static void reload(struct event *event)
     n->file_is_bad = chance_below(BAD_ODDS) == 0;
     trace_words("%s: %s%s, %u messages an hour", n->host->name, n->file_is_bad ? "a mistake, " : "",
                 n->wish.has_second ? "two domains" : "one domain", n->wish.messages_hourly);
-    n->troubles = world_troubles();
+    n->troubles = n->host->troubles;
     w->current = n->host;
     n->reloads = reload_start(n->server, NULL, reloaded, n, &e);
     w->current = before;

@@ -69,26 +69,42 @@ bool chance_of(uint32_t millionths)
     return millionths && !this_world->calm && chance_below(1000000) < millionths;
 }
 
+static bool is_trouble(enum fault fault)
+{
+    switch (fault) {
+    case FAULT_WRITE_ERROR:
+    case FAULT_PART_WRITTEN:
+    case FAULT_SYNC_ERROR:
+    case FAULT_NAME_ERROR:
+    case FAULT_READ_ERROR:
+    case FAULT_NO_SPACE:
+    case FAULT_MEMORY:
+        return true;
+    default:
+        return false;
+    }
+}
+
 void fault_count(enum fault fault)
 {
     this_world->faults[fault]++;
+    if (is_trouble(fault))
+        this_world->current->troubles++;
 }
 
 bool fault_strikes(enum fault fault, uint32_t millionths)
 {
     bool may = !(this_world->without >> fault & 1), strikes = may && chance_of(millionths);
-    this_world->faults[fault] += strikes;
+    if (strikes)
+        fault_count(fault);
     return strikes;
 }
 
 uint64_t world_troubles(void)
 {
-    static const enum fault causes[] = { FAULT_WRITE_ERROR, FAULT_PART_WRITTEN, FAULT_SYNC_ERROR,
-                                         FAULT_NAME_ERROR,  FAULT_READ_ERROR,   FAULT_NO_SPACE,
-                                         FAULT_MEMORY };
     uint64_t count = 0;
-    for (size_t i = 0; i < sizeof causes / sizeof *causes; i++)
-        count += this_world->faults[causes[i]];
+    for (unsigned i = 0; i < this_world->host_count; i++)
+        count += this_world->hosts[i].troubles;
     return count;
 }
 

@@ -71,6 +71,7 @@ struct host {
     struct list listeners; /* listening or bound */
     bool dead;             /* the process is: nothing that it does has any effect */
     uint64_t after_us;     /* its time when it is dead */
+    uint64_t troubles;     /* how often its disk, or memory, has failed it */
     int64_t wall_skew_ms;
     void (*stepped)(struct host *); /* after each of its events, once the stack has unwound */
     enum compaction_state (*compaction)(const struct host *); /* what that of its store does */
@@ -265,8 +266,8 @@ bool chance_of(uint32_t millionths);
 /* ... as this kind of fault, and counts it. */
 bool fault_strikes(enum fault, uint32_t millionths);
 void fault_count(enum fault);
-/* How often the disk or memory has failed somebody so far: what went wrong for a program may be
- * their fault only if that is not what it was when he began. */
+/* How often the disk or memory has failed anybody so far.  What goes wrong for a host may be their
+ * fault only if host->troubles is not what it was when that began. */
 uint64_t world_troubles(void);
 
 /* --- The trace --- */

@@ -107,7 +107,8 @@ bool fetch_text(const struct fetch *fetch, struct buffer *out, struct error *e)
     if (world_current()->dead || fault_strikes(FAULT_FETCH, world_now()->weather.fetch))
         return error_set(e, ERROR_TEMPORARY, "%.*s does not answer", TEXT_ARGS(fetch->host));
     write_policy(p, out);
-    p->fetched[world_current()->number] = (struct fetched){ world_now()->now_us, world_troubles() };
+    p->fetched[world_current()->number] =
+        (struct fetched){ world_now()->now_us, world_current()->troubles };
     return true;
 }
 
@@ -129,5 +130,5 @@ bool zone_demands_tls(const struct place *p, unsigned host, uint64_t since_us)
         return n->validates;
     /* Trouble may have made it forget the policy, or not find what it knows. */
     return f->at_us > n->started_us && f->at_us + KNOWN_US < since_us &&
-           f->troubles == world_troubles();
+           f->troubles == n->host->troubles;
 }
