@@ -114,6 +114,20 @@ static bool open_journal(struct store *store, const struct open_options *options
     return false;
 }
 
+/* Uids of what was lost may be given again (store rule 3). */
+static bool renew(struct store *store, struct index *index, struct error *error)
+{
+    store_tell(store, true,
+               "mail was lost: every mailbox has a new uidvalidity; see godwit check --store");
+    return renew_after_loss(store->journal, index, error) && damage_settle(store->disk, error);
+}
+
+/* Behind where the index stood units were lost, now or before a start that was cut off. */
+static bool renew_if_owed(struct store *store, struct index *index, struct error *error)
+{
+    return !damage_is_new(store->disk) || renew(store, index, error);
+}
+
 /* With the index that is there.  ERROR_DAMAGED: not with this one. */
 static bool open_as_it_is(struct store *store, const struct open_options *options,
                           struct index **writer, struct error *error)
@@ -126,19 +140,12 @@ static bool open_as_it_is(struct store *store, const struct open_options *option
         struct replay r = {
             .index = *writer, .notice = store->notice, .owner = store->owner, .disk = store->disk
         };
-        if (open_journal(store, options, &r, error))
+        if (open_journal(store, options, &r, error) && renew_if_owed(store, *writer, error))
             return true;
     }
     index_close(writer);
+    journal_close(&store->journal);
     return false;
-}
-
-/* Uids of what was lost may be given again (store rule 3). */
-static bool renew(struct store *store, struct index *index, struct error *error)
-{
-    store_tell(store, true,
-               "mail was lost: every mailbox has a new uidvalidity; see godwit check --store");
-    return renew_after_loss(store->journal, index, error) && damage_settle(store->disk, error);
 }
 
 /* An index that was made anew may not know all that there was. */
@@ -262,7 +269,7 @@ bool store_catch_up(struct store *store, struct index **writer, struct error *er
         struct replay r = {
             .index = *writer, .notice = store->notice, .owner = store->owner, .disk = store->disk
         };
-        if (replay_rest(&r, store->journal, error))
+        if (replay_rest(&r, store->journal, error) && renew_if_owed(store, *writer, error))
             return true;
         if (error->kind != ERROR_DAMAGED)
             return false;
