@@ -484,7 +484,7 @@ static struct outcome outcome_of_failure(struct remote *r, const struct smtp_cli
 /* What the end of the connection means for what was to be sent. */
 enum ending {
     NEXT_HOST,    /* this one has not heard of the message: another may take it */
-    CALL_AGAIN,   /* the session was used up, or closed while it idled */
+    CALL_AGAIN,   /* the session was used up, or closed between two messages */
     HOP_REFUSES,  /* our login: it would be refused by each of its hosts, and counted */
     HOP_BROKE,    /* in the middle of things: the hop is to rest */
     NOTHING_LEFT, /* it idled, or leaves, or this host itself is in trouble */
@@ -494,7 +494,7 @@ static enum ending ending_of(const struct remote *r, const struct smtp_client_re
 {
     if (r->state != REMOTE_TALKING || r->errand.local_trouble)
         return NOTHING_LEFT;
-    if (!failure || (r->used && r->unheard))
+    if (!failure || (r->used && (r->unheard || failure->where == AT_IDLE)))
         return CALL_AGAIN;
     if (failure->where == AT_AUTH && failure->code >= 500)
         return HOP_REFUSES;

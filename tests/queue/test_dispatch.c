@@ -183,6 +183,22 @@ static void test_replies(void **state)
     }
 }
 
+/* A host that takes leave behind every message is none that fails. */
+static void test_takes_leave(void **state)
+{
+    struct office_world *o = *state;
+    mail_hosts_say(&o->hosts, 2, HOST_END, "250 2.0.0 taken\r\n421 4.3.2 one at a time!",
+                   HOST_PLACE_ALWAYS);
+    office_start(o);
+    uint64_t begin = now(o);
+    for (unsigned i = 0; i < MANY; i++)
+        office_mail(o, "b.test", 1);
+    office_until_empty(o);
+    took_all_once(o, 1);
+    assert_int_equal(o->hosts.connections, MANY);
+    assert_in_range(now(o) - begin, 0, 30 * 1000);
+}
+
 /* A host that refuses the session, and one that cannot be reached, are followed by the next. */
 static void test_next_host(void **state)
 {
@@ -439,6 +455,7 @@ int main(void)
         WITH_OFFICE(test_together_not_alike),
         WITH_OFFICE(test_retry),
         WITH_OFFICE(test_replies),
+        WITH_OFFICE(test_takes_leave),
         WITH_OFFICE(test_next_host),
         WITH_OFFICE(test_no_host),
         WITH_OFFICE(test_dead_host),
