@@ -164,6 +164,7 @@ struct text dsn_status(const struct dsn_recipient *r)
         [DSN_EXPANDED] = TEXT("2.0.0"),
     };
     struct text rest = r->status, number;
+    bool is_failed = r->action == DSN_FAILED;
     /* RFC 3464 2.3.4: DIGIT "." 1*3DIGIT "." 1*3DIGIT, without leading zeros. */
     for (unsigned i = 0; i < 3; i++) {
         uint64_t value;
@@ -171,7 +172,8 @@ struct text dsn_status(const struct dsn_recipient *r)
         bool zeros = number.len > 1 && number.at[0] == '0';
         if (more != (i < 2) || zeros || !text_to_u64(number, &value) || value > 999)
             return general[r->action];
-        bool fits = r->action >= DSN_DELIVERED ? value == 2 : value == 4 || value == 5;
+        bool fits =
+            r->action >= DSN_DELIVERED ? value == 2 : value == 4 || (value == 5 && is_failed);
         if (i == 0 && !fits)
             return general[r->action];
     }

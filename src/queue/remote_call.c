@@ -10,6 +10,7 @@
 #include "base/check.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum { CONNECT_MS = 30 * 1000 }; /* RFC 5321 4.5.3.2 is silent; a host that is up answers */
 
@@ -41,13 +42,29 @@ void remote_keep_failure(struct remote *r, const struct outcome *o)
         kept->outcome = (struct outcome){ .status = T("4.3.0"), .reason = T("memory is short") };
 }
 
+/* What one host refuses for good, and another may take, is refused for now (RFC 3463 2: the
+ * class says which). */
+static void soften(struct remote *r, struct outcome *o)
+{
+    o->permanent = false;
+    if (!text_starts(o->status, T("5.")))
+        return;
+    char *status = arena_take(&r->failure.memory, o->status.len);
+    if (status) {
+        memcpy(status, o->status.at, o->status.len);
+        status[0] = '4';
+    }
+    o->status = status ? (struct text){ status, o->status.len } : T("4.0.0");
+}
+
 /* For good: nobody of this hop will take anything.  For now: the first job stands for the others,
  * whose rows wait as they are (store rule 25). */
 static void fail_errand(struct remote *r)
 {
     struct remote_errand *e = &r->errand;
     e->outcome = r->failure.outcome;
-    e->outcome.permanent = r->only_permanent && e->outcome.permanent;
+    if (!r->only_permanent)
+        soften(r, &e->outcome);
     e->news = e->outcome.permanent ? HOP_NO_NEWS : HOP_FAILED;
     remote_call_clear(r);
     do {

@@ -251,6 +251,20 @@ def given_up_without_an_answer():
 
 
 @case
+def a_no_for_good_that_is_none_for_all():
+    """One host cannot be reached, the other refuses the session for good: that is a delay."""
+    with Net() as net:
+        net.mx("b.test", (10, "mx1.b.test"), (20, "mx2.b.test"))
+        net.nobody("mx1.b.test")
+        net.peer("mx2.b.test", greeting="554 5.7.1 no service here")
+        server = net.server(relay=net.relay(warn="1s"))
+        server.send("x@b.test")
+        fields = reports_of(server)[0].expect("x@b.test", "delayed", "4.7.1")
+        equal(fields["Diagnostic-Code"], "smtp; 554 5.7.1 no service here", "Diagnostic-Code")
+        server.end(kill=True)
+
+
+@case
 def too_large_for_the_host():
     """SIZE is looked at first: not an octet of the content is sent."""
     with Net() as net:

@@ -213,9 +213,9 @@ static void test_status(void **state)
         { DSN_FAILED, "5.1000.1", "5.0.0" },  { DSN_FAILED, "5.1.1 ", "5.0.0" },
         { DSN_FAILED, "5..1", "5.0.0" },      { DSN_FAILED, "3.1.1", "5.0.0" },
         { DSN_FAILED, "5.1.1\n", "5.0.0" },   { DSN_DELAYED, "x", "4.0.0" },
-        { DSN_DELAYED, "4.2.2", "4.2.2" },    { DSN_DELIVERED, "2.1.5", "2.1.5" },
-        { DSN_DELIVERED, "5.1.1", "2.0.0" },  { DSN_RELAYED, "", "2.0.0" },
-        { DSN_EXPANDED, "2.1.5", "2.1.5" },
+        { DSN_DELAYED, "4.2.2", "4.2.2" },    { DSN_DELAYED, "5.7.1", "4.0.0" },
+        { DSN_DELIVERED, "2.1.5", "2.1.5" },  { DSN_DELIVERED, "5.1.1", "2.0.0" },
+        { DSN_RELAYED, "", "2.0.0" },         { DSN_EXPANDED, "2.1.5", "2.1.5" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct sample s;
