@@ -115,7 +115,7 @@ static void connected(void *owner, struct stream *stream, const struct error *wh
     struct outcome o = {
         .status = T("4.4.1"), /* RFC 3463 X.4.1: no answer from host */
         .host = text_of(r->host),
-        .host_name = text_of(r->call.name),
+        .host_name = remote_host_name(r),
         .reason = error_text(why),
     };
     LOG_EVENT(r->office->log, LOG_INFO, text_of(r->session), "no-connection", { "host", o.host },
@@ -129,9 +129,14 @@ static void name_host(struct remote *r)
     char words[ENDPOINT_TEXT_MAX];
     struct text address = endpoint_print_address(&r->call.endpoint, words);
     if (text_equal(address, text_of(r->call.name)))
-        snprintf(r->host, sizeof r->host, "[%.*s]", TEXT_ARGS(address));
+        endpoint_print_literal(&r->call.endpoint, r->host);
     else
         snprintf(r->host, sizeof r->host, "%s[%s]", r->call.name, words);
+}
+
+struct text remote_host_name(const struct remote *r)
+{
+    return text_of(r->host[0] == '[' ? r->host : r->call.name);
 }
 
 /* What is known of this host forbids to call it (RFC 7672 2.1.2, 6; RFC 8689 4.2.1).  RFC 3463 3.8:
@@ -143,7 +148,7 @@ static void shun_host(struct remote *r)
         .permanent = for_good,
         .status = for_good ? T("5.7.30") : T("4.7.5"),
         .host = text_of(r->host),
-        .host_name = text_of(r->call.name),
+        .host_name = remote_host_name(r),
         .reason = text_of(r->rule.refusal),
     };
     LOG_EVENT(r->office->log, LOG_NOTICE, text_of(r->session), "not-called", { "host", o.host },

@@ -58,7 +58,7 @@ struct remote {
     struct connecting *connecting;
     struct hosts_call call;      /* the host that is called, or was */
     struct tls_rule rule;        /* for it */
-    char host[REMOTE_HOST_MAX];  /* for people: "mx.example.org[192.0.2.1]" */
+    char host[REMOTE_HOST_MAX];  /* for people: "mx.example.org[192.0.2.1]", or a literal */
     struct kept_outcome failure; /* of the last host that failed */
     bool only_permanent;         /* all that failed did so for good */
 
@@ -129,6 +129,8 @@ void remote_call_again(struct remote *);
 /* No other host would do either: the last failure is the outcome. */
 void remote_call_failed(struct remote *);
 void remote_keep_failure(struct remote *, const struct outcome *);
+/* The host that is called, for Remote-MTA: its literal when it has no name. */
+struct text remote_host_name(const struct remote *);
 /* Forgets hosts and calls. */
 void remote_call_clear(struct remote *);
 

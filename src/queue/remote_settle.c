@@ -187,7 +187,7 @@ void remote_settle_results(struct remote *r)
         struct outcome o = outcome_of_result(result);
         forgive(r, result, &o);
         o.host = text_of(r->host);
-        o.host_name = text_of(r->call.name);
+        o.host_name = remote_host_name(r);
         settle_row(s, i, &a, &o);
     }
     r->settling = NULL;

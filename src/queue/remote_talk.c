@@ -185,7 +185,7 @@ static struct outcome outcome_at_host(const struct remote *r,
 {
     struct outcome o = outcome_of_result(result);
     o.host = text_of(r->host);
-    o.host_name = text_of(r->call.name);
+    o.host_name = remote_host_name(r);
     if (result->where == AT_AUTH)
         o.reply_to = text_of(r->auth_words);
     return o;

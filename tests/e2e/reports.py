@@ -265,6 +265,16 @@ def a_no_for_good_that_is_none_for_all():
 
 
 @case
+def a_host_without_a_name():
+    with Net() as net:
+        host = net.peer(RCPT="550 5.1.1 nobody")
+        server = net.server()
+        server.send(f"x@[{host.address}]")
+        fields = reports_of(server)[0].expect(f"x@[{host.address}]", "failed", "5.1.1")
+        equal(fields["Remote-MTA"], f"dns; [{host.address}]", "Remote-MTA")
+
+
+@case
 def too_large_for_the_host():
     """SIZE is looked at first: not an octet of the content is sent."""
     with Net() as net:
