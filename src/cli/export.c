@@ -1,8 +1,8 @@
 /* export.c - godwit export: a user's mailbox as a Maildir or an mbox.
  *
  * With or without a running server; nothing in the store changes.  A child writes the files as
- * their owner (cli/hand.h).  In a Maildir each message has a name of its own for ever, made of its
- * id: what is there already is not written again, so that an export that was cut off goes on, and
+ * their owner (cli/hand.h).  In a Maildir each message has a name of its own for ever, made of
+ * ids: what is there already is not written again, so that an export that was cut off goes on, and
  * one that is repeated brings what is new.  An mbox has no names: it is made anew, whole or not at
  * all.
  */
@@ -90,13 +90,17 @@ static bool list_messages(struct exporting *x, struct error *e)
 
 /* --- One message --- */
 
-/* "1795246887.M0123456789abcU7.godwit": when it came, which message, which placement of it. */
-static struct text base_of(const struct maildrop_entry *entry, char out[BASE_MAX])
+/* "1795246887.M0123456789abcB00000000deadbeefU7.godwit": when it came, which message, in which
+ * mailbox, which placement of it there; 0: without the mailbox, as such names once were. */
+static struct text base_of(const struct maildrop_entry *entry, mailbox_id mailbox,
+                           char out[BASE_MAX])
 {
-    char id[MESSAGE_ID_TEXT + 1];
+    char id[MESSAGE_ID_TEXT + 1], of[OUT_MAILBOX_MAX] = "";
     message_id_print(entry->message, id);
-    int len = snprintf(out, BASE_MAX, "%" PRId64 ".M%sU%" PRIu32 ".godwit",
-                       entry->arrived_ms / 1000, id, entry->uid);
+    if (mailbox)
+        out_mailbox(mailbox, of);
+    int len = snprintf(out, BASE_MAX, "%" PRId64 ".M%s%s%sU%" PRIu32 ".godwit",
+                       entry->arrived_ms / 1000, id, mailbox ? "B" : "", of, entry->uid);
     return (struct text){ out, (size_t)len };
 }
 
@@ -129,10 +133,10 @@ static void leave_out(struct exporting *x, const struct error *e)
 
 static void export_message(struct exporting *x, const struct maildrop_entry *entry)
 {
-    char room[BASE_MAX];
+    char room[BASE_MAX], old_room[BASE_MAX];
     struct error e;
-    struct text base = base_of(entry, room);
-    if (is_there(x, base)) {
+    struct text base = base_of(entry, x->mailbox, room);
+    if (is_there(x, base) || is_there(x, base_of(entry, 0, old_room))) {
         x->there++;
         return;
     }

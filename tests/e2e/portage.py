@@ -9,6 +9,7 @@ import json
 import mailbox
 import os
 import pty
+import re
 import shutil
 import socket
 import subprocess
@@ -672,6 +673,23 @@ def odd_callers():
         equal(carry(server, "import", BOB, "box"), (8, 0), "a real one")
         equal(sorted(row["octets"] for row in listing(server))[0], 0, "the empty one")
         equal(len(listing(server)), 9, "messages")
+
+
+@case
+def two_mailboxes_in_one_maildir():
+    """The same message is there for each; names without a mailbox, as they once were, are known."""
+    with Server(users=[BOB, EVE]) as server:
+        server.deliver(b"Subject: x\r\n\r\n", to=[BOB, EVE])
+        for counts in (1, 0), (0, 1):
+            for user in BOB, EVE:
+                equal(carry(server, "export", user, "maildir:md"), counts, f"for {user}")
+        equal(len(os.listdir(path_in(server, "md/new"))), 2, "messages")
+        carry(server, "export", BOB, "maildir:old")
+        (name,) = os.listdir(path_in(server, "old/new"))
+        old, count = re.subn(r"B[0-9a-f]{16}U", "U", name)
+        equal(count, 1, name)
+        os.rename(path_in(server, f"old/new/{name}"), path_in(server, f"old/new/{old}"))
+        equal(carry(server, "export", BOB, "maildir:old"), (0, 1), "by its old name")
 
 
 @case
