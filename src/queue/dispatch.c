@@ -10,6 +10,7 @@
 #include "run/entropy.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     LOOK_MAX_MS = 3600 * 1000, /* there is always a next look */
@@ -80,6 +81,22 @@ static void plan_next_look(struct dispatch *d)
         dispatch_look_in(d, 0);
 }
 
+/* Where as many were found as can be at a time, the next look goes on behind them. */
+static void remember_place(struct dispatch *d)
+{
+    const struct queue_look *l = &d->look;
+    d->look_after_len = 0;
+    d->look_after_due_ms = 0;
+    if (l->domain_count < l->domains_max)
+        return;
+    const struct queue_domain *last = &l->domains[l->domain_count - 1];
+    CHECK(last->name.len <= sizeof d->look_after);
+    memcpy(d->look_after, last->name.at, last->name.len);
+    d->look_after_len = last->name.len;
+    d->look_after_due_ms = last->due_ms;
+    d->look_again = true;
+}
+
 static void looked(struct queue_look *l)
 {
     struct dispatch *d = OWNER_OF(l, struct dispatch, look);
@@ -92,6 +109,7 @@ static void looked(struct queue_look *l)
     } else {
         for (uint32_t i = 0; i < l->domain_count; i++)
             domain_is_due(d, l->domains[i].name);
+        remember_place(d);
         plan_next_look(d);
     }
     queue_look_clear(l);
@@ -115,9 +133,12 @@ static void look(struct dispatch *d)
     dispatch_watch_clock(d);
     d->look_again = false;
     d->look_began_ms = now;
-    d->look = (struct queue_look){
-        .now_ms = clock_wall_ms(), .domains_max = QUEUE_DOMAINS_MAX, .home = d->loop, .done = looked
-    };
+    d->look = (struct queue_look){ .now_ms = clock_wall_ms(),
+                                   .domains_max = QUEUE_DOMAINS_MAX,
+                                   .after_due_ms = d->look_after_due_ms,
+                                   .after_name = { d->look_after, d->look_after_len },
+                                   .home = d->loop,
+                                   .done = looked };
     d->looking = dispatch_may_read(d) && queue_look_start(d->office->store, &d->look);
     if (d->looking)
         dispatch_hold(d);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { AGAIN_MS = 1000 };
+enum { AGAIN_MS = 1000, FULL_MS = 10 * 1000 };
 
 static struct domain *domain_at(struct list *wanting)
 {
@@ -69,11 +69,19 @@ static void set_hop(struct domain *dm, struct hop *hop)
 
 /* --- Standing in line --- */
 
-/* What was passed by has waited long enough. */
-static bool drains(const struct domain *dm)
+/* What was passed by has waited long enough; but what is in hand may last. */
+static bool drains(struct domain *dm)
 {
-    return dm->leftover && dm->in_hand > 0 &&
-           dispatch_now_ms(dm->dispatch) - dm->front_ms >= DRAIN_MS;
+    uint64_t now = dispatch_now_ms(dm->dispatch), until = dm->front_ms + DRAIN_MS + dm->drain_ms;
+    if (!dm->leftover || dm->in_hand == 0 || now - dm->front_ms < DRAIN_MS)
+        return false;
+    if (now < until) {
+        dispatch_look_in(dm->dispatch, until - now); /* which finds it due again */
+        return true;
+    }
+    dm->front_ms = now;
+    dm->drain_ms *= 2;
+    return false;
 }
 
 void domain_wants(struct domain *dm)
@@ -82,12 +90,19 @@ void domain_wants(struct domain *dm)
         list_append(&dm->dispatch->domains_wanting, &dm->wanting);
 }
 
-void domain_is_due(struct dispatch *d, struct text name)
+static struct domain *domain_of(struct dispatch *d, struct text name)
 {
     struct name_node *known = names_find(&d->domains, name);
-    struct domain *dm = known ? OWNER_OF(known, struct domain, by_name) : domain_new(d, name);
+    if (known)
+        return OWNER_OF(known, struct domain, by_name);
+    return d->domains.count < DOMAINS_MAX ? domain_new(d, name) : NULL;
+}
+
+void domain_is_due(struct dispatch *d, struct text name)
+{
+    struct domain *dm = domain_of(d, name);
     if (!dm) {
-        dispatch_look_in(d, AGAIN_MS);
+        dispatch_look_in(d, FULL_MS);
         return;
     }
     dm->due = true;
@@ -205,6 +220,7 @@ static void take_rows(struct domain *dm)
     if (dm->in_hand == 0) {
         dm->after = (struct queue_place){ 0 };
         dm->front_ms = dispatch_now_ms(d);
+        dm->drain_ms = DRAIN_MS;
     }
     dm->poked = false;
     dm->take = (struct queue_take){ .domain = dm->by_name.name,

@@ -13,7 +13,8 @@
  * Of a domain's rows none is in two hands: the next take begins behind the last one, and from the
  * front again only when nothing is in hand.  What stands before that place (rows that came back
  * untried, mail that was committed after younger mail) waits so long, and a domain that always has
- * something in hand is let run empty every DRAIN_MS for its sake.
+ * something in hand is let run empty every DRAIN_MS for its sake: for DRAIN_MS, and twice as long
+ * each time that this was not enough, so that no slow transaction keeps all others.
  */
 #ifndef QUEUE_DISPATCH_INNER_H
 #define QUEUE_DISPATCH_INNER_H
@@ -33,11 +34,12 @@ enum {
     HOP_ROWS_MAX = 512,     /* waiting for sessions of one hop ... */
     SESSION_ROWS = 32,      /* ... and for each that it may have: a new one holds little */
     ROWS_MAX = 20000,       /* in hand in all */
+    DOMAINS_MAX = 1 << 17,  /* that are remembered; no others are taken then */
     SESSIONS_MAX = 1000,    /* in all */
     BATCH_MAX = 16,         /* jobs of one errand */
     LINGER_MS = 2000,       /* how long an idle session is kept */
     TROUBLE_REST_MS = 1000, /* after local trouble */
-    DRAIN_MS = 10 * 1000,   /* how long rows that were passed by wait at most for a take */
+    DRAIN_MS = 10 * 1000,   /* how long rows that were passed by wait before a domain runs empty */
 };
 
 struct hop {
@@ -74,7 +76,8 @@ struct domain {
     bool leftover;             /* ... and some that stand before it */
     bool taking, sweeping;
     uint32_t in_hand;  /* rows */
-    uint64_t front_ms; /* when they were last taken from the front */
+    uint64_t front_ms; /* when they were last taken from the front, or a drain was given up */
+    uint64_t drain_ms; /* how long the next one lasts */
     struct queue_place after;
     struct queue_take take;
 };
@@ -112,6 +115,9 @@ struct dispatch {
     struct list to_sweep;
 
     struct queue_look look;
+    int64_t look_after_due_ms; /* the next look goes on behind this domain; "": from the front */
+    size_t look_after_len;
+    char look_after[QUEUE_NAME_MAX];
     bool looking, look_again;
     uint64_t look_began_ms, look_not_before_ms;
     struct timer look_timer; /* always set, so that moving it needs no memory */

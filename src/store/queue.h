@@ -83,10 +83,13 @@ struct queue_domain {
 /* At most so much is given at a time, whatever is asked for. */
 enum { QUEUE_DOMAINS_MAX = 16 * 1024, QUEUE_ITEMS_MAX = 4096 };
 
-/* The domains that have rows due at now_ms, the longest due first. */
+/* The domains that have rows due at now_ms, the longest due first and those alike by name.  When
+ * there are as many as were asked for, more may stand behind the last one. */
 struct queue_look {
     int64_t now_ms;
     uint32_t domains_max;
+    int64_t after_due_ms;   /* behind the domain with these two; zeroed: from the front */
+    struct text after_name; /* borrowed until done */
 
     struct loop *home;
     void (*done)(struct queue_look *);

@@ -338,6 +338,26 @@ static void test_passed_by_on_a_busy_day(void **state)
     took_all_once(o, 1);
 }
 
+/* But not for longer than a moment, whatever is in hand. */
+static void test_a_slow_one_keeps_no_other(void **state)
+{
+    struct office_world *o = *state;
+    mail_hosts_say(&o->hosts, 2, HOST_MAIL, "...", 1);
+    office_start(o);
+    office_mail(o, "b.test", 1);
+    while (o->hosts.connections == 0)
+        office_turn(o);
+    for (unsigned i = 2; i <= 60; i++) {
+        office_mail(o, "b.test", 1);
+        fake_time_pass(1000);
+        office_turn(o);
+    }
+    assert_int_equal(mail_hosts_took(&o->hosts, "letter-25"), 1);
+    assert_int_equal(mail_hosts_took(&o->hosts, "letter-1"), 0);
+    office_until_empty(o);
+    took_all_once(o, 1);
+}
+
 /* A reload gives waiting mail another way. */
 static void test_reload(void **state)
 {
@@ -464,6 +484,7 @@ int main(void)
         WITH_OFFICE(test_restart),
         WITH_OFFICE(test_passed_by),
         WITH_OFFICE(test_passed_by_on_a_busy_day),
+        WITH_OFFICE(test_a_slow_one_keeps_no_other),
         WITH_OFFICE(test_reload),
         WITH_OFFICE(test_clock_jumps),
         WITH_OFFICE(test_a_clock_that_was_ahead_keeps_no_mail),

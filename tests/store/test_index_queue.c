@@ -208,7 +208,8 @@ static struct seen domains(struct fixture *f, int64_t now_ms)
 {
     struct seen seen = { 0 };
     struct index_visitor visitor = { .domain = see_domain, .owner = &seen };
-    assert_true(index_due_domains(f->index, now_ms, SEEN_MAX, &visitor, &f->error));
+    struct queue_look look = { .now_ms = now_ms, .domains_max = SEEN_MAX };
+    assert_true(index_due_domains(f->index, &look, &visitor, &f->error));
     return seen;
 }
 

@@ -110,17 +110,27 @@ static void taken(struct queue_take *take)
     answered(OWNER_OF(take, struct asking, take)->world);
 }
 
-static struct queue_look look(struct world *w, int64_t now_ms)
+/* At most so many domains, behind this one if it has a name. */
+static struct queue_look look_behind(struct world *w, int64_t now_ms, uint32_t max,
+                                     const struct queue_domain *last)
 {
     struct asking a = { .world = w };
-    a.look = (struct queue_look){
-        .now_ms = now_ms, .domains_max = UINT32_MAX, .home = w->loop, .done = looked
-    };
+    a.look = (struct queue_look){ .now_ms = now_ms,
+                                  .domains_max = max,
+                                  .after_due_ms = last->due_ms,
+                                  .after_name = last->name,
+                                  .home = w->loop,
+                                  .done = looked };
     w->waiting++;
     assert_true(queue_look_start(w->store, &a.look));
     world_wait(w);
     assert_true(a.look.ok);
     return a.look;
+}
+
+static struct queue_look look(struct world *w, int64_t now_ms)
+{
+    return look_behind(w, now_ms, UINT32_MAX, &(struct queue_domain){ .due_ms = 0 });
 }
 
 static struct queue_take take(struct world *w, const char *domain, int64_t now_ms)
@@ -205,6 +215,29 @@ static unsigned count_in(struct world *w, mailbox_id mailbox)
 }
 
 /* --- Tests --- */
+
+/* More domains than are given at a time. */
+static void test_looks_go_on(void **state)
+{
+    static const char *const to[] = { "a.test", "b.test", "c.test", "d.test", "e.test" };
+    struct world *w = *state;
+    struct queue_row rows[5];
+    struct queue_look before, l = { .domain_count = 0 };
+    struct queue_domain last = { .due_ms = 0 };
+    queue_mail(w, rows, to, 5);
+    unsigned seen = 0;
+    do {
+        before = l;
+        l = look_behind(w, 1000, 2, &last);
+        queue_look_clear(&before);
+        for (uint32_t i = 0; i < l.domain_count; i++)
+            assert_true(text_equal(l.domains[i].name, text_of(to[seen++])));
+        if (l.domain_count > 0)
+            last = l.domains[l.domain_count - 1];
+    } while (l.domain_count == 2);
+    queue_look_clear(&l);
+    assert_int_equal(seen, 5);
+}
 
 static void test_life(void **state)
 {
@@ -645,6 +678,7 @@ static void test_many_rows(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_looks_go_on, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_life, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_stale_results, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_results_meet, set_up, tear_down),

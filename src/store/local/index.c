@@ -108,7 +108,7 @@ static const char *const index_sql_text[INDEX_STATEMENTS] = {
     [LIST_DEAD] = "SELECT message FROM dead ORDER BY message LIMIT ?1",
     [GET_POSITION] = "SELECT segment, offset, sequence, checksum FROM meta",
     [DUE_DOMAINS] = "SELECT name, due, waiting FROM queue_domain WHERE due <= ?1"
-                    " ORDER BY due, name LIMIT ?2",
+                    " AND (due, name) > (?2, ?3) ORDER BY due, name LIMIT ?4",
     [NEXT_DUE] = "SELECT due FROM queue_domain WHERE due > ?1 ORDER BY due LIMIT 1",
     [DUE_ROWS] = "SELECT " QUEUED_COLUMNS " FROM recipient r CROSS JOIN message m"
                  " ON m.id = r.message WHERE r.domain = ?1 AND " IS_READY " AND r.due <= ?2"

@@ -167,8 +167,8 @@ bool index_knows_prefix(struct index *, uint32_t prefix, bool *known_out, struct
 
 /* --- The queue: rows that wait for a person are in none but index_each_queued() --- */
 
-/* At most `max` domains with rows due at now_ms, the longest due first. */
-bool index_due_domains(struct index *, int64_t now_ms, uint32_t max, const struct index_visitor *,
+/* Domains with rows due at now_ms, as struct queue_look has them. */
+bool index_due_domains(struct index *, const struct queue_look *, const struct index_visitor *,
                        struct error *);
 /* The due time of the first domain that has nothing due yet; INT64_MAX: there is none. */
 bool index_next_due(struct index *, int64_t now_ms, int64_t *due_ms_out, struct error *);

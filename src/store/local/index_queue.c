@@ -244,13 +244,16 @@ bool recipients_waiting(struct applying *a, message_id id, uint64_t *count_out)
 
 /* --- Reading --- */
 
-bool index_due_domains(struct index *index, int64_t now_ms, uint32_t max,
+bool index_due_domains(struct index *index, const struct queue_look *look,
                        const struct index_visitor *visitor, struct error *error)
 {
+    uint32_t max = look->domains_max < QUEUE_DOMAINS_MAX ? look->domains_max : QUEUE_DOMAINS_MAX;
     sqlite3_stmt *list = index_sql(index, DUE_DOMAINS);
     bool row, ok;
-    bind_number(list, 1, (uint64_t)now_ms);
-    bind_number(list, 2, max);
+    bind_number(list, 1, (uint64_t)look->now_ms);
+    bind_number(list, 2, (uint64_t)look->after_due_ms);
+    bind_text(list, 3, look->after_name);
+    bind_number(list, 4, max);
     while ((ok = database_step(&index->db, list, &row, error)) && row) {
         struct queue_domain domain = { .name = column_text(list, 0),
                                        .due_ms = sqlite3_column_int64(list, 1),

@@ -57,7 +57,7 @@ static bool look_around(struct queue_look *look, struct index *index)
         look->domains = arena_take(look->memory, max * sizeof *look->domains);
     if (!look->memory || (max > 0 && !look->domains))
         return no_memory(&look->error);
-    return index_due_domains(index, look->now_ms, max, &visitor, &look->error) &&
+    return index_due_domains(index, look, &visitor, &look->error) &&
            index_next_due(index, look->now_ms, &look->next_due_ms, &look->error);
 }
 
