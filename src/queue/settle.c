@@ -219,21 +219,27 @@ static void commit_report(struct settlement *s)
 
 /* --- REPORTING --- */
 
+/* Mail has its time to be delivered, and trouble with the report about it once more the same: then
+ * it is no trouble that passes. */
+static bool is_too_late(const struct settlement *s)
+{
+    const struct settle_options *o = &s->options;
+    const struct config *config = o->office->config(o->office->server, o->loop);
+    int64_t age_ms = clock_wall_ms() - o->item->arrived_ms;
+    return age_ms > 0 && (uint64_t)age_ms / 2 > office_schedule(o->office, config).expire_ms;
+}
+
 static void report_done(struct report *r)
 {
     struct settlement *s = r->owner;
     CHECK(s->state == REPORTING);
-    switch (r->verdict) {
-    case REPORT_MADE:
+    if (r->verdict == REPORT_MADE) {
         commit_report(s);
-        return;
-    case REPORT_NOBODY:
+    } else if (r->verdict == REPORT_TROUBLE && !is_too_late(s)) {
+        commit_untold(s, r->why);
+    } else {
         log_untold(s, "report-dropped", r->why);
         commit_rows(s);
-        return;
-    case REPORT_TROUBLE:
-        commit_untold(s, r->why);
-        return;
     }
 }
 

@@ -15,6 +15,9 @@
  *   WAITING               the same, but not warned: at the next attempt it will be
  *   DELIVERED, DROPPED    the same, and its report is lost: nothing may be sent twice
  *
+ * Trouble to find out who gets the report is none that passes when the message is twice as old as
+ * mail may be: its report is lost then.
+ *
  * Rows of which nothing is to be told are committed as they are.
  *
  * Log: "report" (id, to, about, what), "delivered" or "queued" for each place that it goes to;

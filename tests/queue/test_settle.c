@@ -686,6 +686,7 @@ static void test_directory_trouble(void **state)
     struct branch *b = *state;
     answer(b, OFFICE_TROUBLE);
     assert_true(branch_mail(b, "alice@a.test", letter, to_three));
+    b->item.arrived_ms = clock_wall_ms();
     troubled(b);
     log_says(b, "report-dropped"); /* that of the one who was delivered */
 }
@@ -718,6 +719,7 @@ static void test_put_back_for_a_while(void **state)
     assert_true(branch_mail(b, "alice@a.test", letter, to_bob));
     b->recipients[0].row.state = QUEUE_EXPIRED;
     b->recipients[0].row.attempts = 0;
+    b->item.arrived_ms = clock_wall_ms();
     struct due due = { .from = clock_wall_ms() + SETTLE_AGAIN_MS };
     assert_true(branch_settle(b));
     due.to = clock_wall_ms() + SETTLE_AGAIN_MS;
@@ -725,6 +727,19 @@ static void test_put_back_for_a_while(void **state)
     queue_is(b, "alice@a.test to bob@b.test: 0 attempts, notify 0, last \"550 5.1.1 no such "
                 "user\"\n");
     log_says(b, "report-put-off");
+}
+
+static void test_put_back_not_for_ever(void **state)
+{
+    struct branch *b = *state;
+    answer(b, OFFICE_TROUBLE);
+    assert_true(branch_mail(b, "alice@a.test", letter, to_bob));
+    b->recipients[0].row.state = QUEUE_EXPIRED;
+    b->item.arrived_ms = clock_wall_ms() - INT64_C(11) * 24 * 3600 * 1000;
+    assert_true(branch_settle(b));
+    assert_int_equal(b->verdict, STORE_STORED);
+    queue_is(b, "");
+    log_says(b, "report-dropped");
 }
 
 /* Somebody has changed a row meanwhile: nothing counts, no report either. */
@@ -766,6 +781,7 @@ int main(void)
         TEST(test_directory_trouble),
         TEST(test_report_is_refused),
         TEST(test_put_back_for_a_while),
+        TEST(test_put_back_not_for_ever),
         TEST(test_rows_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
