@@ -108,6 +108,7 @@ static void forget(const struct disk_file *file)
 /* --- SQLite's files --- */
 
 static int (*real_open)(sqlite3_vfs *, sqlite3_filename, sqlite3_file *, int, int *);
+static int (*real_sleep)(sqlite3_vfs *, int);
 static const sqlite3_io_methods *real_methods;
 static sqlite3_io_methods log_methods;
 
@@ -145,6 +146,14 @@ static int open_log(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file,
     return code;
 }
 
+static int sleep_counted(sqlite3_vfs *vfs, int us)
+{
+    pthread_mutex_lock(&world.mutex);
+    world.set.slept_us += (uint64_t)us;
+    pthread_mutex_unlock(&world.mutex);
+    return real_sleep(vfs, us);
+}
+
 void faults_register(void)
 {
     static sqlite3_vfs vfs;
@@ -152,7 +161,9 @@ void faults_register(void)
         return;
     vfs = *sqlite3_vfs_find(NULL);
     real_open = vfs.xOpen;
+    real_sleep = vfs.xSleep;
     vfs.xOpen = open_log;
+    vfs.xSleep = sleep_counted;
     vfs.zName = "obeys the test";
     sqlite3_vfs_register(&vfs, 1);
 }

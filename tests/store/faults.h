@@ -21,6 +21,7 @@ struct faults {
     bool log_fails;       /* a sync of one does not work */
     uint64_t free_octets; /* 0: as the disk says */
     uint64_t clock_ms;    /* added to the monotonic clock */
+    uint64_t slept_us;    /* that SQLite asked for, while another held a lock */
     int crash_at; /* the process is gone at the n-th of: before a write, sync, make, rename or
                              unlink, and behind a sync */
     int calls;    /* of these so far */

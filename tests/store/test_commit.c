@@ -389,6 +389,42 @@ static void test_reader_in_the_way(void **state)
     world_is_whole(w);
 }
 
+static void pass_second(struct world *w)
+{
+    store_tend(w->store);
+    advance(1001);
+    usleep(100);
+}
+
+static uint64_t slept_us(void)
+{
+    uint64_t us = faults_hold()->slept_us;
+    faults_release();
+    return us;
+}
+
+/* One came before much mail died, and stays: the checkpoint that is due cannot be completed.  When
+ * it has gone this is made good, although nothing is written any more. */
+static void test_a_long_reader(void **state)
+{
+    struct world *w = *state;
+    sqlite3 *other = open_beside(w);
+    assert_int_equal(world_deliver(w, ALICE, 1, 65 << 20), STORE_STORED);
+    run_sql(other, "BEGIN; SELECT count(*) FROM mailbox");
+    assert_int_equal(world_expunge(w, ALICE, (uint32_t[]){ 1 }, 1), STORE_STORED);
+    for (uint64_t before_us = slept_us(); slept_us() == before_us;)
+        pass_second(w);
+    assert_int_equal(world_deliver(w, BOB, 1, 3000), STORE_STORED); /* so it has been given up */
+    assert_int_equal(store_figures(w->store).checkpoints, 0);
+    run_sql(other, "COMMIT");
+    sqlite3_close(other);
+    for (int i = 0; i < TRIES && store_figures(w->store).checkpoints == 0; i++)
+        pass_second(w);
+    assert_int_equal(store_figures(w->store).checkpoints, 1);
+    assert_int_equal(w->troubles, 0);
+    world_is_whole(w);
+}
+
 /* --- The process ends --- */
 
 static void acknowledge(int to, struct world *w, mailbox_id mailbox, unsigned seed, size_t octets)
@@ -501,6 +537,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_index_is_damaged, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_reader_finds_damage, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_reader_in_the_way, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_long_reader, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_crash_before_every_call, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@
 #include "store/queue.h"
 
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@ enum { ALICE = 0x1111, BOB = 0x2222, CAROL = 0x3333, MAIL = 64, OCTETS = 5000 };
 static int set_up(void **state)
 {
     faults_clear();
+    faults_register();
     return world_set_up(state);
 }
 
@@ -211,6 +213,42 @@ static void test_what_was_held_goes_at_the_next_look(void **state)
     disk_unlock(&hold);
     disk_close(&disk);
     advance(11 * 60 * 1000);
+    tend_until(w, 1, 0);
+    check_filled(w);
+    assert_int_equal(w->troubles, 0);
+}
+
+static uint64_t slept_ms(void)
+{
+    uint64_t us = faults_hold()->slept_us;
+    faults_release();
+    return us / 1000;
+}
+
+/* The index cannot come wholly to the disk while another process reads in it: mail goes on as if
+ * nothing were waited for. */
+static void test_a_long_reader_holds_nobody_up(void **state)
+{
+    struct world *w = *state;
+    char path[SCRATCH_PATH + 16];
+    sqlite3 *other = NULL;
+    fill(w);
+    snprintf(path, sizeof path, "%s/index.db", w->path);
+    assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "BEGIN; SELECT count(*) FROM mailbox", NULL, NULL, NULL),
+                     SQLITE_OK);
+    advance(11 * 60 * 1000);
+    while (store_figures(w->store).compaction != COMPACTION_SETTLES) {
+        store_tend(w->store);
+        advance(1001);
+        usleep(100);
+    }
+    uint64_t before_ms = slept_ms();
+    for (unsigned i = 0; i < 20; i++)
+        assert_int_equal(world_deliver(w, CAROL, i, OCTETS), STORE_STORED);
+    assert_true(slept_ms() < before_ms + 250);
+    assert_int_equal(store_figures(w->store).segments_removed, 0);
+    sqlite3_close(other);
     tend_until(w, 1, 0);
     check_filled(w);
     assert_int_equal(w->troubles, 0);
@@ -535,6 +573,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_again_and_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_was_held_goes_at_the_next_look, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_a_long_reader_holds_nobody_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_backup_cut_after_compaction_is_the_one_of_before,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_large_messages, set_up, tear_down),

@@ -69,7 +69,8 @@ struct commit_line {
     bool index_damaged;         /* seen since the last look */
     uint64_t believe_ms;        /* readers are not believed before this */
     uint64_t retry_ms;          /* when to try the index again */
-    uint64_t restart_over;      /* octets of log from which a restart is worth trying again */
+    uint64_t checkpoint_over;   /* one that was put off is tried again with so many octets of log */
+    uint64_t checkpoint_ms;     /* ... or then */
 
     /* Lent to errands while they run: */
     message_id dead[COMMIT_DEAD_MAX];

@@ -11,7 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WRITER_BUSY_MS = 250, READER_BUSY_MS = 2000, WAL_FRAME_OCTETS = 4096 + 24 };
+enum {
+    WRITER_BUSY_MS = 250,
+    READER_BUSY_MS = 2000,
+    RESTART_BUSY_MS = 10, /* all mail waits meanwhile */
+    WAL_FRAME_OCTETS = 4096 + 24,
+};
 
 /* A placement repeats where its message lies: a maildrop is listed with one scan of neighbouring
  * rows, however many other mailboxes there are.  `placements` of a message counts its rows there,
@@ -472,7 +477,11 @@ bool index_checkpoint(struct index *index, enum index_checkpoint how, bool *comp
     *complete_out = false;
     if (index->doubted)
         return error_set(error, ERROR_TEMPORARY, "%s could not be synced before", index->db.name);
-    int code = sqlite3_wal_checkpoint_v2(index->db.handle, NULL, modes[how], &in_log, &done);
+    sqlite3 *handle = index->db.handle;
+    if (how == INDEX_RESTART)
+        sqlite3_busy_timeout(handle, RESTART_BUSY_MS);
+    int code = sqlite3_wal_checkpoint_v2(handle, NULL, modes[how], &in_log, &done);
+    sqlite3_busy_timeout(handle, kinds[index->kind].busy_ms);
     *complete_out = code == SQLITE_OK && in_log == done;
     if (*complete_out && how != INDEX_PASSIVE)
         index->wal_octets = 0;

@@ -15,7 +15,8 @@
 enum {
     LOG_CHECKPOINT = 64 * 1024 * 1024, /* octets of write-ahead log worth a checkpoint */
     LOG_MAX = 512 * 1024 * 1024,
-    LOG_STEP = 4 * 1024 * 1024, /* growth after which a refused restart is tried again */
+    LOG_STEP = 4 * 1024 * 1024, /* growth after which a refused checkpoint is tried at once */
+    LOG_ILL_MS = 60 * 1000,     /* else this after one that failed; sooner after readers */
     DEAD_OCTETS = 64 * 1024 * 1024,
     PASSIVES = 2, /* the second finds what was written during the first */
     SWEEP_CHANGES = 250,
@@ -255,26 +256,45 @@ static void run_checkpoint(struct job *job)
     come_back(line, &line->checkpoint, ok);
 }
 
+/* Another checkpoint is tried later, from its beginning: once a reader that was in the way is done,
+ * most of the work is again for the other lane. */
+static void put_off(struct commit_line *line, uint64_t again_ms)
+{
+    line->checkpoint = ERRAND_NONE; /* nobody else changes it while it does not run */
+    line->checkpoint_over = index_wal_octets(line->writer) + LOG_STEP;
+    line->checkpoint_ms = again_ms;
+}
+
 /* The rest of the checkpoint, between two batches: the log begins anew. */
-static void restart_log(struct commit_line *line)
+static void restart_log(struct commit_line *line, uint64_t now_ms)
 {
     struct error error = { 0 };
     bool complete = false;
-    if (!index_checkpoint(line->writer, INDEX_RESTART, &complete, &error))
+    if (!index_checkpoint(line->writer, INDEX_RESTART, &complete, &error)) {
         store_tell(line->store, true, "a checkpoint of the index failed: %s", error.words);
-    if (!complete) {
-        /* Somebody reads and will be done; or the disk is ill, and the log says so by its size. */
-        line->restart_over = index_wal_octets(line->writer) + LOG_STEP;
+        put_off(line, now_ms + LOG_ILL_MS);
+        return;
+    }
+    if (!complete) { /* somebody reads, and will be done */
+        put_off(line, now_ms + COMMIT_RETRY_MS);
         return;
     }
     atomic_fetch_add(&line->store->figures.checkpoints, 1);
-    line->restart_over = 0;
-    line->checkpoint = ERRAND_NONE; /* nobody else changes it while it does not run */
+    line->checkpoint = ERRAND_NONE;
+    line->checkpoint_ms = 0;
     remove_dead(line);
     compaction_checkpointed(line);
 }
 
-static void tend_log(struct commit_line *line)
+static bool is_checkpoint_due(struct commit_line *line, uint64_t octets, uint64_t now_ms)
+{
+    if (octets < line->checkpoint_over && now_ms < line->checkpoint_ms)
+        return false;
+    return octets >= LOG_CHECKPOINT || index_dead_octets(line->writer) >= DEAD_OCTETS ||
+           compaction_wants_checkpoint(line);
+}
+
+static void tend_log(struct commit_line *line, uint64_t now_ms)
 {
     if (is_behind(line))
         return;
@@ -284,17 +304,16 @@ static void tend_log(struct commit_line *line)
         store_tell(store, octets > LOG_MAX, "the write-ahead log of the index has %llu octets",
                    (unsigned long long)octets);
     enum errand checkpoint = look(line, &line->checkpoint);
-    bool wanted = compaction_wants_checkpoint(line);
-    bool due = octets >= LOG_CHECKPOINT || index_dead_octets(line->writer) >= DEAD_OCTETS;
-    if (checkpoint == ERRAND_RUNS || (!wanted && (octets < line->restart_over || !due)))
+    if (checkpoint == ERRAND_RUNS)
         return;
-    if (checkpoint == ERRAND_DONE) {
-        restart_log(line);
-        return;
-    }
     if (checkpoint == ERRAND_FAILED)
-        line->restart_over = octets + LOG_STEP;
-    send_out(line, &line->checkpoint, store->upkeep, &line->checkpoint_job);
+        put_off(line, now_ms + LOG_ILL_MS);
+    if (!is_checkpoint_due(line, octets, now_ms))
+        return;
+    if (checkpoint == ERRAND_DONE)
+        restart_log(line, now_ms);
+    else
+        send_out(line, &line->checkpoint, store->upkeep, &line->checkpoint_job);
 }
 
 void commit_tend_init(struct commit_line *line)
@@ -312,7 +331,7 @@ bool commit_tend(struct commit_line *line)
     tend_index(line, now_ms);
     tend_segments(line, now_ms);
     tend_removal(line);
-    tend_log(line);
+    tend_log(line, now_ms);
     bool more = tend_sweep(line);
     return compaction_tend(line, now_ms) || more;
 }
