@@ -274,13 +274,15 @@ static bool open_next(struct commit_line *line, struct error *error)
     return true;
 }
 
-/* While the disk is full each segment counts. */
+/* While the disk is full what is won goes as soon as it is more than the segment that the round's
+ * end begins; and not much more is written before something goes. */
 static bool is_enough(const struct commit_line *line)
 {
     const struct compaction_round *r = &line->compaction.round;
     bool full = atomic_load(&line->store->ails) & AILS_SPACE;
-    return r->number >= r->end || r->segments >= (full ? 1 : ROUND_SEGMENTS_MAX) ||
-           (r->segments > 0 && r->won >= r->wanted);
+    uint64_t most = full ? line->store->segment_octets : UINT64_MAX;
+    return r->number >= r->end || r->segments >= ROUND_SEGMENTS_MAX ||
+           (r->segments > 0 && r->won >= r->wanted) || r->won > most || r->read - r->won > most;
 }
 
 /* Closes a segment that is read to its end. */
@@ -407,7 +409,8 @@ static void remove_segments(struct commit_line *line)
     struct disk_file *hold = NULL;
     /* A backup is under way: they go at the next look, or at the next start. */
     bool ok = !disk_lock(line->store->disk, BACKUP_HOLD, &hold, NULL) ||
-              journal_remove_retired(line->store->journal, &removed, &error);
+              (journal_remove_retired(line->store->journal, &removed, &error) &&
+               journal_trim_left(line->store->journal, &error));
     disk_unlock(&hold);
     if (removed > 0)
         store_tell(line->store, false,

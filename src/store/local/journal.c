@@ -214,7 +214,14 @@ bool journal_turn_early(struct journal *j, struct error *e)
 {
     if (j->state != JOURNAL_READY && j->state != JOURNAL_SEALED)
         return error_set(e, ERROR_TEMPORARY, "the journal is being repaired");
-    return journal_turn(j, e);
+    uint64_t left = j->current.header.number, octets = j->offset;
+    if (!journal_turn(j, e))
+        return false;
+    pthread_mutex_lock(&j->mutex);
+    j->left = left;
+    j->left_octets = octets;
+    pthread_mutex_unlock(&j->mutex);
+    return true;
 }
 
 bool journal_must_be_abandoned(const struct journal *j)

@@ -178,6 +178,9 @@ uint64_t journal_oldest(const struct journal *);
 /* Removes those that do not count, oldest first, so that what is there never has a gap.  Only once
  * an index that neither refers to them nor stands in one is on the disk itself.  For a lane. */
 bool journal_remove_retired(struct journal *, uint64_t *removed_out, struct error *);
+/* Gives the zeros at the end of the segment that journal_turn_early() left last back to the file
+ * system; a crash may bring them back.  For a lane; not while a backup reads. */
+bool journal_trim_left(struct journal *, struct error *);
 
 /* --- Reading, any thread --- */
 

@@ -56,7 +56,9 @@ struct journal {
     pthread_cond_t prepared_ends; /* a preparation ended */
     struct journal_position position;
     uint64_t current_number;
-    uint64_t oldest; /* segments before it do not count: a header on the disk says so */
+    uint64_t oldest;            /* segments before it do not count: a header on the disk says so */
+    uint64_t left, left_octets; /* the segment that was left early, and what it has without the
+                                   zeros at its end; 0: none, or they were given back */
     enum preparation preparation;
     struct segment prepared;
     uint64_t next_number, next_octets; /* of the segment to prepare; whoever prepares owns them */

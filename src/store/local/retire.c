@@ -194,3 +194,25 @@ bool journal_remove_retired(struct journal *j, uint64_t *removed_out, struct err
     segment_list_clear(&list);
     return ok;
 }
+
+static bool trim(struct journal *j, uint64_t number, uint64_t octets, struct error *e)
+{
+    char name[SEGMENT_NAME_MAX];
+    struct disk_file *file = NULL;
+    bool zero = false;
+    segment_name(number, name);
+    bool ok = disk_file_open(j->disk, name, DISK_WRITE, &file, e) &&
+              segment_is_zero(file, octets, &zero, e) &&
+              (!zero || disk_file_truncate(file, octets, e));
+    disk_file_close(&file);
+    return ok;
+}
+
+bool journal_trim_left(struct journal *j, struct error *e)
+{
+    pthread_mutex_lock(&j->mutex);
+    uint64_t left = j->left < j->oldest ? 0 : j->left, octets = j->left_octets;
+    j->left = 0;
+    pthread_mutex_unlock(&j->mutex);
+    return left == 0 || trim(j, left, octets, e);
+}
