@@ -27,8 +27,10 @@ static bool print_file(void *owner, const char *name)
     struct process_user user;
     char date[DATE_TEXT_MAX];
     bool bad = strncmp(name, ".bad-", 5) == 0;
-    if (!posting_is_file_name(text_of(bad ? name + 5 : name)) ||
-        dropbox_look(l->box, name, &file) != DROPBOX_TAKEN)
+    if (!posting_is_file_name(text_of(bad ? name + 5 : name)))
+        return true;
+    enum dropbox_verdict verdict = dropbox_look(l->box, name, &file);
+    if (verdict != DROPBOX_TAKEN && verdict != DROPBOX_LINKED)
         return true;
     if (l->count++ == 0)
         puts("in the spool:");

@@ -82,6 +82,8 @@ uint64_t posting_octets(const struct posting *);
 /* --- As a file --- */
 
 bool posting_is_file_name(struct text);
+/* Whether a file that begins with this text was meant to be one. */
+bool posting_begins(struct text);
 /* Appends all that stands in front of the content.  False: no room. */
 bool posting_write_head(const struct posting *, struct text file_name, struct buffer *);
 /* Reads a whole file of this name; texts are borrowed from it, the list from the arena.  What is

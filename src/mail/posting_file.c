@@ -19,6 +19,12 @@ bool posting_is_file_name(struct text name)
     return name.len > 0 && name.len <= POSTING_FILE_NAME_MAX && name.at[0] != '-';
 }
 
+bool posting_begins(struct text file)
+{
+    struct text line;
+    return text_cut(&file, '\n', &line) && text_equal(line, first_line);
+}
+
 /* --- Writing --- */
 
 static bool put(struct buffer *b, const char *key, struct text value)

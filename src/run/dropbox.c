@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FOLDER_MODE = 03733, FILE_MODE = 0640, PIECE = 64 * 1024 };
+enum { FOLDER_MODE = 03733, FILE_MODE = 0640, PIECE = 64 * 1024, BEGINNING = 256 };
 
 struct dropbox {
     int folder;
@@ -172,13 +172,15 @@ static int64_t milliseconds(struct timespec t)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* A second name would be somebody's way to hand over what is not his. */
+/* A second name would be somebody's way to hand over what is not his, or somebody's copy. */
 static enum dropbox_verdict judge(const struct stat *status, struct dropbox_file *out)
 {
     *out = (struct dropbox_file){ .uid = status->st_uid,
                                   .octets = (uint64_t)status->st_size,
                                   .changed_ms = milliseconds(status->st_ctim) };
-    return S_ISREG(status->st_mode) && status->st_nlink == 1 ? DROPBOX_TAKEN : DROPBOX_OTHER;
+    if (!S_ISREG(status->st_mode))
+        return DROPBOX_OTHER;
+    return status->st_nlink == 1 ? DROPBOX_TAKEN : DROPBOX_LINKED;
 }
 
 enum dropbox_verdict dropbox_look(struct dropbox *box, const char *name, struct dropbox_file *out)
@@ -223,6 +225,14 @@ static bool read_all(int file, struct buffer *to)
     }
 }
 
+static bool read_beginning(int file, struct buffer *to)
+{
+    uint8_t *at = buffer_reserve(to, BEGINNING);
+    ssize_t got = at ? read(file, at, BEGINNING) : -1;
+    to->len += got > 0 ? (size_t)got : 0;
+    return got >= 0;
+}
+
 static enum dropbox_verdict take_open(struct dropbox *box, const char *name, int file,
                                       struct buffer *to, struct dropbox_file *out, struct error *e)
 {
@@ -234,7 +244,7 @@ static enum dropbox_verdict take_open(struct dropbox *box, const char *name, int
     if (verdict != DROPBOX_TAKEN)
         return verdict;
     if (out->octets + PIECE > to->max - had)
-        return DROPBOX_LARGE;
+        return read_beginning(file, to) ? DROPBOX_LARGE : busy(box, name, errno, e);
     if (!read_all(file, to) || fstat(file, &after) != 0)
         return busy(box, name, errno, e);
     if (is_unchanged(&before, &after, to->len - had))

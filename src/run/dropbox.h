@@ -43,10 +43,11 @@ struct dropbox_file {
 };
 enum dropbox_verdict {
     DROPBOX_TAKEN,
-    DROPBOX_GONE,  /* there is no such file any more */
-    DROPBOX_OTHER, /* it is no file that was put here: a link, a pipe, a folder, one of two names */
-    DROPBOX_LARGE, /* over the buffer's maximum */
-    DROPBOX_BUSY,  /* it changes while it is read, or cannot be read now; *error says why */
+    DROPBOX_GONE,   /* there is no such file any more */
+    DROPBOX_OTHER,  /* it is no file that was put here: a link, a pipe, a folder */
+    DROPBOX_LINKED, /* a file with a second name */
+    DROPBOX_LARGE,  /* over the buffer's maximum: the buffer has how it begins */
+    DROPBOX_BUSY,   /* it changes while it is read, or cannot be read now; *error says why */
 };
 /* Appends the file to the buffer. */
 enum dropbox_verdict dropbox_take(struct dropbox *, const char *name, struct buffer *,

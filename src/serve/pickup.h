@@ -12,7 +12,8 @@
  *                  who is still put off when relay.expire is over; a report that even he does not
  *                  get is set aside
  *   cannot be read, or is of nobody that the machine knows: as put off, and then set aside
- *   no posting     it is set aside as .bad-NAME, and the log says why; what is no file is removed
+ *   no posting     it is set aside as .bad-NAME, and the log says why; what is no file is removed,
+ *                  and so, after a hundred of them, is what does not even begin as a posting
  */
 #ifndef SERVE_PICKUP_H
 #define SERVE_PICKUP_H

@@ -80,15 +80,14 @@ static bool move_aside(struct pickup_round *r, const char *name, const char *why
     return true;
 }
 
-/* Likewise, unless there is too much of that already. */
-static void set_aside(struct pickup_round *r, struct names *names, const char *name,
-                      const char *why)
+/* Likewise; what was never meant to be a posting, unless there is too much of that already. */
+static void set_aside(struct file *f, struct names *names, const char *why)
 {
     struct error e;
-    if (names->bad++ >= BAD_MAX)
-        discard(r, name, why);
-    else if (!move_aside(r, name, why, &e))
-        tell_error(r, name, &e);
+    if (names->bad++ >= BAD_MAX && !posting_begins(buffer_as_text(&f->octets)))
+        discard(f->round, f->name, why);
+    else if (!move_aside(f->round, f->name, why, &e))
+        tell_error(f->round, f->name, &e);
 }
 
 /* --- Time --- */
@@ -103,7 +102,7 @@ static bool is_over(const struct pickup_round *r, int64_t since_ms)
 static void wait_with(struct file *f, struct names *names, const struct error *e)
 {
     if (is_over(f->round, f->facts.changed_ms) && names->bad < BAD_MAX)
-        set_aside(f->round, names, f->name, e->words);
+        set_aside(f, names, e->words);
     else
         tell_error(f->round, f->name, e);
 }
@@ -114,8 +113,7 @@ static void tidy_hidden(struct pickup_round *r, const char *name)
     struct dropbox_file facts;
     struct error e;
     enum dropbox_verdict verdict = dropbox_look(r->box, name, &facts);
-    if ((verdict == DROPBOX_TAKEN || verdict == DROPBOX_OTHER) &&
-        facts.changed_ms < clock_wall_ms() - HIDDEN_LIFE_MS)
+    if (verdict != DROPBOX_GONE && facts.changed_ms < clock_wall_ms() - HIDDEN_LIFE_MS)
         dropbox_remove(r->box, name, &e);
 }
 
@@ -302,7 +300,7 @@ static void read_posting(struct file *f, struct names *names)
         break;
     case POSTING_MALFORMED:
     case POSTING_TOO_MANY:
-        set_aside(f->round, names, f->name, why);
+        set_aside(f, names, why);
         break;
     }
 }
@@ -317,10 +315,14 @@ static void take_file(struct file *f, struct names *names)
     case DROPBOX_GONE:
         break;
     case DROPBOX_OTHER:
-        discard(f->round, f->name, "removed: it is no file with one name");
+        discard(f->round, f->name, "removed: it is no file");
+        break;
+    case DROPBOX_LINKED:
+        error_set(&e, ERROR_TEMPORARY, "it waits until it has no second name");
+        wait_with(f, names, &e);
         break;
     case DROPBOX_LARGE:
-        set_aside(f->round, names, f->name, "it is larger than a message may be");
+        set_aside(f, names, "it is larger than a message may be");
         break;
     case DROPBOX_BUSY:
         wait_with(f, names, &e);

@@ -128,15 +128,18 @@ def nothing_in_the_spool_is_believed():
               "forged" not in os.listdir(server.spool) and "huge" not in os.listdir(server.spool),
               "the good one to be taken")
         until(lambda: {"full"} >= {n for n in server.postings() if os.path.isdir(path(n)) or
-                                   n in ("linked", "hard", "pipe", "sock")}, "links to be removed")
+                                   n in ("linked", "pipe", "sock")}, "links to be removed")
+        check("hard" in server.postings(), "what has a second name is gone")
         subjects = [re.search(r"Subject: (\w+)", header(m))[1] for m in
                     server.messages("bob@example.test")]
         equal(subjects, ["fine"], "mail of bob")
         equal([m for m in server.messages("alice@example.test") if b"forged" not in m], [], "alice")
         check(os.path.exists(secret), "what was linked to is gone")
-        bad = {n[5:] for n in os.listdir(server.spool) if n.startswith(".bad-")}
-        equal(bad, {"empty", "noise", "other", "short", "long", "many", "nul", "crlf", "keys",
-                    "nohead", "huge"}, "what was set aside")
+        bad = lambda: {n[5:] for n in os.listdir(server.spool) if n.startswith(".bad-")}
+        wanted = {"empty", "noise", "other", "short", "long", "many", "nul", "crlf", "keys",
+                  "nohead", "huge"}
+        until(lambda: bad() >= wanted, "the others to be set aside")
+        equal(bad(), wanted, "what was set aside")
         server.wait_log("rule local")
 
 
@@ -176,6 +179,33 @@ def junk_does_not_pile_up():
         equal(len([n for n in os.listdir(server.spool) if n.startswith(".bad-")]), 100, "kept")
         server.sendmail("bob@example.test")
         equal(len(server.messages("bob@example.test")), 1, "messages")
+
+
+@case
+def what_begins_as_a_posting_is_kept():
+    """However much has been set aside, and whoever has made a copy by linking."""
+    with Machine(users=("bob@example.test",), limits='message = "200K"') as server:
+        path = lambda name: os.path.join(server.spool, name)
+        with server.down():
+            for number in range(100):
+                open(path(f".bad-{number}"), "wb").close()
+            for name, octets in (("large", posting("large", content=b"x\n" * (2 << 20))),
+                                 ("short", posting("short", octets=10**6)), ("junk", b"x\n")):
+                with open(path(name), "wb") as file:
+                    file.write(octets)
+            server.sendmail("bob@example.test")
+            name, = set(server.postings()) - {"large", "short", "junk"}
+            os.link(path(name), path("snap"))
+            copy = os.path.join(server.folder, "copy")
+            os.rename(path("snap"), copy)
+        until(lambda: server.postings() == [name], "the rest to be sorted out")
+        check({".bad-large", ".bad-short"} <= set(os.listdir(server.spool)), "not kept")
+        check(".bad-junk" not in os.listdir(server.spool), "junk is kept")
+        server.wait_log("second name")
+        equal(server.messages("bob@example.test"), [], "mail of bob")
+        os.unlink(copy)
+        until(lambda: (server.sendmail("-q"), not server.postings())[1], "it to be taken")
+        equal(len(server.messages("bob@example.test")), 1, "messages of bob")
 
 
 @case

@@ -270,6 +270,7 @@ static void test_malformed_files(void **state)
         struct posting p;
         const char *why = "";
         assert_int_equal(posting_read(rows[i], T("n"), *state, &p, &why), POSTING_MALFORMED);
+        assert_int_equal(posting_begins(rows[i]), text_starts(rows[i], T("godwit-posting 1\n")));
         assert_true(why[0]);
     }
 }
