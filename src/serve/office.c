@@ -160,7 +160,7 @@ static void resolve(void *server, unsigned index, const struct address *address,
     const struct resolved *known = address_cache_find(home->cache, &whole);
     if (known)
         tell_resolved(&question, known);
-    else if (!config_domain(config, address_domain(&whole)))
+    else if (!config->catch_all.len && !config_domain(config, address_domain(&whole)))
         tell(&question, OFFICE_FOREIGN);
     else if (!ask_people(home, &whole, &question))
         tell(&question, OFFICE_TROUBLE);

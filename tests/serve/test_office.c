@@ -178,6 +178,16 @@ static void test_verdicts(void **state)
     }
 }
 
+/* The inbox for tests: a report stays here too, whoever it is for. */
+static void test_everybody_elsewhere(void **state)
+{
+    struct world *w = *state;
+    w->server.settings->config->catch_all = T("team@a.test");
+    ask(w, "carol@c.test");
+    assert_int_equal(w->verdict, OFFICE_FOUND);
+    assert_string_equal(w->words, "7 Alice@a.test Alice@a.test;");
+}
+
 /* What was found once is answered at once, and by a changed directory no more. */
 static void test_remembers(void **state)
 {
@@ -215,6 +225,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_verdicts, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_everybody_elsewhere, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_remembers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_rest, set_up, tear_down),
     };
