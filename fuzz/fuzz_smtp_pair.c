@@ -148,6 +148,8 @@ static bool step_server(struct pair *p)
         CHECK(p->message_open);
         CHECK(buffer_append(&p->committing, step.body.at, step.body.len));
         break;
+    case SMTP_GO_ON:
+        break;
     case SMTP_ABANDON_MESSAGE:
         p->message_open = false;
         __attribute__((fallthrough));

@@ -398,6 +398,8 @@ static bool carry_out(struct play *p, const struct smtp_step *step)
         CHECK(step->body.len > 0);
         buffer_append(&p->content, step->body.at, step->body.len);
         return true;
+    case SMTP_GO_ON:
+        return true;
     case SMTP_ABANDON_MESSAGE:
     case SMTP_FORGET:
         buffer_printf(&p->log, "[%d]", step->kind);

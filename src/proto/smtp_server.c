@@ -227,6 +227,11 @@ bool smtp_server_line_is_secret(const struct smtp_server *s)
     return s->phase == PHASE_RESPONSE;
 }
 
+bool smtp_server_input_is_body(const struct smtp_server *s)
+{
+    return s->phase == PHASE_DATA || s->phase == PHASE_CHUNK || s->phase == PHASE_WASTE;
+}
+
 static size_t line_max(const struct smtp_server *s)
 {
     uint32_t configured = s->config->line_octets_max;
@@ -427,8 +432,11 @@ struct smtp_step smtp_server_step(struct smtp_server *s, struct bytes *in, uint6
         }
         if (penance_lasts(&s->penance))
             return smtp_wait(SMTP_NEED_TIME);
+        bool body = smtp_server_input_is_body(s);
         if (advances[s->phase](s, in, &step))
             return step;
+        if (smtp_server_input_is_body(s) != body)
+            return smtp_wait(SMTP_GO_ON);
     }
 }
 

@@ -43,6 +43,7 @@ enum smtp_step_kind {
     SMTP_ABANDON_MESSAGE, /* the open message will never be committed; the transaction is over */
     SMTP_FORGET,          /* the transaction is over without a message (RSET, HELO, a refused
                              OPEN_MESSAGE, ...), or the AUTH exchange is (cancelled, malformed) */
+    SMTP_GO_ON,           /* nothing: the next octets are content and no commands, or no more */
     SMTP_START_TLS,       /* write the output, throw the rest of the input away, handshake */
     SMTP_CLOSE,           /* write the output, then hang up; every later step says it again */
 };
@@ -144,7 +145,8 @@ void smtp_server_reconfigure(struct smtp_server *, const struct smtp_server_conf
 
 /* The most input that a step can refuse to take. */
 size_t smtp_server_input_max(const struct smtp_server *);
-/* Advances by at most one step, taking what it uses from the front of *in. */
+/* Advances by at most one step, taking what it uses from the front of *in: content or command
+ * lines, never both. */
 struct smtp_step smtp_server_step(struct smtp_server *, struct bytes *in, uint64_t now_ms);
 /* Answers the open request, which must be `request`. */
 void smtp_server_answer(struct smtp_server *, uint32_t request, struct smtp_answer,
@@ -161,6 +163,10 @@ void smtp_server_shut_down(struct smtp_server *, const char *status, const char 
 /* The next line of input is a response in an AUTH exchange: a secret that no log may show.  (The
  * line that begins the exchange may hold one too, behind the mechanism.) */
 bool smtp_server_line_is_secret(const struct smtp_server *);
+
+/* The next octets of input are content, or a chunk that is thrown away, and no command: what the
+ * next step takes is that. */
+bool smtp_server_input_is_body(const struct smtp_server *);
 
 /* Bytes to write, oldest first; valid until the next call. */
 struct bytes smtp_server_output(const struct smtp_server *);

@@ -28,7 +28,6 @@ void smtp_conn_end_delivery(struct smtp_conn *s)
 {
     author_check_free(&s->author);
     delivery_release(&s->delivery);
-    s->body_phase = NO_BODY;
     s->body_waits = false;
 }
 
@@ -113,39 +112,23 @@ static smtp_conn_request *const requests[] = {
     [SMTP_APPEND_BODY] = smtp_conn_append_body,
 };
 
-/* Logs what the step took.  In DATA all of it is body; of BDAT only the chunk, which the step
- * shows, and not the command in front of it. */
-static void log_input(struct smtp_conn *s, const struct smtp_step *step, struct bytes taken,
-                      bool secret)
+/* What the next step takes, for the protocol log. */
+static enum wire_kind input_kind(const struct smtp_server *machine)
 {
-    struct wire *wire = &s->conn.wire;
-    struct bytes words = taken;
-    if (s->body_phase == DATA_BODY) {
-        wire_add(wire, LOG_CLIENT, WIRE_BODY, taken);
-        return;
-    }
-    bool chunk = step->kind == SMTP_APPEND_BODY && step->body.len && step->body.at >= taken.at &&
-                 step->body.at < taken.at + taken.len;
-    if (chunk)
-        words.len = (size_t)(step->body.at - taken.at);
-    if (step->kind == SMTP_OPEN_MESSAGE)
-        s->body_phase = text_starts_nocase(text_of_bytes(taken), T("BDAT")) ? BDAT_BODY : DATA_BODY;
-    wire_add(wire, LOG_CLIENT, secret ? WIRE_SECRET : WIRE_WORDS, words);
-    wire_add(wire, LOG_CLIENT, WIRE_BODY,
-             (struct bytes){ words.at + words.len, taken.len - words.len });
+    return smtp_server_input_is_body(machine)    ? WIRE_BODY
+           : smtp_server_line_is_secret(machine) ? WIRE_SECRET
+                                                 : WIRE_WORDS;
 }
 
 static struct smtp_step take_step(struct smtp_conn *s, struct bytes *in, uint64_t now_ms)
 {
-    bool logged = wire_is_on(&s->conn.wire);
-    bool secret = logged && smtp_server_line_is_secret(s->machine);
+    enum wire_kind kind = input_kind(s->machine);
     const uint8_t *from = in->at;
     struct smtp_step step = smtp_server_step(s->machine, in, now_ms);
     struct bytes taken = { from, (size_t)(in->at - from) };
     if (step.kind == SMTP_START_TLS)
         taken = conn_log_discarded(&s->conn, taken);
-    if (logged && taken.len)
-        log_input(s, &step, taken, secret);
+    wire_add(&s->conn.wire, LOG_CLIENT, kind, taken);
     return step;
 }
 
@@ -173,6 +156,8 @@ static enum conn_wait smtp_run(struct conn *c, struct bytes *in, uint64_t now_ms
         case SMTP_FORGET:
             exchange_free(&s->exchange);
             smtp_conn_end_delivery(s);
+            break;
+        case SMTP_GO_ON:
             break;
         case SMTP_START_TLS:
             return CONN_START_TLS;

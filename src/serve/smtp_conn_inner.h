@@ -14,8 +14,6 @@
 #include "serve/policy.h"
 #include "serve/screen.h"
 
-enum body_phase { NO_BODY, DATA_BODY, BDAT_BODY };
-
 struct smtp_conn {
     struct conn conn;
     struct smtp_server *machine;
@@ -32,7 +30,6 @@ struct smtp_conn {
     uint32_t commit_request;
     const struct content_facts *commit_facts; /* of its body */
     struct author_check *author;              /* of its header, for who has logged in */
-    enum body_phase body_phase;               /* what the input is now, for the protocol log */
     bool body_waits;                          /* the spool wants no more for the moment */
 };
 

@@ -135,7 +135,6 @@ static void body_complete(void *owner)
 
 void smtp_conn_end_message(struct smtp_conn *s, const struct smtp_step *step)
 {
-    s->body_phase = NO_BODY;
     s->commit_request = step->request;
     s->commit_facts = step->facts;
     if (delivery_body_end(s->delivery))

@@ -382,6 +382,22 @@ def what_a_peer_says_is_one_log_line():
 
 
 @case
+def content_is_no_line_of_a_log_of_commands():
+    """However it is refused, and whatever it looks like."""
+    with Server(users=[BOB], log='protocol = "commands"', relay="trusted = {}") as server:
+        wire = server.smtp()
+        wire.envelope()
+        wire.expect(wire.data(b"x\n\r\nMAIL FROM:<forged@b.test>\r\n"), "550")
+        for words, octets in (("BDAT 24", b"RCPT TO:<forged@b.test>\n"),
+                              ("BDAT 13 FIRST", b"NOOP forged\r\n")):
+            wire.send(words.encode() + b"\r\n" + octets)
+            wire.expect(wire.reply(), "50")
+        wire.say("NOOP the end", "250")
+        server.end()
+        check("<- NOOP the end" in server.log() and "forged" not in server.log(), server.log())
+
+
+@case
 def addresses_from_the_command_line():
     with Server(users=[BOB]) as server:
         for address in ("a\nb@example.test", "a\rb@example.test", "a b@example.test", "a", "@x", "",

@@ -276,6 +276,7 @@ static bool step_server(struct pair *p)
             p->over = true;
         return false;
     case SMTP_APPEND_BODY:
+    case SMTP_GO_ON:
         return true;
     case SMTP_ABANDON_MESSAGE:
     case SMTP_FORGET:

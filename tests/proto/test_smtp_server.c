@@ -28,9 +28,60 @@ static struct smtp_step feed(struct smtp_server *server, const char *line, uint6
     struct smtp_step step;
     do
         step = smtp_server_step(server, &in, now_ms);
-    while (step.kind == SMTP_APPEND_BODY || step.kind == SMTP_FORGET ||
+    while (step.kind == SMTP_APPEND_BODY || step.kind == SMTP_GO_ON || step.kind == SMTP_FORGET ||
            step.kind == SMTP_ABANDON_MESSAGE);
     return step;
+}
+
+/* What is content can be told from what are commands, however it is refused. */
+static void test_what_is_content(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *octets;
+        bool body;
+    } parts[] = {
+        { "EHLO c\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\n", false },
+        { "a bare line end\nRSET\r\n.\r\n", true },
+        { "BDAT 6\r\n", false },
+        { "RSET\r\n", true },
+        { "MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nBDAT 6\r\n", false },
+        { "RSET\r\n", true },
+        { "BDAT 0\r\nBDAT 6 LAST\r\n", false },
+        { "QUIT\r\n", true },
+        { "MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nBDAT 6 FIRST\r\n", false },
+        { "NOOP\r\n", true },
+        { "NOOP\r\n", false },
+    };
+    struct smtp_server *s = smtp_server_new(&config, &peer, 0);
+    struct buffer wanted[2], found[2], all;
+    buffer_init(&all, 4096);
+    for (size_t i = 0; i < 2; i++) {
+        buffer_init(&wanted[i], 4096);
+        buffer_init(&found[i], 4096);
+    }
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        buffer_text(&all, text_of(parts[i].octets));
+        buffer_text(&wanted[parts[i].body], text_of(parts[i].octets));
+    }
+    struct bytes in = buffer_bytes(&all);
+    struct smtp_step step;
+    do {
+        struct buffer *kind = &found[smtp_server_input_is_body(s)];
+        const uint8_t *from = in.at;
+        step = smtp_server_step(s, &in, 0);
+        buffer_append(kind, from, (size_t)(in.at - from));
+        if (step.request)
+            smtp_server_answer(s, step.request, (struct smtp_answer){ SMTP_ACCEPT }, 0);
+    } while (step.kind != SMTP_NEED_INPUT);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(found[i].len, wanted[i].len);
+        assert_memory_equal(found[i].at, wanted[i].at, wanted[i].len);
+        buffer_clear(&wanted[i]);
+        buffer_clear(&found[i]);
+    }
+    buffer_clear(&all);
+    smtp_server_free(&s);
 }
 
 static void drain(struct smtp_server *server)
@@ -265,6 +316,7 @@ int main(void)
         cmocka_unit_test(test_what_it_knows),
         cmocka_unit_test(test_secret_lines),
         cmocka_unit_test(test_deadlines),
+        cmocka_unit_test(test_what_is_content),
         cmocka_unit_test(test_output_is_bounded),
         cmocka_unit_test(test_expand_a_thousand),
         cmocka_unit_test(test_long_challenge),
