@@ -56,7 +56,9 @@ static enum author_verdict judge_found(struct author_check *c, const struct addr
 {
     if (resolved->verdict == RESOLVE_TROUBLE)
         return defer(c);
-    return policy_owns(c->ask.peer, resolved) ? AUTHOR_FINE : refuse_address(c, address);
+    const struct config *config = c->ask.home->settings->config;
+    return policy_owns(config, c->ask.peer, address, resolved) ? AUTHOR_FINE
+                                                               : refuse_address(c, address);
 }
 
 static void found(struct lookup *l)

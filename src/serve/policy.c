@@ -73,37 +73,44 @@ bool policy_account(const struct config *config, struct policy_account *account,
             make_own(account, config->local_domain, &account->also));
 }
 
-/* As it stands or, where plus forms are his who has the name, without its detail. */
-static bool is_his(const struct address *own, const struct address *sender, bool plus_addressing)
+static bool is_same(const struct address *a, const struct address *b)
+{
+    struct address_key one, other;
+    address_key(a, &one);
+    address_key(b, &other);
+    return text_equal(address_key_text(&one), address_key_text(&other));
+}
+
+/* Without its detail. */
+static bool is_plus_form(const struct address *own, const struct address *sender)
 {
     struct address_key mine, wanted, plain;
     address_key(own, &mine);
     address_key(sender, &wanted);
-    if (text_equal(address_key_text(&mine), address_key_text(&wanted)))
-        return true;
-    return plus_addressing && address_key_without_plus(&wanted, &plain) &&
+    return address_key_without_plus(&wanted, &plain) &&
            text_equal(address_key_text(&mine), address_key_text(&plain));
 }
 
-/* Whether he exists as a user of ours is not asked: what is meant is the account. */
-static bool is_account(const struct config *config, const struct policy_peer *peer,
-                       const struct address *sender)
-{
-    const struct config_domain *domain = config_domain(config, address_domain(sender));
-    bool plus = domain && domain->plus_addressing;
-    return peer->account->any_sender || is_his(&peer->login, sender, plus) ||
-           is_his(&peer->account->also, sender, plus);
-}
-
+/* Whether an account exists as a user of ours is not asked: what is meant is the account. */
 bool policy_is_self(const struct config *config, const struct policy_peer *peer,
                     const struct address *sender)
 {
-    if (sender->len == 0)
+    if (sender->len == 0 || (peer->account && peer->account->any_sender))
         return true;
     if (peer->account)
-        return is_account(config, peer, sender);
+        return is_same(&peer->login, sender) || is_same(&peer->account->also, sender);
+    return config_domain(config, address_domain(sender)) && is_same(&peer->login, sender);
+}
+
+/* Where plus forms are his who has the name: unless somebody has this very one. */
+static bool is_own_plus_form(const struct config *config, const struct policy_peer *peer,
+                             const struct address *sender, const struct resolved *found)
+{
     const struct config_domain *domain = config_domain(config, address_domain(sender));
-    return domain && is_his(&peer->login, sender, domain->plus_addressing);
+    if (!domain || !domain->plus_addressing || found->exact || found->verdict == RESOLVE_TROUBLE)
+        return false;
+    return is_plus_form(&peer->login, sender) ||
+           (peer->account && is_plus_form(&peer->account->also, sender));
 }
 
 /* An account has no mailbox: the user who has its name has one. */
@@ -114,15 +121,18 @@ static bool is_target(const struct policy_peer *peer, const struct resolved_targ
         return target->mailbox == peer->mailbox;
     return peer->account->also.len > 0 &&
            address_parse(target->account, ADDRESS_UTF8, &user) == ADDRESS_OK &&
-           is_his(&peer->account->also, &user, false);
+           is_same(&peer->account->also, &user);
 }
 
-bool policy_owns(const struct policy_peer *peer, const struct resolved *sender)
+bool policy_owns(const struct config *config, const struct policy_peer *peer,
+                 const struct address *sender, const struct resolved *found)
 {
-    if (sender->verdict != RESOLVED || !sender->exists)
+    if (is_own_plus_form(config, peer, sender, found))
+        return true;
+    if (found->verdict != RESOLVED || !found->exists)
         return false;
-    for (size_t i = 0; i < sender->count; i++)
-        if (is_target(peer, &sender->targets[i]))
+    for (size_t i = 0; i < found->count; i++)
+        if (is_target(peer, &found->targets[i]))
             return true;
     return false;
 }

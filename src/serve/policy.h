@@ -37,11 +37,12 @@ bool policy_store_takes_mail(enum store_health, struct smtp_answer *refusal_out)
 bool policy_asks_for_sender(const struct config *, const struct policy_peer *,
                             const struct address *sender);
 struct smtp_answer policy_sender(const struct resolved *);
-/* Who logged in may send as <> and as himself, with plus forms ... */
+/* Who logged in may send as <> and as himself ... */
 bool policy_is_self(const struct config *, const struct policy_peer *,
                     const struct address *sender);
-/* ... and as an alias that leads to him. */
-bool policy_owns(const struct policy_peer *, const struct resolved *sender);
+/* ... as a plus form of himself that nobody has for a name, and as an alias that leads to him. */
+bool policy_owns(const struct config *, const struct policy_peer *, const struct address *sender,
+                 const struct resolved *);
 /* Room for the words of an answer that borrows them. */
 struct policy_words {
     char at[400];

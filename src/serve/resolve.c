@@ -30,23 +30,28 @@ static const struct config_domain *domain_of(const struct config *c, const struc
     return config_domain(c, address_domain(a));
 }
 
-/* Finds the entry for the address: as it stands, then without its plus part. */
-static bool find(struct directory *d, const struct config_domain *domain,
-                 const struct address_key *key, struct arena *arena,
-                 struct directory_entry *entry_out, struct error *error)
-{
-    if (!directory_find(d, address_key_text(key), arena, entry_out, error))
-        return false;
-    struct address_key plain;
-    bool found = entry_out->is_user || entry_out->target_count > 0;
-    if (found || !domain->plus_addressing || !address_key_without_plus(key, &plain))
-        return true;
-    return directory_find(d, address_key_text(&plain), arena, entry_out, error);
-}
-
 static bool exists(const struct directory_entry *e)
 {
     return e->is_user || e->target_count > 0;
+}
+
+struct found {
+    struct directory_entry entry;
+    bool exact; /* it has the address as it stands */
+};
+
+/* Finds the entry for the address: as it stands, then without its plus part. */
+static bool find(struct directory *d, const struct config_domain *domain,
+                 const struct address_key *key, struct arena *arena, struct found *out,
+                 struct error *error)
+{
+    if (!directory_find(d, address_key_text(key), arena, &out->entry, error))
+        return false;
+    struct address_key plain;
+    out->exact = exists(&out->entry);
+    if (out->exact || !domain->plus_addressing || !address_key_without_plus(key, &plain))
+        return true;
+    return directory_find(d, address_key_text(&plain), arena, &out->entry, error);
 }
 
 static size_t found_count(const struct walk *w)
@@ -154,7 +159,7 @@ static bool deliver_to(struct walk *w, const struct address *address, struct tex
 {
     const struct config_domain *domain = domain_of(w->config, address);
     struct address_key key;
-    struct directory_entry entry;
+    struct found found;
     bool again;
     if (depth > DEPTH_MAX)
         return trouble(w, "the aliases of this address are nested too deep");
@@ -166,14 +171,16 @@ static bool deliver_to(struct walk *w, const struct address *address, struct tex
     if (!domain)
         return w->config->catch_all.len ? deliver_to_text(w, w->config->catch_all, depth + 1)
                                         : add_remote(w, address);
-    if (!find(w->directory, domain, &key, w->arena, &entry, &w->out.error)) {
+    if (!find(w->directory, domain, &key, w->arena, &found, &w->out.error)) {
         w->out.verdict = RESOLVE_TROUBLE;
         return false;
     }
-    if (depth == 0)
-        w->out.exists = exists(&entry) || is_role_account(&key);
-    if (exists(&entry))
-        return deliver_to_entry(w, &entry, shown, depth);
+    if (depth == 0) {
+        w->out.exists = exists(&found.entry) || is_role_account(&key);
+        w->out.exact = found.exact;
+    }
+    if (exists(&found.entry))
+        return deliver_to_entry(w, &found.entry, shown, depth);
     if (is_role_account(&key))
         return deliver_to_postmaster(w, domain, depth);
     if (domain->catch_all.len)
@@ -260,21 +267,22 @@ struct expansion resolve_expand(struct directory *directory, const struct config
     struct expansion out = { .verdict = RESOLVE_FOREIGN };
     const struct config_domain *domain = domain_of(config, address);
     struct address_key key;
-    struct directory_entry entry;
+    struct found found;
     if (!domain)
         return out;
     address_key(address, &key);
     out.verdict = RESOLVE_TROUBLE;
-    if (!find(directory, domain, &key, arena, &entry, &out.error))
+    if (!find(directory, domain, &key, arena, &found, &out.error))
         return out;
-    out.verdict = exists(&entry) ? RESOLVED : RESOLVE_UNKNOWN;
-    out.lines = entry.targets;
-    out.count = entry.target_count;
-    if (entry.is_user && entry.target_count == 0) {
+    const struct directory_entry *entry = &found.entry;
+    out.verdict = exists(entry) ? RESOLVED : RESOLVE_UNKNOWN;
+    out.lines = entry->targets;
+    out.count = entry->target_count;
+    if (entry->is_user && entry->target_count == 0) {
         out.lines = arena_take(arena, sizeof *out.lines);
         out.count = out.lines ? 1 : 0;
         if (out.lines)
-            *out.lines = entry.user.address;
+            *out.lines = entry->user.address;
         else
             out.verdict = RESOLVE_TROUBLE;
     }

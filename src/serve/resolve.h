@@ -30,6 +30,7 @@ struct resolved {
     enum resolve_verdict verdict;
     bool exists; /* a user or an alias has this name, perhaps with +detail: it may also send and be
                     verified; a catch-all alone makes no name exist */
+    bool exact;  /* ... has it as it stands */
     struct resolved_target *targets; /* each mailbox once, in the arena */
     size_t count;
     struct text *remotes; /* where aliases lead that is not ours: canonical, each once */

@@ -100,7 +100,7 @@ static void judge_owner(struct smtp_conn *s, const struct address *address,
                         const struct resolved *resolved, uint32_t request)
 {
     struct policy_words words;
-    if (resolved && policy_owns(&s->peer, resolved)) {
+    if (resolved && policy_owns(s->conn.settings->config, &s->peer, address, resolved)) {
         accept_owner(s, address, request);
         return;
     }

@@ -52,11 +52,15 @@ static void add_people(const char *folder)
     struct error error;
     static const struct account bob = { TEXT("bob@a.test"), 1, 1000 };
     static const struct account eve = { TEXT("eve@a.test"), 2, 1000 };
-    struct text to_bob = bob.address;
+    static const struct account boss = { TEXT("bob+boss@a.test"), 3, 1000 };
+    struct text to_bob = bob.address, to_eve = eve.address;
     assert_true(directory_open(folder, true, &directory, &error));
     assert_true(account_add(directory, bob.address, &bob, &verifier, &error));
     assert_true(account_add(directory, eve.address, &eve, &verifier, &error));
+    assert_true(account_add(directory, boss.address, &boss, &verifier, &error));
     assert_true(alias_add(directory, T("sales@a.test"), T("sales@a.test"), &to_bob, 1, &error));
+    assert_true(alias_add(directory, T("bob+own@a.test"), T("bob+own@a.test"), &to_bob, 1, &error));
+    assert_true(alias_add(directory, T("bob+all@a.test"), T("bob+all@a.test"), &to_eve, 1, &error));
     directory_close(&directory);
 }
 
@@ -145,6 +149,9 @@ static void test_names(void **state)
         { "bob@a.test", true, "" },
         { "Bob <BOB@a.test>", true, "" },
         { "bob+list@a.test", true, "" },
+        { "bob+own@a.test", true, "" },
+        { "bob+boss@a.test", false, "From names bob+boss@a.test" },
+        { "Bob+All@a.test", false, "From names Bob+All@a.test" },
         { "Sales <sales@a.test>", true, "" },
         { "sales@a.test, bob@a.test", true, "" },
         { "eve@a.test", false, "From names eve@a.test" },
