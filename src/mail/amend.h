@@ -16,7 +16,7 @@
 #include "base/text.h"
 
 enum {
-    AMEND_NAME_MAX = 128,   /* with the white space behind it */
+    AMEND_NAME_MAX = 998,   /* with the white space behind it; RFC 5322 2.1.1: a line */
     AMEND_FROM_MAX = 2048,  /* octets of From that are kept to be looked at */
     AMEND_VALUES_MAX = 900, /* of the three values together */
     AMEND_ADDED_MAX = 1024,
