@@ -88,13 +88,19 @@ static void leave_loop(struct remote *r)
     r->office->release(r->office->server, r->home->index);
 }
 
-/* A host that refused every sender for now is in trouble itself. */
+/* A host that refused several senders for now and nobody else's is in trouble itself; a single one
+ * may be all that it means.  What it said to one is not said of the others. */
 static void judge_hop(struct remote *r)
 {
-    if (r->errand.news == HOP_NO_NEWS && r->refused_for_now && r->errand.successes == 0) {
-        r->errand.news = HOP_FAILED;
-        r->errand.outcome = r->failure.outcome;
-    }
+    if (r->errand.news != HOP_NO_NEWS || !r->refused_many || r->errand.successes > 0)
+        return;
+    r->errand.news = HOP_FAILED;
+    r->errand.outcome = (struct outcome){
+        .status = T("4.3.2"), /* RFC 3463 X.3.2: system not accepting network messages */
+        .host = r->failure.outcome.host,
+        .host_name = r->failure.outcome.host_name,
+        .reason = T("refuses every sender for now"),
+    };
 }
 
 /* The errand goes home.  Without a connection that could be used again, the session is over. */
@@ -122,7 +128,8 @@ static void errand_arrived(struct post *post)
     arena_reset(&r->failure.memory);
     r->failure.is_set = false;
     r->only_permanent = true;
-    r->refused_for_now = false;
+    r->refused = NULL;
+    r->refused_many = false;
     if (list_empty(&r->errand.jobs) && r->machine) {
         r->state = REMOTE_LEAVING;
         remote_talk_on(r);

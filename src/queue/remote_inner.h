@@ -92,8 +92,9 @@ struct remote {
     uint64_t read_at; /* what of it, or of what it becomes, the machine has asked for */
     struct remote_conversion *conversion; /* NULL: it fits as it is, or nobody has looked */
     bool may_finish_asked;                /* waits for commits */
-    bool unheard;         /* the session failed before it: another connection decides */
-    bool refused_for_now; /* some MAIL was, with a 4xx: not only the sender may be meant */
+    bool unheard;                    /* the session failed before it: another connection decides */
+    const struct queue_job *refused; /* for now, at MAIL: the first, which has not gone home */
+    bool refused_many;               /* those of several senders: not only they may be meant */
 
     struct list done;     /* jobs that were sent */
     uint32_t settlements; /* commits under way */

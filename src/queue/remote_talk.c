@@ -194,7 +194,9 @@ static struct outcome outcome_at_host(const struct remote *r,
 static void note_refusal(struct remote *r, const struct smtp_client_result *result)
 {
     struct outcome o = outcome_at_host(r, result);
-    r->refused_for_now = true;
+    if (!r->refused)
+        r->refused = r->job;
+    r->refused_many |= !text_equal(r->refused->item.sender, r->job->item.sender);
     remote_keep_failure(r, &o);
 }
 

@@ -11,9 +11,9 @@ import threading
 
 from dns_server import pack_record, raw
 from harness import case, check, equal, main, until
-from relay_world import ALICE, MESSAGE, Net
+from relay_world import ALICE, BOB, MESSAGE, Net
 from report import Report
-from scripted_peer import CUT, OFFERS, RESET, Reply
+from scripted_peer import CUT, OFFERS, RESET, Reply, address_in
 
 LARGE = MESSAGE + (b"0123456789" * 7 + b"\r\n") * 30000
 WAYS = {"plain": (), "pipelined": ("PIPELINING", "SIZE"), "chunks": (*OFFERS, "CHUNKING")}
@@ -120,6 +120,24 @@ def not_now_at_every_step():
     with Net() as net:
         hosts, server = everybody(net, ways)
         each_once(hosts, server)
+
+
+@case
+def a_sender_that_is_put_off():
+    """4xx to one sender's MAIL, again and again, is nothing for the mail of others to wait for."""
+    def judge(_session, argument):
+        return "451 4.1.8 try later" if address_in(argument) == ALICE else None
+
+    with Net() as net:
+        host = net.domain("b.test", MAIL=judge)
+        server = net.server(relay=net.relay(retry="1h"))
+        for number in range(6):
+            server.send(f"x{number}@b.test")
+        until(lambda: server.log().count(" deferred ") == 6, "all were tried")
+        server.send("x@b.test", sender=BOB)
+        equal(host.only().sender, BOB, "sender")
+        check("hop-down" not in server.log(), "the hop went down")
+        server.end(kill=True)
 
 
 @case
