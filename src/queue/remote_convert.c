@@ -95,10 +95,11 @@ static enum remote_look read_piece(struct remote_conversion *c)
         c->waits = true;
         return REMOTE_LOOKS;
     case CONTENT_BUSY:
+        return REMOTE_LOOK_FAILED;
     case CONTENT_DAMAGED:
         break;
     }
-    return REMOTE_LOOK_FAILED;
+    return REMOTE_LOOK_DAMAGE;
 }
 
 static enum remote_look look(struct remote_conversion *c)
@@ -118,12 +119,13 @@ static enum remote_look look(struct remote_conversion *c)
     return c->waits ? REMOTE_LOOKS : REMOTE_LOOK_FAILED;
 }
 
-static void log_failure(const struct remote *r)
+static void log_failure(const struct remote *r, enum remote_look why)
 {
     char id[MESSAGE_ID_TEXT + 1];
     message_id_print(r->job->item.row.message, id);
     LOG_EVENT(r->office->log, LOG_ERROR, text_of(r->session), "unreadable", { "id", text_of(id) },
-              { "why", T("memory is short, or the stored message is damaged") });
+              { "why", why == REMOTE_LOOK_DAMAGE ? T("the stored message is damaged")
+                                                 : T("memory is short, or the store is busy") });
 }
 
 enum remote_look remote_convert_look(struct remote *r)
@@ -138,8 +140,8 @@ enum remote_look remote_convert_look(struct remote *r)
     enum remote_look state = REMOTE_LOOK_FAILED;
     if (r->conversion || begin(r, fit.target))
         state = look(r->conversion);
-    if (state == REMOTE_LOOK_FAILED) {
-        log_failure(r);
+    if (state == REMOTE_LOOK_FAILED || state == REMOTE_LOOK_DAMAGE) {
+        log_failure(r, state);
         remote_convert_clear(r);
     }
     return state;

@@ -148,6 +148,7 @@ enum remote_look {
     REMOTE_LOOKED,
     REMOTE_LOOKS,       /* remote_talk_on() will come */
     REMOTE_LOOK_FAILED, /* local trouble */
+    REMOTE_LOOK_DAMAGE, /* what is stored cannot be read: that is the message's own */
 };
 /* Before the job's message is given to the machine, each time: whether it must be converted. */
 enum remote_look remote_convert_look(struct remote *);

@@ -139,6 +139,16 @@ static bool send_slice(struct remote *r)
     return r->message.recipients && smtp_client_send(r->machine, &r->message, now_ms(r));
 }
 
+/* What cannot be read was tried, and will be again: it keeps nobody else waiting, and expires. */
+static void pass_by_damaged(struct remote *r)
+{
+    struct outcome o = { .status = T("4.3.0"), .reason = T("the stored message is damaged") };
+    struct queue_job *job = r->job;
+    r->job = NULL;
+    list_append(&r->done, &job->link);
+    remote_settle_rest(r, job, &o);
+}
+
 /* The next message, or QUIT, or nothing.  False: nothing more is to be said now. */
 static bool be_ready(struct remote *r)
 {
@@ -161,6 +171,10 @@ static bool be_ready(struct remote *r)
     r->unheard = look == REMOTE_LOOKS; /* should the session end meanwhile */
     if (look == REMOTE_LOOKS)
         return false;
+    if (look == REMOTE_LOOK_DAMAGE) {
+        pass_by_damaged(r);
+        return true;
+    }
     if (look == REMOTE_LOOK_FAILED || !send_slice(r)) {
         r->errand.local_trouble = true;
         r->closing = true;

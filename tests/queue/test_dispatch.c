@@ -13,8 +13,11 @@
 
 #include "base/check.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 enum { MINUTE_MS = 60 * 1000, HOUR_MS = 60 * MINUTE_MS, TURNS_TRIED = 200, MANY = 40 };
 
@@ -462,6 +465,44 @@ static void test_hops_are_told(void **state)
     assert_int_equal(down, 0);
 }
 
+/* The first octet of these words changes on the disk. */
+static void change_octet(const struct office_world *o, const char *words, char octet)
+{
+    char path[SCRATCH_PATH + 30];
+    snprintf(path, sizeof path, "%s/journal/00000001.seg", o->store->path);
+    int file = open(path, O_RDWR | O_CLOEXEC);
+    off_t size = lseek(file, 0, SEEK_END);
+    assert_true(size > 0);
+    char *all = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    assert_true(all != MAP_FAILED);
+    char *at = memmem(all, (size_t)size, words, strlen(words));
+    assert_non_null(at);
+    at[0] = octet;
+    munmap(all, (size_t)size);
+    close(file);
+}
+
+/* What must be converted, and cannot be read, keeps nobody else waiting and is given up in time. */
+static void test_damaged(void **state)
+{
+    struct office_world *o = *state;
+    office_configure(o, "warn = \"0\" expire = \"3h\"");
+    o->eight_bit = true;
+    for (unsigned i = 0; i < 3; i++)
+        office_mail(o, "b.test", 1);
+    change_octet(o, "letter-1", 'X');
+    uint64_t begin = now(o);
+    office_start(o);
+    office_until_taken(o, "letter-3", 1);
+    assert_in_range(now(o) - begin, 0, 30 * 1000);
+    office_for(o, 5 * HOUR_MS);
+    assert_int_equal(office_waiting(o), 0);
+    assert_int_equal(mail_hosts_took(&o->hosts, "letter-1"), 0);
+    assert_int_equal(mail_hosts_took(&o->hosts, "letter-2"), 1);
+    assert_int_equal(office_reports(o), 1);
+    change_octet(o, "Xetter-1", 'l'); /* the world wants its store whole */
+}
+
 #define WITH_OFFICE(test) cmocka_unit_test_setup_teardown(test, office_set_up, office_tear_down)
 
 int main(void)
@@ -490,6 +531,7 @@ int main(void)
         WITH_OFFICE(test_a_clock_that_was_ahead_keeps_no_mail),
         WITH_OFFICE(test_stopped_anywhere),
         WITH_OFFICE(test_hops_are_told),
+        WITH_OFFICE(test_damaged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
