@@ -177,7 +177,7 @@ struct store_copied {
 /* Copies the store, which may be in use, into the folder `to`, which is made (0700) or holds an
  * earlier backup of the same store: then only what is new is copied.  What the folder holds is at
  * any moment the backup of before or the one of now.  ERROR_REFUSED: it holds something else, or
- * another backup is under way. */
+ * mail that the store has no more, or another backup is under way. */
 bool store_backup(const char *path, const char *to, struct store_copied *out, struct error *);
 
 struct store_restored {

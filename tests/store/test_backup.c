@@ -98,9 +98,96 @@ static void test_each_mailbox_gets_a_greater_uidvalidity(void **state)
         assert_true(after.of[i] > before.of[i]);
 }
 
+/* --- Two stores of one origin --- */
+
+static void deliver(struct world *w, mailbox_id mailbox, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        assert_int_equal(world_deliver(w, mailbox, i, 3000), STORE_STORED);
+}
+
+static void expect_whole(struct world *w, const char *path, uint64_t messages)
+{
+    struct store_restored restored;
+    char again[FOLDER_PATH];
+    uint64_t findings = 1;
+    folder(w, "again", again);
+    assert_true(store_verify(path, NULL, NULL, &findings, &w->error));
+    assert_int_equal(findings, 0);
+    assert_true(store_restore(path, again, &restored, &w->error));
+    assert_int_equal(restored.messages, messages);
+    scratch_remove(again);
+}
+
+/* Serves what is restored of that backup, from here on. */
+static void go_back_to(struct world *w, const char *kept, const char *path)
+{
+    world_close(w);
+    restore(w, kept, path);
+    w->options.path = path;
+    assert_true(world_open(w));
+}
+
+enum { MONDAY = 4, TUESDAY = 8, AGAIN = 13 };
+
+/* Monday's and tuesday's backup of one store; then one that was restored from monday's gets other
+ * mail, and is started some times without any, which leaves gaps in the numbers of its segments. */
+static void fork_into(struct world *w, const char *monday, const char *tuesday, const char *path)
+{
+    deliver(w, 1, MONDAY);
+    back_up(w, monday);
+    for (int i = 0; i < TUESDAY; i++) {
+        world_reopen(w);
+        deliver(w, 1, 1);
+    }
+    back_up(w, tuesday);
+    go_back_to(w, monday, path);
+    deliver(w, 2, AGAIN - 1);
+    for (int i = 0; i < 3; i++)
+        world_reopen(w);
+    deliver(w, 2, 1);
+}
+
+static void test_a_backup_with_mail_that_was_lost_is_left_alone(void **state)
+{
+    struct world *w = *state;
+    struct store_copied copied;
+    char monday[FOLDER_PATH], tuesday[FOLDER_PATH], path[FOLDER_PATH];
+    folder(w, "monday", monday);
+    folder(w, "tuesday", tuesday);
+    folder(w, "path", path);
+    fork_into(w, monday, tuesday, path);
+    assert_false(store_backup(path, tuesday, &copied, &w->error));
+    assert_int_equal(w->error.kind, ERROR_REFUSED);
+    expect_whole(w, tuesday, MONDAY + TUESDAY);
+    /* Monday's is continued. */
+    assert_true(store_backup(path, monday, &copied, &w->error));
+    expect_whole(w, monday, MONDAY + AGAIN);
+}
+
+/* Without its mark it is no backup, and nothing of it counts. */
+static void test_what_was_left_of_another_backup_goes(void **state)
+{
+    struct world *w = *state;
+    struct store_copied copied;
+    char monday[FOLDER_PATH], tuesday[FOLDER_PATH], path[FOLDER_PATH], mark[2 * FOLDER_PATH];
+    folder(w, "monday", monday);
+    folder(w, "tuesday", tuesday);
+    folder(w, "path", path);
+    fork_into(w, monday, tuesday, path);
+    snprintf(mark, sizeof mark, "%s/backup", tuesday);
+    assert_int_equal(remove(mark), 0);
+    assert_true(store_backup(path, tuesday, &copied, &w->error));
+    expect_whole(w, tuesday, MONDAY + AGAIN);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a_backup_with_mail_that_was_lost_is_left_alone, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_what_was_left_of_another_backup_goes, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_each_mailbox_gets_a_greater_uidvalidity, set_up,
                                         tear_down),
     };

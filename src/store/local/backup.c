@@ -113,94 +113,24 @@ static bool bring(struct backup *b, const char *name, uint64_t limit, struct tal
 
 /* --- The journal --- */
 
-uint64_t backup_limit(const struct journal_extent *x, uint64_t number)
-{
-    if (number < x->end.segment)
-        return UINT64_MAX;
-    return number == x->end.segment ? x->end.offset : SEGMENT_START;
-}
-
-/* How a later segment stands to the batch that the copy ends with. */
-enum standing {
-    STANDS_ALONE,   /* it was not begun; or is gone, as a start of the server removes such ones */
-    STANDS_NEXT,    /* behind that batch */
-    STANDS_LATER,   /* behind more */
-    STANDS_AGAINST, /* behind one before it, or another of its number */
-};
-
-static enum standing standing_of(const struct segment *s, const struct journal_position *end)
-{
-    const struct journal_position *previous = &s->header.previous;
-    if (s->state != HEADER_GOOD)
-        return STANDS_ALONE;
-    if (previous->sequence == end->sequence && previous->checksum == end->checksum)
-        return STANDS_NEXT;
-    return previous->sequence > end->sequence ? STANDS_LATER : STANDS_AGAINST;
-}
-
-static bool find_standing(const struct backup *b, uint64_t number, enum standing *out,
-                          struct error *e)
-{
-    char name[SEGMENT_NAME_MAX];
-    struct segment segment;
-    *out = STANDS_ALONE;
-    segment_name(number, name);
-    if (!segment_open(b->from, number, DISK_READ, b->uuid, &segment, e))
-        return !disk_exists(b->from, name);
-    *out = standing_of(&segment, &b->extent.end);
-    segment_close(&segment);
-    return true;
-}
-
-/* Up to the batch that the copy ends with.  The segment next to it may hold no batch yet, but its
- * header says which segments count. */
-static bool find_limit(const struct backup *b, uint64_t number, uint64_t *limit_out,
-                       struct error *e)
-{
-    enum standing standing = STANDS_NEXT;
-    if (number > b->extent.end.segment && !find_standing(b, number, &standing, e))
-        return false;
-    *limit_out = standing == STANDS_NEXT ? backup_limit(&b->extent, number) : 0;
-    return true;
-}
-
-/* The batch that the copy ends with was read beside its writer, who may have been refused it after
- * that. */
-static bool end_counts(const struct backup *b, uint64_t number, struct error *e)
-{
-    enum standing standing = STANDS_NEXT;
-    if (number > b->extent.end.segment && !find_standing(b, number, &standing, e))
-        return false;
-    return standing != STANDS_AGAINST ||
-           error_set(e, ERROR_TEMPORARY,
-                     "the server could not keep its last batch, which was copied: once more, "
-                     "please");
-}
-
-static bool check_end(struct backup *b, struct error *e)
-{
-    struct segment_list now = { 0 };
-    bool ok = segment_list_read(b->from, &now, e);
-    for (size_t i = 0; ok && i < now.count; i++)
-        ok = end_counts(b, now.numbers[i], e);
-    segment_list_clear(&now);
-    return ok;
-}
-
+/* Leaves in the list those that belong to the backup. */
 static bool copy_segments(struct backup *b, struct error *e)
 {
     char name[SEGMENT_NAME_MAX];
     uint64_t limit;
-    b->extent.first = b->segments.count > 0 ? b->segments.numbers[0] : 0;
-    for (size_t i = 0; i < b->segments.count; i++) {
-        segment_name(b->segments.numbers[i], name);
-        if (!find_limit(b, b->segments.numbers[i], &limit, e) ||
+    size_t count = b->segments.count;
+    b->extent.first = count > 0 ? b->segments.numbers[0] : 0;
+    b->segments.count = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t number = b->segments.numbers[i];
+        segment_name(number, name);
+        if (!backup_find_limit(b, number, &limit, e) ||
             (limit > 0 &&
              !bring(b, name, limit,
                     (struct tally){ &b->copied->segments, &b->copied->segments_kept }, e)))
             return false;
         if (limit > 0)
-            b->extent.last = b->segments.numbers[i];
+            b->segments.numbers[b->segments.count++] = b->extent.last = number;
     }
     return disk_sync_directory(b->to, "journal", e);
 }
@@ -235,22 +165,36 @@ static bool each_large(struct backup *b, struct disk *of, void (*each)(void *, c
     return !b->failed && disk_sync_directory(b->to, "journal/large", e);
 }
 
-/* What the store has given up since the last copy; only now that the rest is whole.  Of this copy
- * everything stays, though a start of the server may have removed what held no batch yet. */
-static bool drop_old(struct backup *b, struct error *e)
+static bool is_part(const struct backup *b, uint64_t number)
+{
+    size_t i = 0;
+    while (i < b->segments.count && b->segments.numbers[i] < number)
+        i++;
+    return i < b->segments.count && b->segments.numbers[i] == number;
+}
+
+/* Segments that are no part of this backup, nor of `spared`. */
+static bool drop_segments(struct backup *b, const struct journal_extent *spared, struct error *e)
 {
     char name[SEGMENT_NAME_MAX];
-    segment_list_clear(&b->segments);
-    if (!segment_list_read(b->to, &b->segments, e))
-        return false;
-    for (size_t i = 0; i < b->segments.count; i++) {
-        uint64_t number = b->segments.numbers[i];
+    struct segment_list there = { 0 };
+    bool ok = segment_list_read(b->to, &there, e);
+    for (size_t i = 0; ok && i < there.count; i++) {
+        uint64_t number = there.numbers[i];
         segment_name(number, name);
-        if (!journal_extent_has(&b->extent, number) && !disk_exists(b->from, name) &&
-            !disk_unlink(b->to, name, e))
-            return false;
+        ok = is_part(b, number) || (spared && journal_extent_has(spared, number)) ||
+             disk_unlink(b->to, name, e);
     }
-    return disk_sync_directory(b->to, "journal", e) && each_large(b, b->to, drop_large, e);
+    segment_list_clear(&there);
+    return ok && disk_sync_directory(b->to, "journal", e);
+}
+
+/* What was left of others must be gone before this one counts, and what the store has given up
+ * since the one before may go only then. */
+static bool take_place(struct backup *b, struct error *e)
+{
+    return drop_segments(b, &b->before, e) && backup_write_mark(b->to, &b->extent, e) &&
+           drop_segments(b, NULL, e) && each_large(b, b->to, drop_large, e);
 }
 
 /* --- The directory --- */
@@ -320,13 +264,13 @@ static bool find_end(struct backup *b, struct error *e)
 
 static bool copy_all(struct backup *b, struct error *e)
 {
-    if (!find_end(b, e) || !disk_make_folder(b->to, "journal", e) ||
-        !disk_make_folder(b->to, "journal/large", e) ||
-        !segment_list_read(b->from, &b->segments, e))
+    if (!find_end(b, e) || !segment_list_read(b->from, &b->segments, e) ||
+        !backup_check_before(b, e) || !disk_make_folder(b->to, "journal", e) ||
+        !disk_make_folder(b->to, "journal/large", e))
         return false;
     b->copied->batch = b->extent.end.sequence;
     return each_large(b, b->from, copy_large, e) && copy_segments(b, e) && copy_directory(b, e) &&
-           check_end(b, e) && backup_write_mark(b->to, &b->extent, e) && drop_old(b, e);
+           backup_check_end(b, e) && take_place(b, e);
 }
 
 bool store_backup(const char *path, const char *to, struct store_copied *out, struct error *e)

@@ -17,7 +17,8 @@ struct backup {
     struct store_copied *copied;
     uint8_t uuid[FORMAT_UUID];
     struct journal_extent extent; /* of what is copied */
-    struct segment_list segments;
+    struct journal_extent before; /* of the backup that the folder holds already */
+    struct segment_list segments; /* the store's; once copied, those that belong to the backup */
     bool failed;
     struct error error;
 };
@@ -28,6 +29,15 @@ bool backup_write_mark(struct disk *, const struct journal_extent *, struct erro
 bool backup_read_mark(struct disk *, struct journal_extent *out, struct error *);
 /* Octets of this segment that belong to it. */
 uint64_t backup_limit(const struct journal_extent *, uint64_t number);
+/* The same while the store is in use: 0 for one behind the batch that the copy ends with, unless it
+ * is next to it.  That one may hold no batch yet, but its header says which segments count. */
+bool backup_find_limit(const struct backup *, uint64_t number, uint64_t *limit_out, struct error *);
+/* The batch that the copy ends with was read beside its writer, who may have been refused it after
+ * that: then this fails. */
+bool backup_check_end(const struct backup *, struct error *);
+/* Finds what the folder holds.  ERROR_REFUSED: a backup that the store does not continue; files of
+ * both would lie under one name. */
+bool backup_check_before(struct backup *, struct error *);
 /* At most `limit` octets of it, under another name until it is synced. */
 bool backup_copy_file(struct disk *from, struct disk *to, const char *name, uint64_t limit,
                       uint64_t *copied_out, struct error *);
