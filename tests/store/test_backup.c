@@ -181,9 +181,27 @@ static void test_what_was_left_of_another_backup_goes(void **state)
     expect_whole(w, tuesday, MONDAY + AGAIN);
 }
 
+/* --- Beside a server --- */
+
+/* A name that leads nowhere is one that went between the listing and the copying. */
+static void test_a_large_message_that_is_given_up_meanwhile(void **state)
+{
+    struct world *w = *state;
+    char kept[FOLDER_PATH], name[2 * FOLDER_PATH];
+    folder(w, "kept", kept);
+    assert_int_equal(world_deliver(w, 1, 1, 1500000), STORE_STORED);
+    snprintf(name, sizeof name, "%s/journal/large/0c00h5a000002", w->path);
+    assert_int_equal(symlink("gone", name), 0);
+    back_up(w, kept);
+    assert_int_equal(remove(name), 0);
+    expect_whole(w, kept, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a_large_message_that_is_given_up_meanwhile, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_a_backup_with_mail_that_was_lost_is_left_alone, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_what_was_left_of_another_backup_goes, set_up,

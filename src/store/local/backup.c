@@ -135,6 +135,7 @@ static bool copy_segments(struct backup *b, struct error *e)
     return disk_sync_directory(b->to, "journal", e);
 }
 
+/* What arrives may be given up meanwhile; what a batch of the copy refers to stays. */
 static void copy_large(void *owner, const char *file)
 {
     struct backup *b = owner;
@@ -143,8 +144,8 @@ static void copy_large(void *owner, const char *file)
     if (b->failed || !message_id_parse(text_of(file), &id))
         return;
     snprintf(name, sizeof name, "journal/large/%s", file);
-    b->failed = !bring(b, name, UINT64_MAX,
-                       (struct tally){ &b->copied->large, &b->copied->large_kept }, &b->error);
+    struct tally tally = { &b->copied->large, &b->copied->large_kept };
+    b->failed = !bring(b, name, UINT64_MAX, tally, &b->error) && disk_exists(b->from, name);
 }
 
 static void drop_large(void *owner, const char *file)
