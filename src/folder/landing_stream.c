@@ -2,8 +2,11 @@
  * into a file of the caller's.
  *
  * A window is held until it is shown, and a message until it is whole: one that breaks off leaves
- * no trace.  Only a message that is too long to be held goes out as it comes.  In a file of the
- * caller's that can be taken back, and little is held.
+ * no trace.  Only a message that is too long to be held goes out as it comes.
+ *
+ * What went into a file, behind a redirection too, can be taken back while nothing stands behind
+ * it: a message that is dropped, and a window that could not be written as a whole.  So little is
+ * held for a file of the caller's.
  */
 #include "folder/landing_inner.h"
 #include "mail/mbox.h"
@@ -11,6 +14,8 @@
 #include "run/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { HELD_MAX = 512 << 20, HELD_OF_FILE_MAX = 1 << 20 };
@@ -18,14 +23,16 @@ enum { HELD_MAX = 512 << 20, HELD_OF_FILE_MAX = 1 << 20 };
 struct place {
     int file;
     const char *name;
-    bool can_cut; /* what is in the file can be taken back */
     size_t held_max;
     struct mbox_writer writer;
     struct buffer held;
     size_t message_begin; /* in what is held */
-    bool is_out;          /* a part of the message that was begun is in the file ... */
-    off_t out_begin;      /* ... from here on, if it can be taken back */
+    bool is_begun;        /* a part of the window is in the file ... */
+    off_t begin;          /* ... from here on; -1: for good */
+    bool is_out;          /* a part of the message that was begun, too ... */
+    off_t out_begin;      /* ... from here on; -1: for good */
     bool torn;            /* it was dropped, and is there for good */
+    bool failed;          /* the window was not written as a whole */
 };
 
 static bool short_of_memory(const struct place *p, struct error *e)
@@ -56,7 +63,6 @@ void landing_stream_into(void *place, int file, const char *name)
     struct place *p = place;
     p->file = file;
     p->name = name;
-    p->can_cut = true;
     p->held_max = HELD_OF_FILE_MAX;
 }
 
@@ -71,6 +77,8 @@ static void close_place(void *place)
 
 static bool is_good(const struct place *p, struct error *e)
 {
+    if (p->failed)
+        return error_set(e, ERROR_TEMPORARY, "%.300s: not all could be written", p->name);
     return !p->torn ||
            error_set(e, ERROR_TEMPORARY,
                      "a message that is half written cannot be taken back on %.300s", p->name);
@@ -87,25 +95,54 @@ static bool begin(void *place, const struct landing_facts *facts, struct error *
            short_of_memory(p, e);
 }
 
-static bool put(struct place *p, size_t octets)
+/* Where the next octet goes; -1: it could not be taken back. */
+static off_t find_end(const struct place *p)
 {
+    struct stat at;
+    bool appends = (fcntl(p->file, F_GETFL) & O_APPEND) != 0;
+    off_t here = lseek(p->file, 0, appends ? SEEK_END : SEEK_CUR);
+    return fstat(p->file, &at) == 0 && S_ISREG(at.st_mode) && here == at.st_size ? here : -1;
+}
+
+static bool take_back(struct place *p, off_t begin)
+{
+    return begin >= 0 && ftruncate(p->file, begin) == 0 && lseek(p->file, begin, SEEK_SET) == begin;
+}
+
+/* Nothing of the window counts: what is in the file must not be what the next one begins behind. */
+static bool fail_window(struct place *p, struct error *e)
+{
+    fail(p, e);
+    p->failed = true;
+    p->is_out = false;
+    take_back(p, p->begin);
+    return false;
+}
+
+static bool put(struct place *p, size_t octets, struct error *e)
+{
+    if (!p->is_begun)
+        p->begin = find_end(p);
+    p->is_begun = true;
     bool ok = file_write_all(p->file, (struct bytes){ p->held.at, octets });
+    if (!ok)
+        return fail_window(p, e);
     if (octets > 0)
         buffer_take(&p->held, octets);
-    return ok;
+    return true;
 }
 
 /* What is held, of this message too, goes out before its time. */
 static bool put_early(struct place *p, struct error *e)
 {
     if (!p->is_out) {
-        if (!put(p, p->message_begin))
-            return fail(p, e);
+        if (!put(p, p->message_begin, e))
+            return false;
         p->message_begin = 0;
-        p->out_begin = p->can_cut ? lseek(p->file, 0, SEEK_CUR) : 0;
+        p->out_begin = find_end(p);
         p->is_out = true;
     }
-    return (p->out_begin >= 0 && put(p, p->held.len)) || fail(p, e);
+    return put(p, p->held.len, e);
 }
 
 static bool add(void *place, struct bytes data, struct error *e)
@@ -139,8 +176,7 @@ static void drop(void *place)
     p->held.len = p->message_begin;
     p->held.failed = false;
     if (p->is_out)
-        p->torn = !p->can_cut || ftruncate(p->file, p->out_begin) != 0 ||
-                  lseek(p->file, p->out_begin, SEEK_SET) < 0;
+        p->torn = !take_back(p, p->out_begin);
     p->is_out = false;
     mbox_writer_clear(&p->writer);
     mbox_writer_init(&p->writer);
@@ -152,12 +188,14 @@ static bool show(void *place, struct error *e)
     struct place *p = place;
     if (!is_good(p, e))
         return false;
-    bool ok = put(p, p->held.len) && (fsync(p->file) == 0 || errno == EINVAL || errno == EROFS);
-    if (!ok)
-        fail(p, e);
+    if (!put(p, p->held.len, e))
+        return false;
+    if (fsync(p->file) != 0 && errno != EINVAL && errno != EROFS)
+        return fail_window(p, e);
     buffer_clear(&p->held);
     p->message_begin = 0;
-    return ok;
+    p->is_begun = false;
+    return true;
 }
 
 const struct landing_way landing_in_stream = {

@@ -544,6 +544,22 @@ def a_full_disk():
 
 
 @case
+def a_full_disk_behind_a_redirection():
+    """What could be written only in part is taken back: the next run begins behind whole mail."""
+    mail = letters(10) + [("long", b"Subject: long\r\n\r\n" + b"x" * 300000 + b"\r\n")]
+    with PopPeer(own_address(), mail) as peer, Home() as home:
+        words = home.arguments("--delete", port=peer.port, to="-")
+        for limit, code in (("200", 75), ("unlimited", 0)):
+            script = f'ulimit -f {limit}; trap "" XFSZ; exec "$@" >> box'
+            done = subprocess.run(["bash", "-c", script, "-", *words], env=home.environment(),
+                                  cwd=home.folder, capture_output=True, check=False,
+                                  timeout=TIMEOUT)
+            equal(done.returncode, code, f"exit: {done.stderr}")
+            equal(len(home.mbox()), 0 if code else 11, "messages")
+            equal(len(peer.mail), 11 if code else 0, "left there")
+
+
+@case
 def a_broken_note():
     with PopPeer(own_address(), letters(1)) as peer, Home() as home:
         with open(home.path("note"), "w", encoding="ascii") as file:

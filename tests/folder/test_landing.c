@@ -11,6 +11,8 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "world.h"
@@ -188,16 +190,23 @@ static void a_maildir_takes_names(void **state)
     world_close(&w);
 }
 
-static void put_long(struct landing *l, size_t octets)
+static bool begin_long(struct landing *l, size_t octets, struct error *e)
 {
     char line[1024];
-    struct error e;
     memset(line, 'x', sizeof line);
     line[sizeof line - 1] = '\n';
-    assert_true(landing_begin(l, &(struct landing_facts){ .received_ms = 1 }, &e));
+    bool ok = landing_begin(l, &(struct landing_facts){ .received_ms = 1 }, e);
+    assert_true(ok);
     add(l, "Subject: long\r\n\r\n");
-    for (size_t i = 0; i < octets; i += sizeof line)
-        assert_true(landing_add(l, bytes_of_text((struct text){ line, sizeof line }), &e));
+    for (size_t i = 0; ok && i < octets; i += sizeof line)
+        ok = landing_add(l, bytes_of_text((struct text){ line, sizeof line }), e);
+    return ok;
+}
+
+static void put_long(struct landing *l, size_t octets)
+{
+    struct error e;
+    assert_true(begin_long(l, octets, &e));
 }
 
 /* Whatever a message's length, one that is dropped leaves nothing. */
@@ -228,6 +237,45 @@ static void a_file_takes_whole_messages(void **state)
         assert_int_equal(lseek(file, 0, SEEK_CUR) / 2 / octets, 1);
         assert_int_equal(close(file), 0);
         assert_memory_equal(world_read(&w, "box", all), first, sizeof first - 1);
+    }
+    world_close(&w);
+}
+
+/* No room for it: what stands in the file is as it was before the window. */
+static void a_file_takes_whole_windows(void **state)
+{
+    (void)state;
+    struct world w;
+    struct error e;
+    struct rlimit before, limit;
+    char name[LANDING_NAME_MAX];
+    world_open(&w);
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    for (size_t octets = 1024; octets <= 3 << 20; octets += (3 << 20) - 1024) {
+        struct landing *l = NULL;
+        world_write(&w, "box", "w", "From x\n\n");
+        int file = open(world_path(&w, "box"), O_WRONLY | O_APPEND);
+        assert_true(file >= 0 && landing_open_file(file, "box", &l, &e));
+        put_long(l, 1024);
+        assert_true(landing_end(l, name, &e) && landing_show(l, &e) && landing_done(l, &e));
+        off_t size = lseek(file, 0, SEEK_END);
+        put_long(l, 1024);
+        assert_true(landing_end(l, name, &e));
+        limit = before;
+        limit.rlim_cur = (rlim_t)size + 1500;
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+        bool whole = begin_long(l, octets, &e) && landing_end(l, name, &e);
+        if (!whole)
+            landing_drop(l);
+        assert_int_equal(whole, octets == 1024);
+        assert_false(landing_show(l, &e));
+        assert_int_equal(e.kind, ERROR_TEMPORARY);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+        assert_false(landing_show(l, &e)); /* what is lost does not become good */
+        landing_close(&l);
+        assert_int_equal(lseek(file, 0, SEEK_END), size);
+        assert_int_equal(close(file), 0);
     }
     world_close(&w);
 }
@@ -369,6 +417,7 @@ int main(void)
         cmocka_unit_test(a_maildir_is_finished_after_a_stop),
         cmocka_unit_test(a_maildir_takes_names),
         cmocka_unit_test(a_file_takes_whole_messages),
+        cmocka_unit_test(a_file_takes_whole_windows),
         cmocka_unit_test(an_mbox_sees_whole_windows),
         cmocka_unit_test(an_mbox_is_finished_after_a_stop),
         cmocka_unit_test(what_is_left_is_swept_up),
