@@ -104,7 +104,7 @@ struct smtp_client_config {
 struct smtp_client_recipient {
     struct text address; /* canonical */
     unsigned notify;     /* mail/notify.h */
-    struct text orcpt;   /* "rfc822;" and xtext as received, "" for none */
+    struct text orcpt; /* type and address as received, UTF-8 of the type utf-8 too; "" for none */
 };
 
 /* Borrowed, with all that it points to, until its SENT has been given and step() is called again.

@@ -12,11 +12,12 @@
 #include "proto/smtp_client_internal.h"
 
 #include "base/check.h"
+#include "mail/xtext.h"
 #include "proto/dot.h"
 
 #include <string.h>
 
-enum { PARAMETER_MAX = 1000 }; /* RFC 3461 4.2 and 4.4 say 500 and 100 */
+enum { PARAMETER_MAX = 1000, ORCPT_MAX = 500 }; /* RFC 3461 4.2 and 4.4 say 500 and 100 */
 
 /* ---- what is refused here ---- */
 
@@ -62,7 +63,7 @@ static bool is_damaged(const struct smtp_client *c, const struct smtp_client_mes
                  is_clean(m->envid, '!', m->utf8);
     for (uint32_t i = 0; i < m->recipient_count; i++)
         clean = clean && is_clean(m->recipients[i].address, ' ', m->utf8) &&
-                is_clean(m->recipients[i].orcpt, '!', m->utf8);
+                is_clean(m->recipients[i].orcpt, '!', true);
     return !clean;
 }
 
@@ -236,6 +237,24 @@ static void add_notify(struct buffer *b, unsigned notify)
     }
 }
 
+/* RFC 6533 3: without SMTPUTF8 in its form that is ASCII only.  What has none, or none
+ * that is short enough, is left out. */
+static void add_orcpt(struct buffer *b, struct text orcpt, bool utf8)
+{
+    char plain_room[PARAMETER_MAX], ascii_room[ORCPT_MAX];
+    struct buffer plain = buffer_over(plain_room, sizeof plain_room);
+    struct buffer ascii = buffer_over(ascii_room, sizeof ascii_room);
+    struct text type, address = orcpt;
+    if (utf8 || text_is_ascii(orcpt)) {
+        add_parameter(b, T(" ORCPT="), orcpt);
+        return;
+    }
+    bool typed = text_cut(&address, ';', &type) && text_equal_nocase(type, T("utf-8"));
+    if (typed && unitext_decode(&plain, address) && buffer_text(&ascii, T("utf-8;")) &&
+        unitext_encode(&ascii, buffer_as_text(&plain)))
+        add_parameter(b, T(" ORCPT="), buffer_as_text(&ascii));
+}
+
 static void say_rcpt(struct smtp_client *c, const struct smtp_client_recipient *r)
 {
     struct buffer *b = &c->output;
@@ -244,7 +263,7 @@ static void say_rcpt(struct smtp_client *c, const struct smtp_client_recipient *
     buffer_text(b, T(">"));
     if (c->offers.dsn) {
         add_notify(b, r->notify);
-        add_parameter(b, T(" ORCPT="), r->orcpt);
+        add_orcpt(b, r->orcpt, client_newest(c)->message->utf8);
     }
     buffer_text(b, T("\r\n"));
     client_said(c, AWAIT_RCPT, 1);
