@@ -549,6 +549,23 @@ static void test_damage_stays_where_it_is(void **state)
     maildrop_read_clear(&bob);
 }
 
+/* A unit that nobody needs any more cannot be read; it was the only one that named its mailbox. */
+static void test_damage_takes_no_mailbox_along(void **state)
+{
+    struct world *w = *state;
+    uint32_t uid = 1;
+    assert_int_equal(world_deliver(w, CAROL, 1, OCTETS), STORE_STORED);
+    fill(w);
+    assert_int_equal(world_expunge(w, CAROL, &uid, 1), STORE_STORED);
+    assert_int_equal(world_deliver(w, CAROL, 2, OCTETS), STORE_STORED);
+    flip(w, "journal/00000001.seg", 8192 + 64 + 72 + 8 + 400);
+    assert_true(compact(w));
+    assert_true(w->troubles > 0); /* it was told */
+    assert_int_equal(count_words(w, true, "\nmailbox "), 3);
+    assert_int_equal(count_words(w, true, " uidvalidity 0 "), 0);
+    world_is_whole(w);
+}
+
 /* --- The process ends --- */
 
 static void work_and_crash(struct world *w, int crash_at)
@@ -622,6 +639,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_the_queue, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_index_keeps_its_place, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_damage_stays_where_it_is, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_damage_takes_no_mailbox_along, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_crash_before_every_call, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -226,8 +226,10 @@ static bool take_unit(void *owner, const struct unit *unit, const struct journal
 static void take_notice(void *owner, bool is_trouble, const char *words)
 {
     struct commit_line *line = owner;
-    if (is_trouble)
-        store_tell(line->store, true, "%s", words);
+    if (!is_trouble)
+        return;
+    line->compaction.round.damaged = true;
+    store_tell(line->store, true, "%s", words);
 }
 
 static int compare_ids(const void *a, const void *b)
@@ -236,11 +238,32 @@ static int compare_ids(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+static bool note_found_mailbox(void *owner, const struct index_mailbox *mailbox,
+                               struct error *error)
+{
+    return note_mailbox(owner, mailbox->id) || error_set(error, ERROR_TEMPORARY, "memory is short");
+}
+
+/* What could not be read may have spoken of any, and have been the only one to name it. */
+static bool note_all_mailboxes(struct commit_line *line, struct error *error)
+{
+    struct index_visitor visitor = { .mailbox = note_found_mailbox, .owner = &line->compaction };
+    struct index *index = reading_begin(line->store, error);
+    if (!index)
+        return false;
+    bool ok = index_each_mailbox(index, &visitor, error);
+    reading_end(line->store, error);
+    return ok;
+}
+
 /* The counters of all mailboxes that the segment speaks of, once each. */
 static bool take_mailboxes(struct commit_line *line, struct error *error)
 {
     struct compaction *c = &line->compaction;
     size_t kept = 0;
+    if (c->round.damaged && !note_all_mailboxes(line, error))
+        return false;
+    c->round.damaged = false;
     if (c->mailbox_count > 0)
         qsort(c->mailboxes, c->mailbox_count, sizeof *c->mailboxes, compare_ids);
     for (size_t i = 0; i < c->mailbox_count; i++)

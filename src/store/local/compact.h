@@ -40,6 +40,7 @@ struct compaction_round {
     uint64_t read;             /* octets of segments */
     uint64_t won;              /* of these, without what was written again */
     unsigned segments;
+    bool damaged; /* not all of the segment that is being read could be read */
 };
 
 struct compaction {
