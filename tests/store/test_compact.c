@@ -401,6 +401,37 @@ static void test_a_purged_mailbox(void **state)
     }
 }
 
+/* What only a purged mailbox has is not written again, but its rows take a while to go. */
+static void test_a_purge_during_a_round(void **state)
+{
+    enum { LISTS = 8, POSTS = 2000, LAST = 0x4444 };
+    struct world *w = *state;
+    for (unsigned i = 0; i < MAIL; i++)
+        assert_int_equal(world_deliver(w, LAST, i, OCTETS), STORE_STORED);
+    for (unsigned i = 0; i < POSTS; i++) {
+        struct delivery d;
+        assert_true(delivery_begin(w, &d, i, 100, 0));
+        for (mailbox_id list = 1; list <= LISTS; list++)
+            delivery_to(&d, list);
+        delivery_submit(&d);
+        world_wait(w);
+        delivery_end(&d);
+    }
+    world_reopen(w); /* nothing may be rewritten yet */
+    advance(11 * 60 * 1000);
+    while (store_figures(w->store).compaction != COMPACTION_WRITES) {
+        store_health(w->store);
+        advance(1001);
+        usleep(100);
+    }
+    for (mailbox_id list = 1; list <= LISTS; list++)
+        assert_int_equal(world_purge(w, list), STORE_STORED);
+    assert_int_equal(world_purge(w, LAST), STORE_STORED);
+    tend_until(w, 1, store_figures(w->store).looks + 1);
+    assert_int_equal(w->troubles, 0);
+    world_is_whole(w);
+}
+
 /* --- The queue --- */
 
 static struct queue_row row_of(message_id message, uint32_t number)
@@ -636,6 +667,7 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_large_messages, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_purged_mailbox, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_purge_during_a_round, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_queue, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_index_keeps_its_place, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_damage_stays_where_it_is, set_up, tear_down),

@@ -359,13 +359,19 @@ static void send_found(struct commit_line *line)
         commit_enqueue_rewrite(line, OWNER_OF(link, struct commit, link));
 }
 
-/* What the index still refers to must not go. */
-static bool may_retire(struct commit_line *line, uint64_t oldest, struct error *error)
+/* What the index still refers to must not go.  *later_out: it will not for long, since a mailbox
+ * was purged during the round, and what only that had was not written again. */
+static bool may_retire(struct commit_line *line, uint64_t oldest, bool *later_out,
+                       struct error *error)
 {
-    uint64_t lowest = 0;
-    if (!ask_reader(line->store, index_lowest_segment, &lowest, error))
+    uint64_t leftovers = 0, lowest = 0;
+    /* In this order: whatever is purged between the two questions was written again before. */
+    if (!ask_reader(line->store, index_leftovers, &leftovers, error) ||
+        !ask_reader(line->store, index_lowest_segment, &lowest, error))
         return false;
-    return lowest == 0 || lowest >= oldest ||
+    bool referred = lowest > 0 && lowest < oldest;
+    *later_out = referred && leftovers > 0;
+    return !referred || *later_out ||
            error_set(error, ERROR_DAMAGED,
                      "segment %llu has mail that could not be read or written again; see godwit "
                      "check --store",
@@ -390,7 +396,7 @@ static void read_on(struct commit_line *line)
 {
     struct compaction *c = &line->compaction;
     struct error error = { 0 };
-    bool over = false;
+    bool over = false, later = false;
     if (c->failed) {
         error = c->error;
         c->failed = false;
@@ -408,8 +414,13 @@ static void read_on(struct commit_line *line)
             return;
         }
     }
-    if (!read_some(line, &over, &error) || (over && !may_retire(line, c->round.number, &error))) {
+    if (!read_some(line, &over, &error) ||
+        (over && !may_retire(line, c->round.number, &later, &error))) {
         give_up(line, &error);
+        return;
+    }
+    if (later) {
+        rest(line, 0); /* until the purged mailbox is swept */
         return;
     }
     if (!over) {

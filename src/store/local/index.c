@@ -105,6 +105,7 @@ static const char *const index_sql_text[INDEX_STATEMENTS] = {
     [GET_MESSAGE] = "SELECT " MESSAGE_COLUMNS " FROM message WHERE id = ?1",
     [LIVE_OCTETS] = "SELECT ifnull(sum(unit_octets), 0) FROM message",
     [LOWEST_SEGMENT] = "SELECT ifnull(min(segment), 0) FROM message",
+    [LEFTOVERS] = "SELECT count(*) FROM leftover",
     [ROWS_OF_MESSAGE] = "SELECT " ROW_COLUMNS " FROM recipient r WHERE r.message = ?1"
                         " ORDER BY r.number",
     [MAILBOX_WORDS] = "SELECT address, opened_ms FROM mailbox WHERE id = ?1 AND purged = 0",

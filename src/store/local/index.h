@@ -208,6 +208,8 @@ uint64_t index_dead_octets(const struct index *);
 bool index_live_octets(struct index *, uint64_t *out, struct error *);
 /* The first segment that such a unit lies in; 0: there is none. */
 bool index_lowest_segment(struct index *, uint64_t *out, struct error *);
+/* How many purged mailboxes may still have placements (index_sweep). */
+bool index_leftovers(struct index *, uint64_t *out, struct error *);
 struct index_placed {
     message_id message; /* 0: nothing is placed there */
     uint64_t modseq;

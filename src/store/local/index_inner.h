@@ -19,6 +19,7 @@ enum index_statement {
     GET_MESSAGE,
     LIVE_OCTETS,
     LOWEST_SEGMENT,
+    LEFTOVERS,
     ROWS_OF_MESSAGE,
     MAILBOX_WORDS,
     PLACED_AS,

@@ -32,6 +32,11 @@ bool index_lowest_segment(struct index *index, uint64_t *out, struct error *erro
     return one_number(index, LOWEST_SEGMENT, out, error);
 }
 
+bool index_leftovers(struct index *index, uint64_t *out, struct error *error)
+{
+    return one_number(index, LEFTOVERS, out, error);
+}
+
 bool index_find_placed(struct index *index, mailbox_id mailbox, uint32_t uid,
                        struct index_placed *out, struct error *error)
 {
