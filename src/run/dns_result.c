@@ -76,6 +76,16 @@ static size_t measure(enum dns_type type, const struct ub_result *result, size_t
     return count;
 }
 
+/* Whether what was taken says something although the rest was left out.  A null MX says that there
+ * are no others (RFC 7505 3), which is not so then. */
+static bool is_enough(const struct dns_query *q, size_t all)
+{
+    size_t named = 0;
+    for (size_t i = 0; i < q->record_count; i++)
+        named += q->records[i].name[0] != '\0';
+    return q->type == DNS_MX && q->record_count < all ? named > 0 : q->record_count > 0;
+}
+
 /* Records and their data are one piece of memory. */
 static void take_records(struct dns_query *q, const struct ub_result *result)
 {
@@ -94,7 +104,7 @@ static void take_records(struct dns_query *q, const struct ub_result *result)
         q->record_count++;
         room += has_data(q->type) ? data.len : 0;
     }
-    if (q->record_count > 0) {
+    if (is_enough(q, count)) {
         q->verdict = DNS_FOUND;
         return;
     }

@@ -373,6 +373,20 @@ def answers_that_are_nonsense():
 
 
 @case
+def a_null_mx_beside_what_is_no_name():
+    """Half of the answer makes no sense: the other half does not stand for the whole."""
+    hosts = (b"\0\0\0", b"\0\x0a\4m\0x!\0")
+    with Net() as net:
+        net.dns.behave("b.test", raw(lambda _: (2, b"".join(
+            pack_record("", 15, host, owner=b"\xc0\x0c") for host in hosts))))
+        server = net.server()
+        server.send("x@b.test")
+        server.wait_log("deferred")
+        equal((server.waiting(), server.messages(ALICE)), (["x@b.test"], []), "waiting, reports")
+        server.end(kill=True)
+
+
+@case
 def a_hundred_hosts():
     """100 MX, the first that answers among those that are tried; and 100 addresses of one host."""
     with Net() as net:
