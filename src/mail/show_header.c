@@ -83,15 +83,20 @@ static bool put_mailbox(const struct view *v, const struct address *a, struct te
     return good;
 }
 
-/* What was written for one that has no angles: "a@b (Name)". */
-static bool put_bare(const struct view *v, struct text written)
+/* What was written for one that has no angles: "a@b (Name)", or no address: NULL.  What stands
+ * before the address stays as it is, so that no comment becomes one. */
+static bool put_bare(const struct view *v, const struct address *a, struct text written)
 {
     written = text_trim(written);
     while (written.len && text_is_one_of(written.at[0], ",;"))
         written = text_trim(text_skip(written, 1));
     while (written.len && text_is_one_of(written.at[written.len - 1], ",;"))
         written = text_trim(text_first(written, written.len - 1));
-    put_decoded(v, written);
+    size_t comment = a ? text_find(written, '(') : 0;
+    if (a && !text_equal_nocase(text_trim(text_first(written, comment)), address_text(a)))
+        comment = written.len;
+    harmless_line(v->out, text_first(written, comment));
+    put_decoded(v, text_skip(written, comment));
     return true;
 }
 
@@ -111,7 +116,8 @@ static bool put_people(const struct view *v, struct text value)
             found == MAILBOX_ADDRESS && (name.len || text_find(written, '(') == written.len);
         if (!first)
             buffer_text(v->out, T(", "));
-        if (!(angle ? put_mailbox(v, &a, name) : put_bare(v, written)))
+        if (!(angle ? put_mailbox(v, &a, name)
+                    : put_bare(v, found == MAILBOX_ADDRESS ? &a : NULL, written)))
             return false;
     }
 }

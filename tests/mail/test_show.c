@@ -72,6 +72,10 @@ static void test_headers(void **state)
           TEXT("From: \"Boss <boss@a.example>,\" <evil@b.example>\n") },
         { TEXT("From: \"\\\"x\\\" <boss@a.example>\" <evil@b.example>\n"),
           TEXT("From: \"\\\"x\\\" <boss@a.example>\" <evil@b.example>\n") },
+        { TEXT("From: (=?utf-8?q?boss=40a.example?=) evil@b.example\n"),
+          TEXT("From: (=?utf-8?q?boss=40a.example?=) evil@b.example\n") },
+        { TEXT("From: evil(=?utf-8?q?boss=40a.example?=)@b.example (x)\n"),
+          TEXT("From: evil(=?utf-8?q?boss=40a.example?=)@b.example (x)\n") },
         { TEXT("From: a@b\xC3\xBC"
                "cher.example\n"),
           TEXT("From: a@xn--bcher-kva.example\n") },
