@@ -24,7 +24,6 @@ enum have {
 enum command_flags {
     NO_ARGUMENTS = 1, /* anything behind the verb is a mistake */
     ANY_OCTETS = 2,   /* octets over 0x7F are the handler's to judge (RFC 6531) */
-    HARMLESS = 4,     /* allowed even when it is unclear where commands begin */
 };
 
 typedef struct outcome handler(struct smtp_server *, struct text arguments);
@@ -51,11 +50,11 @@ static const struct command commands[] = {
     { TEXT("DATA"), on_data, always, HAVE_HELLO | HAVE_SENDER | HAVE_RECIPIENT,
       HAVE_CHUNK | HAVE_BINARY, NO_ARGUMENTS },
     { TEXT("BDAT"), on_bdat, always, HAVE_HELLO | HAVE_SENDER | HAVE_RECIPIENT, 0, 0 },
-    { TEXT("EHLO"), on_ehlo, always, 0, 0, ANY_OCTETS | HARMLESS },
-    { TEXT("HELO"), on_helo, always, 0, 0, ANY_OCTETS | HARMLESS },
-    { TEXT("RSET"), on_rset, always, 0, 0, NO_ARGUMENTS | HARMLESS },
-    { TEXT("NOOP"), on_noop, always, 0, 0, HARMLESS },
-    { TEXT("QUIT"), on_quit, always, 0, 0, NO_ARGUMENTS | HARMLESS },
+    { TEXT("EHLO"), on_ehlo, always, 0, 0, ANY_OCTETS },
+    { TEXT("HELO"), on_helo, always, 0, 0, ANY_OCTETS },
+    { TEXT("RSET"), on_rset, always, 0, 0, NO_ARGUMENTS },
+    { TEXT("NOOP"), on_noop, always, 0, 0, 0 },
+    { TEXT("QUIT"), on_quit, always, 0, 0, NO_ARGUMENTS },
     { TEXT("AUTH"), on_auth, offers_auth, HAVE_HELLO, HAVE_LOGIN | HAVE_SENDER, 0 },
     { TEXT("STARTTLS"), on_starttls, offers_tls, HAVE_HELLO, HAVE_TLS | HAVE_LOGIN | HAVE_SENDER,
       NO_ARGUMENTS },
@@ -143,18 +142,11 @@ static const struct reply no_memory = REPLY_ROW(452, "4.3.1", "memory is short, 
 static const struct reply done = REPLY_ROW(250, "2.0.0", "ok");
 
 /* What follows a BDAT without a size cannot be told from commands, and may be a message that says
- * what its author likes.  RFC 3030 2 wants RSET after a BDAT that failed: until then only commands
- * that do nothing are obeyed, and anything else ends the session. */
-void smtp_lose_track(struct smtp_server *s)
+ * what its author likes, RSET and MAIL too: nothing of it is obeyed. */
+struct outcome smtp_lose_track(struct smtp_server *s)
 {
-    smtp_transaction_end(s);
-    s->lost = true;
-}
-
-static struct outcome lose_track(struct smtp_server *s)
-{
-    smtp_lose_track(s);
-    return say(REPLY(501, "5.5.4", "syntax: BDAT octets [LAST]"));
+    smtp_close(s);
+    return say(REPLY(421, "4.5.0", "BDAT without octets [LAST]: where is the next command?"));
 }
 
 /* A refused chunk still comes: it is read and thrown away before the reply (RFC 3030 2). */
@@ -165,7 +157,7 @@ static struct outcome refuse(struct smtp_server *s, const struct command *c, str
     if (c->run != on_bdat)
         return say(reply);
     if (smtp_read_bdat(arguments, &s->chunk_left, &last) == BDAT_NO_SIZE)
-        return lose_track(s);
+        return smtp_lose_track(s);
     smtp_waste_chunk(s, reply);
     return nothing;
 }
@@ -190,16 +182,21 @@ static struct reply not_offered(const struct smtp_server *s, const struct comman
     return REPLY(502, "5.5.1", "the command is known but not served here");
 }
 
+/* A verb ends at a TAB as well, though that is refused: behind BDAT a chunk follows all the same.
+ */
+static void cut_verb(struct text *line, struct text *verb_out)
+{
+    size_t blank = text_find(*line, ' '), tab = text_find(*line, '\t');
+    size_t end = blank < tab ? blank : tab;
+    *verb_out = text_first(*line, end);
+    *line = text_trim(text_skip(*line, end));
+}
+
 struct outcome smtp_run_command(struct smtp_server *s, struct text line)
 {
     struct text verb, arguments = line;
-    text_cut(&arguments, ' ', &verb);
-    arguments = text_trim(arguments);
+    cut_verb(&arguments, &verb);
     const struct command *c = find_command(verb);
-    if (s->lost && !(c && c->flags & HARMLESS)) {
-        smtp_close(s);
-        return say(REPLY(421, "4.5.0", "lost track of where commands begin"));
-    }
     if (!c)
         return say(REPLY(500, "5.5.2", "unknown command"));
     if (has_control(line) || (!text_is_ascii(line) && !(c->flags & ANY_OCTETS)))
@@ -241,7 +238,6 @@ static struct outcome greet(struct smtp_server *s, struct text name, bool esmtp)
         return say(REPLY(421, "4.3.0", "memory is short"));
     }
     smtp_transaction_end(s); /* RFC 5321 4.1.4: as RSET */
-    s->lost = false;
     s->esmtp = esmtp;
     return (struct outcome){ .reply = { 250, NULL, s->config->hostname } };
 }
@@ -350,7 +346,7 @@ static struct outcome on_bdat(struct smtp_server *s, struct text arguments)
     struct transaction *tx = s->tx;
     switch (smtp_read_bdat(arguments, &s->chunk_left, &tx->last_chunk)) {
     case BDAT_NO_SIZE:
-        return lose_track(s);
+        return smtp_lose_track(s);
     case BDAT_BAD_WORDS:
         smtp_waste_chunk(s, REPLY(501, "5.5.4", "only LAST may follow the size"));
         return nothing;
@@ -370,7 +366,6 @@ static struct outcome on_rset(struct smtp_server *s, struct text arguments)
 {
     (void)arguments;
     smtp_transaction_end(s);
-    s->lost = false;
     return say(done);
 }
 

@@ -266,7 +266,7 @@ static struct outcome end_skipped_line(struct smtp_server *s)
     if (s->phase == PHASE_RESPONSE)
         return smtp_end_exchange(s, SASL_FRAME_TOO_LONG);
     if (chunk)
-        smtp_lose_track(s);
+        return smtp_lose_track(s);
     return (struct outcome){ .reply = REPLY(500, "5.5.2", "the line is too long") };
 }
 

@@ -98,7 +98,6 @@ struct smtp_server {
     bool input_ended;
     bool quit;                                                        /* the client has said QUIT */
     enum { SKIPPING_NOTHING, SKIPPING_LINE, SKIPPING_BDAT } skipping; /* a line that is too long */
-    bool lost;                  /* where commands begin is uncertain: see smtp_commands.c */
     enum reply_charset charset; /* of the answer to the open request */
     char *hello;                /* owned; NULL: not said */
     size_t hello_len;
@@ -146,8 +145,8 @@ struct smtp_step smtp_wait(enum smtp_step_kind);
 
 /* Carries out one command line, given without its end. */
 struct outcome smtp_run_command(struct smtp_server *, struct text line);
-/* A chunk may follow whose size is not known. */
-void smtp_lose_track(struct smtp_server *);
+/* A chunk may follow whose size is not known: the session is over. */
+struct outcome smtp_lose_track(struct smtp_server *);
 /* One line of an AUTH exchange. */
 struct outcome smtp_run_response(struct smtp_server *, struct text line);
 /* The exchange is over for this reason. */

@@ -84,6 +84,37 @@ static void test_what_is_content(void **state)
     smtp_server_free(&s);
 }
 
+static bool says(const struct smtp_server *server, const char *words)
+{
+    struct bytes output = smtp_server_output(server);
+    return output.len && memmem(output.at, output.len, words, strlen(words));
+}
+
+/* Whatever follows may be content. */
+static void test_chunk_without_a_size(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {
+        "BDAT\r\nRSET\r\n",
+        "BDAT -1\r\nRSET\r\n",
+        "BDAT +1 LAST\r\nRSET\r\n",
+        "BDAT LAST\r\nRSET\r\n",
+        "BDAT 0x5 LAST\r\nRSET\r\n",
+        "BDAT ten\r\nRSET\r\n",
+        "bdat\tten LAST\r\nRSET\r\n",
+        "BDAT \xc3\xa9\r\nRSET\r\n",
+        "BDAT 18446744073709551616\r\nRSET\r\n",
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        struct smtp_server *s = smtp_server_new(&config, &peer, 0);
+        struct bytes in = bytes_of_text(text_of(lines[i]));
+        assert_int_equal(smtp_server_step(s, &in, 0).kind, SMTP_CLOSE);
+        assert_int_equal(in.len, strlen("RSET\r\n"));
+        assert_true(says(s, "421 4.5.0 "));
+        smtp_server_free(&s);
+    }
+}
+
 static void drain(struct smtp_server *server)
 {
     smtp_server_drained(server, smtp_server_output(server).len);
@@ -97,12 +128,6 @@ static void agree(struct smtp_server *server, const char *line, uint64_t now_ms)
         smtp_server_answer(server, step.request, (struct smtp_answer){ .verdict = SMTP_ACCEPT },
                            now_ms);
     drain(server);
-}
-
-static bool says(const struct smtp_server *server, const char *words)
-{
-    struct bytes output = smtp_server_output(server);
-    return output.len && memmem(output.at, output.len, words, strlen(words));
 }
 
 static void test_what_it_knows(void **state)
@@ -317,6 +342,7 @@ int main(void)
         cmocka_unit_test(test_secret_lines),
         cmocka_unit_test(test_deadlines),
         cmocka_unit_test(test_what_is_content),
+        cmocka_unit_test(test_chunk_without_a_size),
         cmocka_unit_test(test_output_is_bounded),
         cmocka_unit_test(test_expand_a_thousand),
         cmocka_unit_test(test_long_challenge),
