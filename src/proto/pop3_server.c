@@ -257,6 +257,8 @@ void pop3_server_drained(struct pop3_server *s, size_t count)
 size_t pop3_server_input_max(const struct pop3_server *s)
 {
     uint32_t max = s->config->line_octets_max;
+    if (s->phase == POP3_IN_AUTH) /* RFC 5034 4 */
+        return SASL_LINE_MAX;
     if (max == 0 || max > POP3_LINE_OCTETS_MAX)
         return POP3_LINE_OCTETS_MAX;
     return max < POP3_LINE_OCTETS_MIN ? POP3_LINE_OCTETS_MIN : max;

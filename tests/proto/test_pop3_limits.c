@@ -8,6 +8,8 @@
 
 #include "pop3_driver.h"
 
+#include "proto/sasl_frame.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,6 +57,25 @@ static void test_line_maximum_is_bounded_itself(void **state)
         struct driver d = { .config.line_octets_max = cases[i].configured };
         open_session(&d);
         assert_int_equal(pop3_server_input_max(d.session), cases[i].used);
+        close_session(&d);
+    }
+}
+
+/* RFC 5034 4: as many octets as the mechanism needs, whatever is enough for commands. */
+static void test_a_response_may_be_longer_than_a_command(void **state)
+{
+    (void)state;
+    for (size_t octets = SASL_LINE_MAX; octets <= SASL_LINE_MAX + 1; octets++) {
+        struct driver d = { .config.line_octets_max = 512 };
+        static char line[SASL_LINE_MAX + 1];
+        open_session(&d);
+        ask(&d, "AUTH LOGIN\r\n");
+        d.said_len = 0;
+        memset(line, 'A', sizeof line);
+        line[octets - 2] = '\r';
+        line[octets - 1] = '\n';
+        give(&d, (struct text){ line, octets });
+        assert_int_equal(strstr(d.said, "the line is too long") != NULL, octets > SASL_LINE_MAX);
         close_session(&d);
     }
 }
@@ -353,6 +374,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lines_have_a_maximum),
         cmocka_unit_test(test_line_maximum_is_bounded_itself),
+        cmocka_unit_test(test_a_response_may_be_longer_than_a_command),
         cmocka_unit_test(test_an_endless_line),
         cmocka_unit_test(test_a_long_response_ends_the_exchange),
         cmocka_unit_test(test_octets_that_are_no_text),
