@@ -221,7 +221,7 @@ bool shared_login_too_soon(struct shared *s, mailbox_id mailbox, uint64_t now_ms
         return false;
     pthread_mutex_lock(&s->opened_lock);
     struct opened *o = &s->opened[(mailbox ^ s->hash_key) % OPENED_SLOTS];
-    bool too_soon = o->mailbox == mailbox && now_ms - o->at_ms < delay_ms;
+    bool too_soon = o->mailbox == mailbox && now_ms < o->at_ms + delay_ms;
     if (!too_soon)
         *o = (struct opened){ mailbox, now_ms };
     pthread_mutex_unlock(&s->opened_lock);
