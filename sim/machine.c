@@ -128,6 +128,11 @@ enum dropbox_verdict dropbox_look(struct dropbox *box, const char *name, struct 
     return DROPBOX_GONE;
 }
 
+bool dropbox_may_change(struct dropbox *box, struct error *e)
+{
+    return dropbox_rename(box, ".", ".", e);
+}
+
 bool dropbox_remove(struct dropbox *box, const char *name, struct error *e)
 {
     return dropbox_rename(box, name, name, e);

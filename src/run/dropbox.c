@@ -176,6 +176,7 @@ static int64_t milliseconds(struct timespec t)
 static enum dropbox_verdict judge(const struct stat *status, struct dropbox_file *out)
 {
     *out = (struct dropbox_file){ .uid = status->st_uid,
+                                  .inode = status->st_ino,
                                   .octets = (uint64_t)status->st_size,
                                   .changed_ms = milliseconds(status->st_ctim) };
     if (!S_ISREG(status->st_mode))
@@ -267,6 +268,12 @@ enum dropbox_verdict dropbox_take(struct dropbox *box, const char *name, struct 
     enum dropbox_verdict verdict = take_open(box, name, file, to, out, e);
     close(file);
     return verdict;
+}
+
+bool dropbox_may_change(struct dropbox *box, struct error *e)
+{
+    return faccessat(box->folder, ".", W_OK | X_OK, 0) == 0 ||
+           error_system(e, ERROR_TEMPORARY, errno, "%s", box->path);
 }
 
 bool dropbox_remove(struct dropbox *box, const char *name, struct error *e)

@@ -38,6 +38,7 @@ bool dropbox_each(struct dropbox *, bool (*found)(void *owner, const char *name)
 
 struct dropbox_file {
     unsigned uid;
+    uint64_t inode;
     uint64_t octets;
     int64_t changed_ms; /* wall clock */
 };
@@ -54,6 +55,8 @@ enum dropbox_verdict dropbox_take(struct dropbox *, const char *name, struct buf
                                   struct dropbox_file *, struct error *);
 /* What it is, without opening it. */
 enum dropbox_verdict dropbox_look(struct dropbox *, const char *name, struct dropbox_file *);
+/* Whether names can be made and removed now, as far as the system tells without trying. */
+bool dropbox_may_change(struct dropbox *, struct error *);
 /* Removes the name, whatever it is, but a folder with something in it; durable. */
 bool dropbox_remove(struct dropbox *, const char *name, struct error *);
 bool dropbox_rename(struct dropbox *, const char *from, const char *to, struct error *);

@@ -140,6 +140,7 @@ static void take_result(struct talk *t, const struct smtp_client_result *from,
                                     : HANDOVER_LATER;
     to->code = from->code;
     to->of_sender = from->where == AT_MAIL;
+    to->of_recipient = from->where == AT_RCPT;
     memcpy(to->status, from->status, sizeof to->status);
     if (!keep_words(t, from->reply, &to->words))
         to->words = T("");

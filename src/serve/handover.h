@@ -27,6 +27,7 @@ struct handover_result {
     char status[12];
     struct text words; /* the server's, one line, or ours */
     bool of_sender;    /* it is the sender that was refused */
+    bool of_recipient; /* it is he, by his address */
     bool expired;      /* refused, since it was put off until its time was over */
 };
 

@@ -13,6 +13,7 @@
 enum {
     AGAIN_MS = 60 * 1000, /* what was put off */
     REST_MS = 100,        /* whoever keeps touching the folder does not keep us busy */
+    FAILED_MS = 2000,     /* nor do we ourselves, by trying to change what cannot be changed */
     HEAD_MAX = 2 * 1024 * 1024,
     OCTETS_MOST = 1024 * 1024 * 1024,
 };
@@ -26,8 +27,10 @@ struct pickup {
     struct timer timer;
     struct job job;
     struct pickup_round round;
-    bool busy;  /* a round is under way */
-    bool again; /* something has changed meanwhile */
+    struct pickup_owed owed[PICKUP_OWED_MAX];
+    bool busy;              /* a round is under way */
+    bool again;             /* something has changed meanwhile */
+    uint64_t not_before_ms; /* the next round */
     atomic_bool stopping;
 };
 
@@ -82,8 +85,9 @@ static void round_done(struct job *job)
     struct pickup *p = OWNER_OF(job, struct pickup, job);
     uint64_t now = loop_now_ms(p->home->loop);
     p->busy = false;
+    p->not_before_ms = now + (p->round.failed ? FAILED_MS : 1);
     if (p->again)
-        look_at(p, now + REST_MS);
+        look_at(p, now + (p->round.failed ? FAILED_MS : REST_MS));
     else if (p->round.later)
         look_at(p, now + AGAIN_MS);
     server_loop_release(p->home);
@@ -105,6 +109,7 @@ static void look(struct timer *timer)
     p->round = (struct pickup_round){
         .server = p->server,
         .box = p->box,
+        .owed = p->owed,
         .octets_max = (message ? message : OCTETS_MOST) + HEAD_MAX,
         .expire_ms = expire_ms(p->server),
         .stopping = &p->stopping,
@@ -116,10 +121,11 @@ static void look(struct timer *timer)
 static void changed(void *owner)
 {
     struct pickup *p = owner;
+    uint64_t soon = loop_now_ms(p->home->loop) + 1;
     if (p->busy)
         p->again = true;
     else
-        look_at(p, loop_now_ms(p->home->loop) + 1);
+        look_at(p, soon > p->not_before_ms ? soon : p->not_before_ms);
 }
 
 /* --- From start to end --- */
@@ -174,6 +180,7 @@ void pickup_free(struct pickup **pickup)
         watch_close(&p->watch);
     if (p->lane)
         lane_free(&p->lane);
+    pickup_forget(p->owed, NULL);
     dropbox_close(&p->box);
     free(p);
 }

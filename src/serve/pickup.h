@@ -4,7 +4,8 @@
  * Each posting is handed over as its user would do it himself: to a session of this server, which
  * knows him by the owner of the file, and by the same rules.  The file is removed once the store
  * has the message; who is killed just in between finds it again, so that it comes twice rather than
- * never.
+ * never.  When it cannot be removed, or what takes its place cannot be put there, that alone is
+ * tried again.
  *
  *   taken          the file is removed
  *   put off        it stays, or those of its recipients do, and is tried again within a minute

@@ -6,8 +6,8 @@
 #include "serve/pickup_inner.h"
 
 #include "run/clock.h"
+#include "run/entropy.h"
 #include "run/process.h"
-#include "serve/handover.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@
 
 enum {
     NAMES_MAX = 10000, /* in one look; the next look finds others */
-    NAME_OCTETS = POSTING_FILE_NAME_MAX + 8,
+    NAME_OCTETS = PICKUP_NAME_OCTETS,
     BAD_MAX = 100, /* that are kept to be looked at */
     HIDDEN_LIFE_MS = 24 * 60 * 60 * 1000,
     ARENA_MAX = 32 * 1024 * 1024,
@@ -242,21 +242,58 @@ static void give_up(const struct handover *h)
         }
 }
 
-static void end(struct file *f, const struct handover *h)
+/* Whether it is the user, or the server as a whole, and not some recipient. */
+static bool concerns_user(const struct handover *h)
 {
+    for (size_t i = 0; i < h->posting->to_count; i++)
+        if (h->list[i].verdict == HANDOVER_LATER &&
+            (!h->list[i].of_recipient || strncmp(h->list[i].status, "4.7.", 4) == 0))
+            return true;
+    return false;
+}
+
+/* What takes its place is put there, and then it goes.  False: that is owed. */
+static bool settle(struct file *f, struct pickup_owed *o)
+{
+    size_t later = count_of(&o->h, HANDOVER_LATER), refused = count_of(&o->h, HANDOVER_REFUSED);
     struct error e;
+    o->rest = o->rest || later == 0 || put_rest(f, &o->h, later, &e);
+    o->report = o->report || (o->rest && (refused == 0 || put_report(f, &o->h, &e)));
+    if (o->rest && o->report && dropbox_remove(f->round->box, f->name, &e))
+        return true;
+    f->round->failed = true;
+    tell_error(f->round, f->name, &e);
+    return false;
+}
+
+static void end(struct file *f, const struct handover *h, struct pickup_owed *room)
+{
+    struct pickup_owed o = { .facts = f->facts, .to_count = f->posting.to_count, .h = *h };
     if (is_over(f->round, h->arrived_ms))
         give_up(h);
-    size_t later = count_of(h, HANDOVER_LATER), refused = count_of(h, HANDOVER_REFUSED);
+    size_t later = count_of(h, HANDOVER_LATER);
     tell_refused(f, h);
     f->round->later |= later > 0;
-    if (later > 0)
+    if (later > 0 && concerns_user(h))
         put_off(f->round, f->uid);
-    if (later == f->posting.to_count)
+    if (later == f->posting.to_count || settle(f, &o))
         return;
-    if ((later > 0 && !put_rest(f, h, later, &e)) || (refused > 0 && !put_report(f, h, &e)) ||
-        !dropbox_remove(f->round->box, f->name, &e))
-        tell_error(f->round, f->name, &e);
+    snprintf(o.name, sizeof o.name, "%s", f->name);
+    o.arena = f->arena;
+    arena_init(&f->arena, ARENA_MAX);
+    *room = o;
+}
+
+/* It has been handed over.  The second time a report returns the header only: for that there may be
+ * room. */
+static void settle_again(struct file *f, struct pickup_owed *o)
+{
+    f->posting.ret = T("HDRS");
+    o->h.posting = &f->posting;
+    o->h.login = text_of(f->user.name);
+    o->h.arena = &f->arena;
+    if (settle(f, o))
+        pickup_owed_clear(o);
 }
 
 /* A user's own word does not count, and the time of his file is no secret. */
@@ -266,7 +303,7 @@ static int64_t since_ms(const struct file *f)
     return ours && f->posting.since_ms ? f->posting.since_ms : f->facts.changed_ms;
 }
 
-static void hand_over(struct file *f)
+static void hand_over(struct file *f, struct pickup_owed *room)
 {
     struct handover h = { .posting = &f->posting,
                           .login = text_of(f->user.name),
@@ -276,7 +313,7 @@ static void hand_over(struct file *f)
     struct error e;
     int socket = pickup_connect(f->round->server, f->uid, &e);
     if (socket >= 0 && handover(&h, socket, &e)) {
-        end(f, &h);
+        end(f, &h, room);
         return;
     }
     f->round->no_server = true;
@@ -286,6 +323,19 @@ static void hand_over(struct file *f)
 
 /* --- One file --- */
 
+static void go_on_with(struct file *f)
+{
+    struct pickup_round *r = f->round;
+    struct pickup_owed *o = pickup_owed_of(r->owed, f->name, &f->facts, f->posting.to_count);
+    struct pickup_owed *room = pickup_owed_new(r->owed);
+    if (o)
+        settle_again(f, o);
+    else if (room)
+        hand_over(f, room);
+    else
+        r->later = true;
+}
+
 static void read_posting(struct file *f, struct names *names)
 {
     const char *why;
@@ -293,7 +343,7 @@ static void read_posting(struct file *f, struct names *names)
         posting_read(buffer_as_text(&f->octets), text_of(f->name), &f->arena, &f->posting, &why)) {
     case POSTING_OK:
         if (know_user(f, names))
-            hand_over(f);
+            go_on_with(f);
         break;
     case POSTING_NO_MEMORY:
         f->round->later = true;
@@ -368,19 +418,39 @@ static void sort_out(struct pickup_round *r, struct names *names, const char *na
         pick_up(r, names, name);
 }
 
+/* Before anything is handed over that could not be removed then. */
+static bool may_go_on(struct pickup_round *r)
+{
+    struct error e;
+    if (r->no_server || atomic_load(r->stopping))
+        return false;
+    if (dropbox_may_change(r->box, &e))
+        return true;
+    r->failed = true;
+    tell_error(r, "", &e);
+    return false;
+}
+
+/* Wherever it begins: nobody stands behind another for ever. */
+static void sort_out_all(struct pickup_round *r, struct names *names)
+{
+    const struct name *list = (const void *)names->list.at;
+    size_t count = names->list.len / sizeof *list;
+    size_t first = count ? (size_t)(entropy_u64() % count) : 0;
+    for (size_t i = 0; i < count && may_go_on(r); i++)
+        sort_out(r, names, list[(first + i) % count].at);
+}
+
 void pickup_round(struct pickup_round *r)
 {
     struct names names = { .bad = 0 };
     struct error e;
+    pickup_forget(r->owed, r->box);
     buffer_init(&names.list, NAMES_MAX * sizeof(struct name));
     if (!dropbox_each(r->box, add_name, &names, &e))
         tell_error(r, "", &e);
     r->later |= names.list.failed;
-    for (size_t i = 0; i < names.list.len / sizeof(struct name); i++) {
-        if (r->no_server || atomic_load(r->stopping))
-            break;
-        sort_out(r, &names, ((const struct name *)(const void *)names.list.at)[i].at);
-    }
+    sort_out_all(r, &names);
     r->later |= r->no_server;
     buffer_clear(&names.list);
 }

@@ -383,6 +383,53 @@ def a_spool_without_room():
 
 
 @case
+def a_folder_that_cannot_be_changed():
+    """Read-only, and then full: what was handed over is not handed over again."""
+    mount = need("mount")
+    with Machine(users=("bob@example.test", "alice@example.test")) as server:
+        server.end()
+        if subprocess.run([mount, "-t", "tmpfs", "-o", "size=300K,mode=3733", "tmpfs",
+                           server.spool], capture_output=True, check=False).returncode:
+            raise Skip("mount is not allowed")
+        try:
+            server.sendmail("-f", "alice@example.test", "bob@example.test", "who@example.test",
+                            text="Subject: once\n\n" + "x\n" * 50000)
+            filler = os.path.join(server.spool, ".bad-filler")
+            with open(filler, "wb", 0) as file:
+                try:
+                    while True:
+                        file.write(bytes(4096))
+                except OSError:
+                    pass
+            subprocess.run([mount, "-o", "remount,ro", server.spool], check=True)
+            server.start()
+            server.wait_log("Read-only file system")
+            equal(server.messages("bob@example.test"), [], "mail of bob")
+            subprocess.run([mount, "-o", "remount,rw", server.spool], check=True)
+            server.sendmail("-q")
+            until(lambda: server.log().count("No space left on device") > 1, "a second attempt")
+            os.unlink(filler)
+            until(lambda: not server.postings(), "an empty spool")
+            equal(len(server.messages("bob@example.test")), 1, "messages of bob")
+            until(lambda: server.messages("alice@example.test"), "a report")
+            equal(len(server.messages("alice@example.test")), 1, "messages of alice")
+        finally:
+            server.end(kill=True)
+            subprocess.run([shutil.which("umount"), server.spool], check=True)
+
+
+@case
+def nobody_stands_behind_another():
+    """Who is put off keeps nothing else waiting that the same user sends."""
+    with Machine(users=("bob@example.test",), domains=("example.test", "empty.test")) as server:
+        with server.down():
+            for number in range(20):
+                server.sendmail("postmaster@empty.test" if number % 2 else "bob@example.test")
+        until(lambda: len(server.postings()) == 10, "the others to be taken")
+        equal(len(server.messages("bob@example.test")), 10, "messages of bob")
+
+
+@case
 def check_looks_at_the_spool():
     with Machine() as server:
         for mode, wanted in ((0o3733, "ok local: "), (0o1777, "warn local: "),
