@@ -147,13 +147,12 @@ static bool know_user(struct file *f, struct names *names)
 
 /* --- What takes its place --- */
 
-/* In a file of the server's own, for the same user. */
+/* In a file of the server's own, for the user that it names. */
 static bool put_again(struct file *f, struct posting *p, struct error *e)
 {
     char name[DROPBOX_NAME + 1];
     struct buffer head;
     p->has_user = true;
-    p->user = f->uid;
     if (p->since_ms == 0)
         p->since_ms = clock_wall_ms();
     dropbox_make_name(name);
@@ -172,6 +171,7 @@ static bool put_rest(struct file *f, const struct handover *h, size_t count, str
     rest.to = arena_take(&f->arena, count * sizeof *rest.to);
     rest.to_count = 0;
     rest.since_ms = h->arrived_ms;
+    rest.user = f->uid;
     if (!rest.to)
         return error_set(e, ERROR_TEMPORARY, "memory is short");
     for (size_t i = 0; i < f->posting.to_count; i++)
@@ -192,23 +192,43 @@ static bool put_for_postmaster(struct file *f, struct error *e)
     p.to = &to;
     p.to_count = 1;
     p.since_ms = 0;
+    p.user = process_uid();
     return put_again(f, &p, e);
 }
 
-static bool put_report(struct file *f, const struct handover *h, struct error *e)
+/* The sender, as the server says. */
+static bool is_not_his(const struct handover *h)
+{
+    for (size_t i = 0; i < h->posting->to_count; i++) {
+        const struct handover_result *r = &h->list[i];
+        if (r->verdict == HANDOVER_REFUSED && r->of_sender &&
+            (strncmp(r->status, "5.1.", 4) == 0 || strncmp(r->status, "5.7.", 4) == 0))
+            return true;
+    }
+    return false;
+}
+
+/* The report is the server's own, since no user may write as its postmaster.  A sender whom the
+ * user may not be hears nothing of it: he himself does. */
+static bool put_report(struct file *f, const struct handover *done, struct error *e)
 {
     struct buffer content;
     struct posting p;
+    struct handover told = *done, *h = &told;
+    if (is_not_his(h))
+        posting_address(h->login, h->hostname, &f->arena, &h->sender);
     bool is_report = f->posting.has_user && f->facts.uid == process_uid() && h->sender.len == 0;
     if (is_report)
         return put_for_postmaster(f, e);
     bool ok = true;
-    if (handover_report(h, &content, &p))
+    if (handover_report(h, &content, &p)) {
+        p.user = process_uid();
         ok = put_again(f, &p, e);
-    else if (content.failed)
+    } else if (content.failed) {
         ok = error_set(e, ERROR_TEMPORARY, "memory is short");
-    else
+    } else {
         tell(f->round, LOG_NOTICE, f->name, "refused, and nobody wants a report");
+    }
     buffer_clear(&content);
     return ok;
 }
