@@ -8,9 +8,11 @@
 
 #include "store_world.h"
 
+#include "run/disk.h"
 #include "store/store.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +26,75 @@ enum {
     LARGE = 3 * 1024 * 1024,
     PATH = SCRATCH_PATH + 300
 };
+
+/* --- A disk that cannot read some pages --- */
+
+enum { FILES_MAX = 64 };
+
+static struct {
+    char path[PATH]; /* how the name of the file ends; "": all can be read */
+    uint64_t from, to;
+    const struct disk_file *files[FILES_MAX]; /* of that name */
+    int refused;
+} bad;
+
+bool __real_disk_file_open(struct disk *, const char *, enum disk_mode, struct disk_file **,
+                           struct error *);
+bool __wrap_disk_file_open(struct disk *, const char *, enum disk_mode, struct disk_file **,
+                           struct error *);
+bool __wrap_disk_file_open(struct disk *d, const char *name, enum disk_mode mode,
+                           struct disk_file **out, struct error *e)
+{
+    if (!__real_disk_file_open(d, name, mode, out, e))
+        return false;
+    size_t len = strlen(name), whole = strlen(bad.path);
+    for (int i = 0; i < FILES_MAX && whole > len; i++) {
+        if (strcmp(bad.path + whole - len, name) != 0 || bad.files[i])
+            continue;
+        bad.files[i] = *out;
+        break;
+    }
+    return true;
+}
+
+void __real_disk_file_close(struct disk_file **);
+void __wrap_disk_file_close(struct disk_file **);
+void __wrap_disk_file_close(struct disk_file **file)
+{
+    for (int i = 0; i < FILES_MAX; i++)
+        if (bad.files[i] == *file)
+            bad.files[i] = NULL;
+    __real_disk_file_close(file);
+}
+
+bool __real_disk_file_read(struct disk_file *, uint64_t, void *, size_t, size_t *, struct error *);
+bool __wrap_disk_file_read(struct disk_file *, uint64_t, void *, size_t, size_t *, struct error *);
+bool __wrap_disk_file_read(struct disk_file *file, uint64_t offset, void *to, size_t len,
+                           size_t *read_out, struct error *e)
+{
+    for (int i = 0; i < FILES_MAX; i++) {
+        if (bad.files[i] != file || offset >= bad.to || offset + len <= bad.from)
+            continue;
+        bad.refused++;
+        return error_system(e, ERROR_TEMPORARY, EIO, "cannot read %s", bad.path);
+    }
+    return __real_disk_file_read(file, offset, to, len, read_out, e);
+}
+
+/* From now on; only files that are opened later. */
+static void make_bad(const char *path, uint64_t from, uint64_t to)
+{
+    snprintf(bad.path, sizeof bad.path, "%s", path);
+    bad.from = from;
+    bad.to = to;
+    bad.refused = 0;
+}
+
+static void heal(void)
+{
+    bad.path[0] = 0;
+    memset(bad.files, 0, sizeof bad.files);
+}
 
 /* --- A segment's file, as it was --- */
 
@@ -238,6 +309,103 @@ static void test_a_loss_that_the_index_has_not_seen(void **state)
     assert_int_equal(uid_validity_of(w, ALICE), after);
 }
 
+/* --- Pages that the disk cannot read --- */
+
+enum { PAGE = 4096, FRAMES = 3 };
+
+static bool exists(const struct world *w, const char *name)
+{
+    char path[PATH];
+    snprintf(path, sizeof path, "%s/%s", w->path, name);
+    return access(path, F_OK) == 0;
+}
+
+struct findings {
+    char words[8192];
+    size_t len;
+};
+
+static void add_finding(void *owner, bool is_trouble, const char *words)
+{
+    struct findings *f = owner;
+    if (is_trouble && f->len < sizeof f->words)
+        f->len += (size_t)snprintf(f->words + f->len, sizeof f->words - f->len, "%s\n", words);
+}
+
+/* The check goes on to its end, and says whose mail cannot be read; that can be none. */
+static void check_names(struct world *w, const char *whose)
+{
+    struct findings f = { .len = 0 };
+    uint64_t findings = 0;
+    if (!store_verify(w->path, add_finding, &f, &findings, &w->error))
+        fail_msg("%s", w->error.words);
+    assert_true(findings > 0);
+    if (whose && !strstr(f.words, whose))
+        fail_msg("%s", f.words);
+}
+
+static void is_whole_again(struct world *w, struct image *before)
+{
+    struct image after = *before;
+    heal();
+    assert_true(image_read(&after));
+    assert_true(after.len >= before->len || image_find(&after, FRAMES - 1) > 0);
+    assert_memory_equal(after.octets, before->octets, after.len);
+    free(after.octets);
+    world_close(w);
+    rebuild(w);
+    assert_true(world_open(w));
+    struct maildrop_read r = world_list(w, ALICE);
+    assert_int_equal(r.count, FRAMES);
+    for (unsigned i = 0; i < FRAMES; i++)
+        assert_true(world_reads_back(w, &r.entries[i], i));
+    maildrop_read_clear(&r);
+}
+
+/* Each page of the segment that mail was last written to, one after the other, with the index and
+ * without it: the server starts, and when the page can be read again everything is there. */
+static void start_with_bad_page(struct world *w, uint64_t at, bool with_index)
+{
+    for (unsigned i = 0; i < FRAMES; i++)
+        assert_int_equal(world_deliver(w, ALICE, i, 5000), STORE_STORED);
+    struct maildrop_read r;
+    world_close(w);
+    struct image before = newest_with_mail(w);
+    if (!with_index) {
+        copy_index(w, "", "/journal/large"); /* away */
+        assert_false(exists(w, "index.db"));
+    }
+    make_bad(before.path, at, at + PAGE);
+    if (!world_open(w))
+        fail_msg("offset %d: %s", (int)at, w->error.words);
+    assert_true(bad.refused > 0 || with_index || at == PAGE); /* the header's second copy */
+    r = world_list(w, ALICE);
+    /* Only an index that is made now can lack some of it. */
+    assert_true(r.count == FRAMES || (!with_index && at >= 2 * PAGE));
+    maildrop_read_clear(&r);
+    assert_int_equal(world_deliver(w, BOB, 7, 100), STORE_STORED);
+    world_reopen(w);
+    world_close(w);
+    if (at >= 2 * PAGE)
+        check_names(w, with_index ? "in mailbox someone@a.test" : NULL);
+    assert_true(world_open(w));
+    is_whole_again(w, &before);
+    free(before.octets);
+}
+
+static void test_a_start_with_a_page_that_cannot_be_read(void **state)
+{
+    struct world *w = *state;
+    void *fresh = w;
+    for (uint64_t page = 0; page < 8; page++) {
+        for (int with_index = 0; with_index < 2; with_index++) {
+            assert_int_equal(world_set_up(&fresh), 0);
+            start_with_bad_page(fresh, page * PAGE, with_index);
+            assert_int_equal(world_tear_down(&fresh), 0);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -246,6 +414,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_large_body_outlives_its_segment, world_set_up,
                                         world_tear_down),
         cmocka_unit_test_setup_teardown(test_a_loss_that_the_index_has_not_seen, world_set_up,
+                                        world_tear_down),
+        cmocka_unit_test_setup_teardown(test_a_start_with_a_page_that_cannot_be_read, world_set_up,
                                         world_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

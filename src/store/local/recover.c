@@ -40,11 +40,10 @@ static void keep_range(struct chain *c, uint64_t first, uint64_t last)
 static bool read_link(struct chain *c, struct chain_link *link, struct error *e)
 {
     struct segment s;
-    bool zero = false;
     if (!segment_open(c->disk, link->number, c->may_write ? DISK_WRITE : DISK_READ, c->uuid, &s, e))
         return false;
-    bool ok = (!c->may_write || disk_file_sync(s.file, e)) &&
-              (s.state != HEADER_BAD || segment_is_zero(s.file, SEGMENT_START, &zero, e));
+    bool ok = !c->may_write || disk_file_sync(s.file, e);
+    bool zero = ok && s.state == HEADER_BAD && !s.unread && segment_is_zero(s.file, SEGMENT_START);
     segment_close(&s);
     if (!ok)
         return false;
@@ -65,12 +64,15 @@ static bool read_link(struct chain *c, struct chain_link *link, struct error *e)
 
 /* --- Making lasting what may be replayed --- */
 
-/* Writes the last batch again as it is, and syncs. */
+/* Writes the last batch again as it is, and syncs.  Nothing is written over what cannot be read
+ * now: it may be another time. */
 static bool rewrite_last(struct scan *s, struct error *e)
 {
     struct disk_file *file = s->segment->file;
     if (!scan_fetch(s, s->last.offset, s->last.octets, e))
         return false;
+    if (s->unread)
+        return true;
     struct iovec part = { s->batch.at, s->batch.len };
     return disk_file_write(file, s->last.offset, &part, 1, e) && disk_file_sync(file, e);
 }
@@ -193,11 +195,26 @@ static void tell_gap(const struct replay *r, const struct chain_link *link)
                 link->number, previous->sequence, previous->segment, r->at.sequence, r->at.segment);
 }
 
+/* The index knows what lies in front of `from`; that the journal cannot say so now does not mean
+ * that it is not so. */
+static void pass_unread(const struct replay *r, struct scan *s)
+{
+    if (s->end == SCAN_NAMED && r->from->offset > s->named.offset)
+        return;
+    scan_move(s, r->from);
+    scan_notice(r->events, false,
+                "segment %" PRIu64 ": the disk cannot read some of what the index has already; "
+                "see godwit check --store",
+                s->segment->header.number);
+}
+
 /* Follows the batch headers up to `from` and sees whether the same batch ends there. */
 static bool check_from(const struct replay *r, struct scan *s, bool counts, struct error *e)
 {
     if (counts && !scan_run(s, r->from->offset, e))
         return false;
+    if (counts && s->met_unread)
+        pass_unread(r, s);
     if (!positions_equal(&s->at, r->from))
         return error_set(e, ERROR_DAMAGED,
                          "the index stands at batch %" PRIu64 ", segment %" PRIu64 ", offset "
@@ -209,12 +226,9 @@ static bool check_from(const struct replay *r, struct scan *s, bool counts, stru
 /* Gives the zeros behind the last batch back to the file system. */
 static bool trim(struct chain *c, struct segment *segment, uint64_t end, struct error *e)
 {
-    bool zero;
     if (!c->may_write || end >= segment->octets)
         return true;
-    if (!segment_is_zero(segment->file, end, &zero, e))
-        return false;
-    return !zero || disk_file_truncate(segment->file, end, e);
+    return !segment_is_zero(segment->file, end) || disk_file_truncate(segment->file, end, e);
 }
 
 static bool replay_open_segment(struct replay *r, size_t i, struct segment *segment,
@@ -241,10 +255,7 @@ static bool replay_open_segment(struct replay *r, size_t i, struct segment *segm
         r->at = s.at;
         r->any = true;
     }
-    bool zero = false;
-    if (ok && s.offset == SEGMENT_START)
-        ok = segment_is_zero(segment->file, SEGMENT_START, &zero, e);
-    link->empty = zero;
+    link->empty = ok && s.offset == SEGMENT_START && segment_is_zero(segment->file, SEGMENT_START);
     ok = ok && (!counts || trim(r->chain, segment, s.offset, e));
     scan_clear(&s);
     return ok;

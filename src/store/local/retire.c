@@ -199,11 +199,9 @@ static bool trim(struct journal *j, uint64_t number, uint64_t octets, struct err
 {
     char name[SEGMENT_NAME_MAX];
     struct disk_file *file = NULL;
-    bool zero = false;
     segment_name(number, name);
     bool ok = disk_file_open(j->disk, name, DISK_WRITE, &file, e) &&
-              segment_is_zero(file, octets, &zero, e) &&
-              (!zero || disk_file_truncate(file, octets, e));
+              (!segment_is_zero(file, octets) || disk_file_truncate(file, octets, e));
     disk_file_close(&file);
     return ok;
 }

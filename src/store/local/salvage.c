@@ -109,23 +109,21 @@ bool salvage_replay(struct scan *s, const struct batch_header *h, struct error *
 /* --- A damaged stretch --- */
 
 /* Moves lost->from to the first place from it on where a unit's header might lie, and gives what it
- * claims, unverified; to the end when there is none. */
-static bool find_unit(struct scan *s, struct salvage *lost, struct unit_header *claim_out,
-                      struct error *e)
+ * claims, unverified; false, and at the end or beyond, when there is none. */
+static bool find_unit(struct scan *s, struct salvage *lost, struct unit_header *claim_out)
 {
     uint8_t window[LOOK_OCTETS + UNIT_HEADER];
     for (uint64_t at = lost->from; at + UNIT_HEADER <= lost->to; at += LOOK_OCTETS) {
         size_t got;
-        if (!disk_file_read(s->segment->file, at, window, sizeof window, &got, e))
-            return false;
+        scan_read(s, at, (struct iovec){ window, sizeof window }, &got);
         for (size_t i = 0; i < LOOK_OCTETS && i + UNIT_HEADER <= got; i += 8)
             if (unit_header_peek(window + i, at + i, claim_out)) {
                 lost->from = at + i;
-                return true;
+                return lost->from < lost->to; /* what lies behind is not lost */
             }
     }
     lost->from = lost->to;
-    return true;
+    return false;
 }
 
 static void tell_lost_unit(struct scan *s, const struct unit_header *h, enum unit_part part)
@@ -223,12 +221,9 @@ bool salvage_units(struct scan *s, struct salvage *lost, struct error *e)
     uint64_t from = lost->from;
     if (!s->events)
         return true;
-    while (lost->from < lost->to) {
-        if (!find_unit(s, lost, &claim, e))
+    while (lost->from < lost->to)
+        if (find_unit(s, lost, &claim) && !try_unit(s, lost, &claim, e))
             return false;
-        if (lost->from < lost->to && !try_unit(s, lost, &claim, e))
-            return false;
-    }
     tell_stretch(s, lost, from);
     return true;
 }

@@ -52,22 +52,40 @@ bool scan_fetch(struct scan *s, uint64_t offset, uint64_t octets, struct error *
     uint8_t *to = buffer_reserve(&s->batch, octets);
     if (!to)
         return error_set(e, ERROR_TEMPORARY, "memory is short while reading the journal");
-    return disk_file_read(s->segment->file, offset, to, octets, &s->batch.len, e);
+    scan_read(s, offset, (struct iovec){ to, octets }, &s->batch.len);
+    return true;
+}
+
+bool scan_read(struct scan *s, uint64_t offset, struct iovec to, size_t *read_out)
+{
+    uint64_t bad;
+    s->unread = !segment_read(s->segment->file, offset, to, read_out, &bad);
+    s->met_unread |= s->unread;
+    if (!s->unread || !s->events || bad < s->told)
+        return !s->unread;
+    s->told = offset + to.iov_len;
+    scan_notice(s->events, true,
+                "segment %" PRIu64 ", offset %" PRIu64 ": the disk cannot read what lies there",
+                s->segment->header.number, bad);
+    return false;
+}
+
+void scan_move(struct scan *s, const struct journal_position *to)
+{
+    s->over = false;
+    s->at = *to;
+    s->offset = to->offset;
 }
 
 /* --- Steps --- */
 
-static bool read_header(struct scan *s, uint64_t offset, bool *good_out, struct batch_header *out,
-                        struct error *e)
+static bool read_header(struct scan *s, uint64_t offset, struct batch_header *out)
 {
     uint8_t octets[BATCH_HEADER];
     size_t got;
-    if (!disk_file_read(s->segment->file, offset, octets, sizeof octets, &got, e))
-        return false;
+    scan_read(s, offset, (struct iovec){ octets, sizeof octets }, &got);
     const struct segment_header *h = &s->segment->header;
-    *good_out =
-        got == sizeof octets && batch_header_decode(&h->key, octets, h->number, offset, out);
-    return true;
+    return got == sizeof octets && batch_header_decode(&h->key, octets, h->number, offset, out);
 }
 
 static uint64_t batch_end(const struct batch_header *h)
@@ -85,10 +103,7 @@ static void move_to(struct scan *s, uint64_t offset, uint64_t sequence, uint64_t
 static bool step(struct scan *s, uint64_t limit, struct error *e)
 {
     struct batch_header h;
-    bool good;
-    if (!read_header(s, s->offset, &good, &h, e))
-        return false;
-    if (!good || batch_end(&h) > limit)
+    if (!read_header(s, s->offset, &h) || batch_end(&h) > limit)
         return skip_unreadable(s, limit, e);
     if (!s->events) {
         s->last = h;
@@ -123,46 +138,52 @@ static void tear(struct scan *s)
 }
 
 /* The first batch header that verifies from `from` on. */
-static bool find_header(struct scan *s, uint64_t from, uint64_t limit, bool *found_out,
-                        struct batch_header *out, struct error *e)
+static bool find_header(struct scan *s, uint64_t from, uint64_t limit, struct batch_header *out)
 {
     const struct segment_header *h = &s->segment->header;
     uint8_t window[LOOK_OCTETS];
-    *found_out = false;
-    for (uint64_t at = from; at < limit && !*found_out; at += sizeof window) {
+    for (uint64_t at = from; at < limit; at += sizeof window) {
         size_t got;
-        if (!disk_file_read(s->segment->file, at, window, sizeof window, &got, e))
-            return false;
-        for (size_t i = 0; i + BATCH_HEADER <= got && at + i < limit && !*found_out;
-             i += JOURNAL_ALIGN)
-            *found_out = batch_header_decode(&h->key, window + i, h->number, at + i, out);
+        scan_read(s, at, (struct iovec){ window, sizeof window }, &got);
+        for (size_t i = 0; i + BATCH_HEADER <= got && at + i < limit; i += JOURNAL_ALIGN)
+            if (batch_header_decode(&h->key, window + i, h->number, at + i, out))
+                return true;
     }
-    return true;
+    return false;
+}
+
+/* What was named as the end is the file's own when its last batch could not be read; all of that
+ * may be there now. */
+static bool is_all_there(const struct scan *s)
+{
+    return s->end == SCAN_NAMED && s->at.sequence == s->named.sequence &&
+           segment_is_zero(s->segment->file, s->offset);
 }
 
 /* There is no header where one is expected. */
 static bool skip_unreadable(struct scan *s, uint64_t limit, struct error *e)
 {
     struct batch_header later;
-    bool found, zero;
+    bool unread = s->unread;
     struct salvage lost = { .from = s->offset, .first = s->at.sequence + 1 };
-    if (!find_header(s, s->offset + JOURNAL_ALIGN, limit, &found, &later, e))
-        return false;
-    if (found) {
+    if (is_all_there(s)) {
+        scan_move(s, &s->named);
+        return true;
+    }
+    if (find_header(s, s->offset + JOURNAL_ALIGN, limit, &later)) {
         move_to(s, later.offset, later.sequence - 1, later.previous);
     } else if (s->end == SCAN_NAMED) {
-        move_to(s, s->named.offset, s->named.sequence, s->named.checksum);
+        scan_move(s, &s->named);
     } else {
-        if (!segment_is_zero(s->segment->file, s->offset, &zero, e))
-            return false;
         s->over = true;
-        if (zero)
+        if (segment_is_zero(s->segment->file, s->offset))
             return true;
-        if (s->end == SCAN_OPEN) {
+        if (s->end == SCAN_OPEN && !unread) {
             tear(s);
             return true;
         }
-        move_to(s, limit, s->at.sequence, s->at.checksum);
+        /* Of its last batches nothing is known but that there may be some. */
+        move_to(s, limit, s->at.sequence + (s->end == SCAN_OPEN), s->at.checksum);
     }
     lost.to = s->offset;
     lost.last = s->at.sequence;
@@ -174,10 +195,7 @@ static bool skip_damaged(struct scan *s, const struct batch_header *h, uint64_t 
                          struct error *e)
 {
     struct batch_header later;
-    bool was_synced = s->end != SCAN_OPEN;
-    if (!was_synced && !find_header(s, batch_end(h), limit, &was_synced, &later, e))
-        return false;
-    if (!was_synced) {
+    if (s->end == SCAN_OPEN && !s->unread && !find_header(s, batch_end(h), limit, &later)) {
         tear(s);
         return true;
     }

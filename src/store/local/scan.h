@@ -4,7 +4,8 @@
  * Batch n+1 is written only after the sync of n returned.  So the header of any later batch, or a
  * later segment, proves that a batch was once whole: if it does not verify now, that is damage, and
  * every unit in it that verifies is kept.  Without such proof it is a torn tail: nobody was told
- * that it counts, and all of it is dropped.
+ * that it counts, and all of it is dropped.  A page that the disk cannot read holds what nobody
+ * knows, and may be read another time: at the end it is damage, and no torn tail.
  */
 #ifndef STORE_LOCAL_SCAN_H
 #define STORE_LOCAL_SCAN_H
@@ -27,7 +28,11 @@ struct scan {
     uint64_t offset;               /* where the next batch is expected */
     struct batch_header last;      /* out: of the last batch in it; offset 0: none */
 
+    bool met_unread; /* out: at least one page could not be read */
+
     bool over;           /* private */
+    bool unread;         /* private: a page of what was read last could not be */
+    uint64_t told;       /* private: up to here that was told */
     struct buffer batch; /* the octets of one batch or unit: by scan_fetch() */
     struct buffer table; /* private: the block checksums of one large unit */
 };
@@ -35,11 +40,16 @@ struct scan {
 /* From the first batch of the segment; `end`, `named` and `events` are then set by the caller. */
 void scan_init(struct scan *, const struct segment *);
 void scan_clear(struct scan *);
-/* From `offset` on to the end, or until offset is `stop` or beyond; 0: to the end.  False: the file
- * cannot be read, memory is short, or the replay callback said so. */
+/* From `offset` on to the end, or until offset is `stop` or beyond; 0: to the end.  False:
+ * memory is short, or the replay callback said so. */
 bool scan_run(struct scan *, uint64_t stop, struct error *);
-/* Reads into `batch`; what the file lacks is missing at the end. */
+/* Reads; pages that the disk cannot read are zeros, and are told once.  Returns whether it could
+ * read all of them. */
+bool scan_read(struct scan *, uint64_t offset, struct iovec to, size_t *read_out);
+/* Reads into `batch` in this way; what the file lacks is missing at the end. */
 bool scan_fetch(struct scan *, uint64_t offset, uint64_t octets, struct error *);
+/* Goes on behind this batch, whatever was found up to there. */
+void scan_move(struct scan *, const struct journal_position *);
 /* Tells people; nothing without events. */
 void scan_notice(const struct journal_events *, bool is_trouble, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

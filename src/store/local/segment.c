@@ -162,23 +162,23 @@ bool segment_begin(struct segment *s, const uint8_t *uuid, const struct journal_
 /* --- Opening --- */
 
 /* The better of two states: what one copy knows for certain counts. */
-static bool read_header(struct segment *s, const uint8_t *uuid, struct error *e)
+static void read_header(struct segment *s, const uint8_t *uuid)
 {
     uint8_t page[FILE_HEADER];
     uint64_t number = s->header.number;
     s->state = HEADER_BAD;
+    s->unread = false;
     for (uint64_t at = 0; at < SEGMENT_START && s->state == HEADER_BAD; at += FILE_HEADER) {
         size_t got;
-        if (!disk_file_read(s->file, at, page, sizeof page, &got, e))
-            return false;
-        if (got == sizeof page)
+        if (!disk_file_read(s->file, at, page, sizeof page, &got, NULL))
+            s->unread = true;
+        else if (got == sizeof page)
             s->state = segment_header_decode(page, uuid, &s->header);
     }
     /* A file under another's name is not what its name says. */
     if (s->state == HEADER_GOOD && s->header.number != number)
         s->state = HEADER_BAD;
     s->header.number = number;
-    return true;
 }
 
 bool segment_open(struct disk *disk, uint64_t number, enum disk_mode mode, const uint8_t *uuid,
@@ -189,10 +189,12 @@ bool segment_open(struct disk *disk, uint64_t number, enum disk_mode mode, const
     *out = (struct segment){ .header = { .number = number } };
     if (!disk_file_open(disk, name, mode, &out->file, e))
         return false;
-    if (disk_file_size(out->file, &out->octets, e) && read_header(out, uuid, e))
-        return true;
-    segment_close(out);
-    return false;
+    if (!disk_file_size(out->file, &out->octets, e)) {
+        segment_close(out);
+        return false;
+    }
+    read_header(out, uuid);
+    return true;
 }
 
 void segment_close(struct segment *s)
@@ -224,18 +226,44 @@ bool segment_write(struct disk_file *file, uint64_t offset, const struct iovec *
     return true;
 }
 
-bool segment_is_zero(struct disk_file *file, uint64_t from, bool *zero_out, struct error *e)
+bool segment_read(struct disk_file *file, uint64_t offset, struct iovec to, size_t *read_out,
+                  uint64_t *bad_out)
+{
+    if (disk_file_read(file, offset, to.iov_base, to.iov_len, read_out, NULL))
+        return true;
+    bool all = true;
+    uint8_t *at = to.iov_base;
+    *read_out = 0;
+    for (size_t got, wanted; *read_out < to.iov_len; *read_out += got) {
+        uint64_t from = offset + *read_out;
+        wanted = ZERO_PAGE - from % ZERO_PAGE;
+        if (wanted > to.iov_len - *read_out)
+            wanted = to.iov_len - *read_out;
+        if (disk_file_read(file, from, at + *read_out, wanted, &got, NULL)) {
+            if (got < wanted) {
+                *read_out += got;
+                break;
+            }
+            continue;
+        }
+        memset(at + *read_out, 0, wanted);
+        got = wanted;
+        if (all)
+            *bad_out = from;
+        all = false;
+    }
+    return all;
+}
+
+bool segment_is_zero(struct disk_file *file, uint64_t from)
 {
     uint8_t window[READ_OCTETS];
     for (size_t got = sizeof window; got == sizeof window; from += got) {
-        if (!disk_file_read(file, from, window, sizeof window, &got, e))
+        if (!disk_file_read(file, from, window, sizeof window, &got, NULL))
             return false;
         /* All octets are zero if the first is and each equals the next. */
-        if (got && (window[0] != 0 || memcmp(window, window + 1, got - 1) != 0)) {
-            *zero_out = false;
-            return true;
-        }
+        if (got && (window[0] != 0 || memcmp(window, window + 1, got - 1) != 0))
+            return false;
     }
-    *zero_out = true;
     return true;
 }

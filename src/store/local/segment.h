@@ -22,6 +22,7 @@ struct segment {
     struct disk_file *file; /* NULL: none */
     uint64_t octets;        /* of the file */
     enum header_state state;
+    bool unread;                  /* a copy of the header lies where the disk cannot read */
     struct segment_header header; /* its number always; the rest when the state is good */
 };
 
@@ -48,8 +49,8 @@ bool segment_make(struct disk *, uint64_t number, uint64_t octets, struct segmen
  * spoilt. */
 bool segment_begin(struct segment *, const uint8_t *uuid, const struct journal_position *previous,
                    uint64_t oldest, struct error *);
-/* Opens a file and reads its header, the second copy when the first is bad, whatever that says; see
- * `state`.  False: the file cannot be read. */
+/* Opens a file and reads its header, the second copy when the first is bad or cannot be read,
+ * whatever that says; see `state`.  False: the file cannot be opened. */
 bool segment_open(struct disk *, uint64_t number, enum disk_mode, const uint8_t *uuid,
                   struct segment *out, struct error *);
 void segment_close(struct segment *);
@@ -57,8 +58,12 @@ void segment_close(struct segment *);
 /* Writes the slices behind each other, with as few calls as the system allows. */
 bool segment_write(struct disk_file *, uint64_t offset, const struct iovec *, size_t count,
                    struct error *);
-/* Whether the file holds only zeros from `from` to its end; false with *zero_out unset when it
- * cannot be read. */
-bool segment_is_zero(struct disk_file *, uint64_t from, bool *zero_out, struct error *);
+/* As disk_file_read(), but pages that the disk cannot read are given as zeros: what is lost is for
+ * checksums to find.  False: there was one; *bad_out is the offset of the first. */
+bool segment_read(struct disk_file *, uint64_t offset, struct iovec to, size_t *read_out,
+                  uint64_t *bad_out);
+/* Whether the file holds only zeros from `from` to its end, as far as the disk can read all of it.
+ */
+bool segment_is_zero(struct disk_file *, uint64_t from);
 
 #endif

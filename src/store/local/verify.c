@@ -162,8 +162,9 @@ static bool read_message(struct verification *v, const struct index_message *mes
              (unsigned long long)message->message, (unsigned long long)unit_content_octets(reader),
              (unsigned long long)message->octets);
     unit_close(&reader);
-    if (ok || error->kind != ERROR_DAMAGED)
-        return ok;
+    if (ok)
+        return true;
+    /* What the disk cannot read stops nobody from looking at the rest. */
     find(v, "%s", error->words);
     return lost_add(&v->lost, message->message, error);
 }
