@@ -169,18 +169,20 @@ static bool to_utf8(struct text from, struct buffer *to)
     return ok;
 }
 
+/* False: `to` is as it was. */
 static bool read_text(const char *path, struct buffer *to, struct error *e)
 {
-    struct buffer file;
+    struct buffer file, text;
     bool denied;
     buffer_init(&file, DRAFT_TEXT_MAX);
-    bool ok = file_read(path, &file, &denied, e);
-    if (ok) {
-        buffer_clear(to);
-        ok = to_utf8(buffer_as_text(&file), to) ||
-             error_set(e, ERROR_TEMPORARY, "the text is too long");
-    }
+    buffer_init(&text, DRAFT_TEXT_MAX);
+    bool ok = file_read(path, &file, &denied, e) &&
+              (to_utf8(buffer_as_text(&file), &text) ||
+               error_set(e, ERROR_TEMPORARY, "the text is too long"));
     buffer_clear(&file);
+    buffer_clear(ok ? to : &text);
+    if (ok)
+        *to = text;
     return ok;
 }
 
@@ -207,10 +209,12 @@ void talk_edit(struct talk *t, struct text words)
         cli_say(CLI_NO, "%s cannot be written", path);
     else if (!run_editor(path))
         cli_say(CLI_NO, "the editor failed: the text is as it was; VISUAL or EDITOR names it");
-    else if (!read_text(path, &t->draft.text, &e))
-        talk_complain_error(&e);
-    else
+    else if (read_text(path, &t->draft.text, &e))
         puts("the text is kept: smtp sends it, behind what is typed as Content");
+    else {
+        cli_say(CLI_NO, "%s; what was written is in %s", e.words, path);
+        return;
+    }
     unlink(path);
 }
 

@@ -177,6 +177,20 @@ def nothing_is_lost_when_nobody_takes_it():
 
 
 @case
+def a_text_that_is_too_long():
+    """What the editor wrote is not thrown away, and the text is as it was."""
+    with World() as world:
+        editor = world.home.write("editor", "#!/bin/sh\n[ ! -s \"$1\" ] || exec truncate -s 17M "
+                                  "\"$1\"\necho 'a first text' > \"$1\"\n", 0o700)
+        talk = world.pipe(world.user, ["edit", "edit", "draft", "quit"], EDITOR=editor,
+                          TMPDIR=world.home.folder)
+        talk.complains("; what was written is in ")
+        talk.has("a first text\n")
+        (name,) = [n for n in os.listdir(world.home.folder) if n.startswith("godwit-edit-")]
+        equal(os.path.getsize(world.home.path(name)), 17 << 20, "octets of what was written")
+
+
+@case
 def copies_files_and_a_longer_text():
     with World() as world:
         editor = world.home.write("editor", "#!/bin/sh\necho 'from the editor' >> \"$1\"\n", 0o700)
