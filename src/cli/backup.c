@@ -34,6 +34,11 @@ enum cli_exit cli_backup(struct cli *cli)
            " large messages, %.1f MB; %" PRIu64 " files were there already\n",
            cli->words[0], copied.batch, copied.segments, copied.large,
            (double)copied.octets / 1048576, copied.segments_kept + copied.large_kept);
+    if (copied.holes.octets > 0)
+        return cli_say(CLI_NO,
+                       "%" PRIu64 " octets could not be read, the first of them in %s: the backup "
+                       "lacks the mail there; see godwit restore --verify %s",
+                       copied.holes.octets, copied.holes.first, cli->words[0]);
     return CLI_DONE;
 }
 

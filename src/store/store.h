@@ -168,11 +168,17 @@ bool store_rebuild(const char *path,
 
 /* --- Backup --- */
 
+/* What the disk could not read: it is missing in the copy, where it is found as damage. */
+struct backup_holes {
+    uint64_t octets;
+    char first[64]; /* the file of the first */
+};
 struct store_copied {
     uint64_t segments, large;           /* files that were copied */
     uint64_t segments_kept, large_kept; /* that were there already */
     uint64_t octets;                    /* copied, of these */
     uint64_t batch;                     /* the last one in it */
+    struct backup_holes holes;
 };
 /* Copies the store, which may be in use, into the folder `to`, which is made (0700) or holds an
  * earlier backup of the same store: then only what is new is copied.  What the folder holds is at

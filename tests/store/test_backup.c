@@ -10,13 +10,25 @@
 #include "store_world.h"
 
 #include "run/clock.h"
+#include "run/disk.h"
 #include "store/maildrop.h"
 
-enum { FOLDER_PATH = SCRATCH_PATH + 16, MAILBOXES = 20 };
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+enum { FOLDER_PATH = SCRATCH_PATH + 16, MAILBOXES = 20, PAGE = 4096 };
+
+/* A page that cannot be read, and how often that fails. */
+static struct {
+    uint8_t page[PAGE];
+    int times;
+} bad;
 
 static int set_up(void **state)
 {
     faults_clear();
+    bad.times = 0;
     return world_set_up(state);
 }
 
@@ -197,9 +209,88 @@ static void test_a_large_message_that_is_given_up_meanwhile(void **state)
     expect_whole(w, kept, 1);
 }
 
+/* --- A disk that begins to die --- */
+
+bool __real_disk_file_read(struct disk_file *, uint64_t, void *, size_t, size_t *, struct error *);
+bool __wrap_disk_file_read(struct disk_file *, uint64_t, void *, size_t, size_t *, struct error *);
+/* Pages are known by what they hold. */
+bool __wrap_disk_file_read(struct disk_file *file, uint64_t offset, void *to, size_t len,
+                           size_t *read_out, struct error *e)
+{
+    bool ok = __real_disk_file_read(file, offset, to, len, read_out, e);
+    for (size_t at = 0; ok && bad.times != 0 && at + PAGE <= *read_out; at += PAGE) {
+        if (memcmp((const uint8_t *)to + at, bad.page, PAGE) != 0)
+            continue;
+        bad.times -= bad.times > 0;
+        return error_system(e, ERROR_TEMPORARY, EIO, "cannot read");
+    }
+    return ok;
+}
+
+/* The third page with mail of the first segment: `times` reads of it fail, or all (-1). */
+static void make_bad(const struct world *w, int times)
+{
+    char name[2 * FOLDER_PATH];
+    snprintf(name, sizeof name, "%s/journal/00000001.seg", w->path);
+    int fd = open(name, O_RDONLY);
+    assert_int_equal(pread(fd, bad.page, PAGE, 4 * PAGE), PAGE);
+    close(fd);
+    bad.times = times;
+}
+
+static uint64_t octets_missing(struct world *w, const char *kept)
+{
+    struct store_copied copied;
+    char mark[2 * FOLDER_PATH];
+    assert_true(store_backup(w->path, kept, &copied, &w->error));
+    snprintf(mark, sizeof mark, "%s/unreadable", kept);
+    assert_int_equal(access(mark, F_OK) == 0, copied.holes.octets > 0);
+    if (copied.holes.octets > 0)
+        assert_string_equal(copied.holes.first, "journal/00000001.seg");
+    return copied.holes.octets;
+}
+
+/* The rest is copied, and nobody takes it for all, as often as it is tried. */
+static void test_what_cannot_be_read_is_missing(void **state)
+{
+    struct world *w = *state;
+    char kept[FOLDER_PATH];
+    folder(w, "kept", kept);
+    for (unsigned i = 0; i < 6; i++)
+        assert_int_equal(world_deliver(w, 1, i, 30000), STORE_STORED);
+    make_bad(w, -1);
+    for (int i = 0; i < 2; i++) {
+        uint64_t findings = 0;
+        assert_int_equal(octets_missing(w, kept), PAGE);
+        assert_true(store_verify(kept, NULL, NULL, &findings, &w->error));
+        assert_true(findings > 0);
+    }
+    bad.times = 0;
+    assert_int_equal(octets_missing(w, kept), 0);
+    expect_whole(w, kept, 6);
+}
+
+/* The segment has grown, so it is copied again; the page is in the copy of before. */
+static void test_what_cannot_be_read_was_copied_before(void **state)
+{
+    struct world *w = *state;
+    char kept[FOLDER_PATH];
+    folder(w, "kept", kept);
+    assert_int_equal(world_deliver(w, 1, 1, 30000), STORE_STORED);
+    back_up(w, kept);
+    assert_int_equal(world_deliver(w, 1, 2, 3000), STORE_STORED);
+    make_bad(w, 2);
+    assert_int_equal(octets_missing(w, kept), 0);
+    assert_int_equal(bad.times, 0);
+    expect_whole(w, kept, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_what_cannot_be_read_is_missing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_cannot_be_read_was_copied_before, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_a_large_message_that_is_given_up_meanwhile, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_a_backup_with_mail_that_was_lost_is_left_alone, set_up,

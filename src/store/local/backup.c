@@ -16,80 +16,7 @@
 #include "store/local/journal.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-enum { PIECE = 1024 * 1024, NAME_MAX_HERE = 64 };
-
-/* --- Files --- */
-
-static bool copy_octets(struct disk_file *from, struct disk_file *to, struct iovec room,
-                        uint64_t limit, struct error *e)
-{
-    size_t got = room.iov_len;
-    for (uint64_t at = 0; got == room.iov_len && at < limit; at += got) {
-        size_t wanted = limit - at < room.iov_len ? (size_t)(limit - at) : room.iov_len;
-        if (!disk_file_read(from, at, room.iov_base, wanted, &got, e))
-            return false;
-        struct iovec part = { room.iov_base, got };
-        if (got > 0 && !disk_file_write(to, at, &part, 1, e))
-            return false;
-    }
-    return disk_file_sync(to, e);
-}
-
-static bool copy_in_pieces(struct disk_file *from, struct disk_file *to, uint64_t limit,
-                           struct error *e)
-{
-    struct iovec room = { malloc(PIECE), PIECE };
-    if (!room.iov_base)
-        return error_set(e, ERROR_TEMPORARY, "memory is short");
-    bool ok = copy_octets(from, to, room, limit, e);
-    free(room.iov_base);
-    return ok;
-}
-
-bool backup_copy_file(struct disk *from, struct disk *to, const char *name, uint64_t limit,
-                      uint64_t *copied_out, struct error *e)
-{
-    char part[NAME_MAX_HERE];
-    struct disk_file *source = NULL, *target = NULL;
-    snprintf(part, sizeof part, "%s.part", name);
-    *copied_out = 0;
-    if (!disk_unlink_if_there(to, part, e))
-        return false;
-    bool ok = disk_file_open(from, name, DISK_READ, &source, e) &&
-              disk_file_open(to, part, DISK_CREATE, &target, e) &&
-              copy_in_pieces(source, target, limit, e) && disk_file_size(target, copied_out, e);
-    disk_file_close(&source);
-    disk_file_close(&target);
-    return ok && disk_rename(to, part, name, e);
-}
-
-static bool read_front(struct disk *disk, const char *name, uint8_t page[SEGMENT_START],
-                       uint64_t *octets_out, struct error *e)
-{
-    struct disk_file *file = NULL;
-    size_t got = 0;
-    memset(page, 0, SEGMENT_START);
-    bool ok = disk_file_open(disk, name, DISK_READ, &file, e) &&
-              disk_file_size(file, octets_out, e) &&
-              disk_file_read(file, 0, page, SEGMENT_START, &got, e);
-    disk_file_close(&file);
-    return ok;
-}
-
-/* Whether the copy is there: of the same size, and with the same header, which holds a secret of
- * its own.  Only for files that do not change any more. */
-static bool is_copied(struct disk *from, struct disk *to, const char *name, uint64_t limit)
-{
-    uint8_t a[SEGMENT_START], b[SEGMENT_START];
-    uint64_t octets = 0, copied = 0;
-    if (!disk_exists(to, name) || !read_front(from, name, a, &octets, NULL) ||
-        !read_front(to, name, b, &copied, NULL))
-        return false;
-    return copied == (octets < limit ? octets : limit) && memcmp(a, b, sizeof a) == 0;
-}
 
 /* What is counted: copied, or there already. */
 struct tally {
@@ -100,11 +27,11 @@ static bool bring(struct backup *b, const char *name, uint64_t limit, struct tal
                   struct error *e)
 {
     uint64_t octets;
-    if (is_copied(b->from, b->to, name, limit)) {
+    if (!b->has_holes && backup_is_copied(b, name, limit)) {
         ++*tally.kept;
         return true;
     }
-    if (!backup_copy_file(b->from, b->to, name, limit, &octets, e))
+    if (!backup_copy_file(b, name, limit, &octets, e))
         return false;
     b->copied->octets += octets;
     ++*tally.copied;
@@ -139,7 +66,7 @@ static bool copy_segments(struct backup *b, struct error *e)
 static void copy_large(void *owner, const char *file)
 {
     struct backup *b = owner;
-    char name[NAME_MAX_HERE];
+    char name[BACKUP_NAME_MAX];
     message_id id;
     if (b->failed || !message_id_parse(text_of(file), &id))
         return;
@@ -151,7 +78,7 @@ static void copy_large(void *owner, const char *file)
 static void drop_large(void *owner, const char *file)
 {
     struct backup *b = owner;
-    char name[NAME_MAX_HERE];
+    char name[BACKUP_NAME_MAX];
     snprintf(name, sizeof name, "journal/large/%.32s", file);
     b->failed = b->failed || (!disk_exists(b->from, name) && !disk_unlink(b->to, name, &b->error));
 }
@@ -263,6 +190,13 @@ static bool find_end(struct backup *b, struct error *e)
     return ok;
 }
 
+/* They are looked at once more by the next backup: their files count as not copied. */
+static bool forget_holes(struct backup *b, struct error *e)
+{
+    return b->copied->holes.octets > 0 ||
+           (disk_unlink_if_there(b->to, BACKUP_HOLES, e) && disk_sync_directory(b->to, ".", e));
+}
+
 static bool copy_all(struct backup *b, struct error *e)
 {
     if (!find_end(b, e) || !segment_list_read(b->from, &b->segments, e) ||
@@ -270,8 +204,9 @@ static bool copy_all(struct backup *b, struct error *e)
         !disk_make_folder(b->to, "journal/large", e))
         return false;
     b->copied->batch = b->extent.end.sequence;
+    b->has_holes = disk_exists(b->to, BACKUP_HOLES);
     return each_large(b, b->from, copy_large, e) && copy_segments(b, e) && copy_directory(b, e) &&
-           backup_check_end(b, e) && take_place(b, e);
+           backup_check_end(b, e) && take_place(b, e) && forget_holes(b, e);
 }
 
 bool store_backup(const char *path, const char *to, struct store_copied *out, struct error *e)

@@ -7,18 +7,23 @@
 #include "store/store.h"
 
 /* A folder with this file is a backup, and never served. */
-#define BACKUP_MARK "backup"
+#define BACKUP_MARK  "backup"
 /* Who holds this file of DATA keeps all others from removing what the journal consists of. */
-#define BACKUP_HOLD "hold"
+#define BACKUP_HOLD  "hold"
+/* A backup with this file lacks what could not be read. */
+#define BACKUP_HOLES "unreadable"
+
+enum { BACKUP_NAME_MAX = 64 }; /* of a file in DATA */
 
 struct backup {
     const char *path, *target; /* for people */
     struct disk *from, *to;
-    struct store_copied *copied;
+    struct store_copied *copied; /* NULL: it is a restore */
     uint8_t uuid[FORMAT_UUID];
     struct journal_extent extent; /* of what is copied */
     struct journal_extent before; /* of the backup that the folder holds already */
     struct segment_list segments; /* the store's; once copied, those that belong to the backup */
+    bool has_holes;               /* files in the folder may lack what could not be read */
     bool failed;
     struct error error;
 };
@@ -38,8 +43,11 @@ bool backup_check_end(const struct backup *, struct error *);
 /* Finds what the folder holds.  ERROR_REFUSED: a backup that the store does not continue; files of
  * both would lie under one name. */
 bool backup_check_before(struct backup *, struct error *);
-/* At most `limit` octets of it, under another name until it is synced. */
-bool backup_copy_file(struct disk *from, struct disk *to, const char *name, uint64_t limit,
-                      uint64_t *copied_out, struct error *);
+/* At most `limit` octets of it, under another name until it is synced.  What cannot be read is
+ * counted with what is copied; for a restore, which counts nothing, it is an error. */
+bool backup_copy_file(const struct backup *, const char *name, uint64_t limit, uint64_t *copied_out,
+                      struct error *);
+/* Whether the copy is there, of the same size and the same file; of one that grows no more. */
+bool backup_is_copied(const struct backup *, const char *name, uint64_t limit);
 
 #endif

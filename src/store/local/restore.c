@@ -45,7 +45,7 @@ static void restore_large(void *owner, const char *file)
     if (b->failed || !message_id_parse(text_of(file), &id))
         return;
     snprintf(name, sizeof name, "journal/large/%s", file);
-    b->failed = !backup_copy_file(b->from, b->to, name, UINT64_MAX, &octets, &b->error);
+    b->failed = !backup_copy_file(b, name, UINT64_MAX, &octets, &b->error);
 }
 
 static bool restore_segment(struct backup *b, uint64_t number, struct error *e)
@@ -53,7 +53,7 @@ static bool restore_segment(struct backup *b, uint64_t number, struct error *e)
     char name[SEGMENT_NAME_MAX];
     uint64_t octets, limit = b->extent.last ? backup_limit(&b->extent, number) : UINT64_MAX;
     segment_name(number, name);
-    return backup_copy_file(b->from, b->to, name, limit, &octets, e);
+    return backup_copy_file(b, name, limit, &octets, e);
 }
 
 static bool restore_journal(struct backup *b, struct error *e)
@@ -106,7 +106,7 @@ static bool restore_all(struct backup *b, struct store_restored *out, struct err
         return error_set(e, ERROR_REFUSED, "%s holds mail already: restore into a new folder",
                          b->target);
     return set_mark(b, e) && restore_journal(b, e) && renew(b, out, e) &&
-           backup_copy_file(b->from, b->to, "directory.db", UINT64_MAX, &octets, e) &&
+           backup_copy_file(b, "directory.db", UINT64_MAX, &octets, e) &&
            disk_sync_directory(b->to, ".", e);
 }
 
