@@ -406,6 +406,31 @@ static void test_a_start_with_a_page_that_cannot_be_read(void **state)
     }
 }
 
+/* --- The newest segment is missing, and comes back too late --- */
+
+/* What the next start began without it does not know its batches: that is said. */
+static void test_a_segment_that_comes_back_too_late(void **state)
+{
+    struct world *w = *state;
+    for (unsigned i = 0; i < FRAMES; i++)
+        assert_int_equal(world_deliver(w, ALICE, i, 5000), STORE_STORED);
+    world_close(w);
+    struct image segment = newest_with_mail(w);
+    assert_int_equal(unlink(segment.path), 0);
+    assert_true(world_open(w));
+    assert_true(world_told(w, "every mailbox has a new uidvalidity"));
+    assert_int_equal(world_deliver(w, BOB, 7, 5000), STORE_STORED);
+    world_close(w);
+    image_write(&segment);
+    check_names(w, "begun without them");
+    rebuild(w);
+    check_names(w, "begun without them");
+    assert_true(exists(w, "journal.damaged"));
+    assert_true(world_open(w));
+    has_one(w, BOB, 7);
+    free(segment.octets);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -416,6 +441,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_loss_that_the_index_has_not_seen, world_set_up,
                                         world_tear_down),
         cmocka_unit_test_setup_teardown(test_a_start_with_a_page_that_cannot_be_read, world_set_up,
+                                        world_tear_down),
+        cmocka_unit_test_setup_teardown(test_a_segment_that_comes_back_too_late, world_set_up,
                                         world_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -231,6 +231,22 @@ static bool trim(struct chain *c, struct segment *segment, uint64_t end, struct 
     return !segment_is_zero(segment->file, end) || disk_file_truncate(segment->file, end, e);
 }
 
+/* One batch may be there without counting: its sync failed.  A second one was written only because
+ * it had not: the later header was made while this segment was not there. */
+static bool tell_disowned(const struct replay *r, struct scan *s, struct error *e)
+{
+    const struct segment_header *h = &s->segment->header;
+    if (!scan_run(s, 0, e))
+        return false;
+    if (s->last.offset > SEGMENT_START && s->last.sequence > h->previous.sequence + 1)
+        scan_notice(r->events, true,
+                    "segment %" PRIu64 " has batches up to %" PRIu64
+                    ", but the segments behind it were begun without them; they do not count: the "
+                    "mail in it is lost",
+                    h->number, s->last.sequence);
+    return true;
+}
+
 static bool replay_open_segment(struct replay *r, size_t i, struct segment *segment,
                                 struct error *e)
 {
@@ -249,6 +265,8 @@ static bool replay_open_segment(struct replay *r, size_t i, struct segment *segm
         ok = check_from(r, &s, counts, e);
     else if (counts)
         tell_gap(r, link);
+    else if (!r->until || link->number < r->until->segment)
+        ok = tell_disowned(r, &s, e);
     if (ok && counts) {
         s.events = r->events;
         ok = scan_run(&s, 0, e);
