@@ -191,7 +191,7 @@ struct store_restored {
     uint64_t held;                /* recipients that waited to be sent to */
 };
 /* Makes a store of a backup; there must be none at `path`.  Every mailbox gets a new uidvalidity,
- * and mail on its way out is held. */
+ * and mail on its way out is held.  ERROR_REFUSED: it is no backup, or one is just being made. */
 bool store_restore(const char *from, const char *path, struct store_restored *out, struct error *);
 
 #endif

@@ -209,6 +209,26 @@ static void test_a_large_message_that_is_given_up_meanwhile(void **state)
     expect_whole(w, kept, 1);
 }
 
+static void test_a_folder_that_a_backup_writes_into_is_not_restored(void **state)
+{
+    struct world *w = *state;
+    struct store_restored restored;
+    struct disk *disk = NULL;
+    struct disk_file *lock = NULL;
+    char kept[FOLDER_PATH], again[FOLDER_PATH];
+    folder(w, "kept", kept);
+    folder(w, "again", again);
+    deliver(w, 1, 1);
+    back_up(w, kept);
+    assert_true(disk_open(kept, false, &disk, &w->error));
+    assert_true(disk_lock(disk, "lock", &lock, &w->error));
+    assert_false(store_restore(kept, again, &restored, &w->error));
+    assert_int_equal(w->error.kind, ERROR_REFUSED);
+    disk_unlock(&lock);
+    disk_close(&disk);
+    expect_whole(w, kept, 1);
+}
+
 /* --- A disk that begins to die --- */
 
 bool __real_disk_file_read(struct disk_file *, uint64_t, void *, size_t, size_t *, struct error *);
@@ -288,6 +308,8 @@ static void test_what_cannot_be_read_was_copied_before(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a_folder_that_a_backup_writes_into_is_not_restored,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_cannot_be_read_is_missing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_cannot_be_read_was_copied_before, set_up,
                                         tear_down),

@@ -110,14 +110,24 @@ static bool restore_all(struct backup *b, struct store_restored *out, struct err
            disk_sync_directory(b->to, ".", e);
 }
 
+/* No backup may write into it meanwhile.  Where nothing can be written, as on a disk that is
+ * mounted for reading, none does. */
+static bool lock_source(const struct backup *b, struct disk_file **out, struct error *e)
+{
+    return !disk_exists(b->from, BACKUP_MARK) || disk_lock(b->from, "lock", out, e) ||
+           e->kind != ERROR_REFUSED;
+}
+
 bool store_restore(const char *from, const char *path, struct store_restored *out, struct error *e)
 {
     struct backup b = { .path = from, .target = path };
-    struct disk_file *lock = NULL;
+    struct disk_file *source_lock = NULL, *lock = NULL;
     *out = (struct store_restored){ 0 };
-    bool ok = disk_open(from, false, &b.from, e) && disk_open(path, true, &b.to, e) &&
-              disk_lock(b.to, "lock", &lock, e) && restore_all(&b, out, e);
+    bool ok = disk_open(from, false, &b.from, e) && lock_source(&b, &source_lock, e) &&
+              disk_open(path, true, &b.to, e) && disk_lock(b.to, "lock", &lock, e) &&
+              restore_all(&b, out, e);
     disk_unlock(&lock);
+    disk_unlock(&source_lock);
     disk_close(&b.from);
     disk_close(&b.to);
     segment_list_clear(&b.segments);
