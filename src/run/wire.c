@@ -65,8 +65,12 @@ static void end_line(struct wire *w, enum log_from from, enum wire_kind kind)
 
 void wire_add(struct wire *w, enum log_from from, enum wire_kind kind, struct bytes bytes)
 {
-    if (!wire_is_on(w) || (kind == WIRE_BODY && w->level != WIRE_ALL))
+    if (!wire_is_on(w) || bytes.len == 0 || (kind == WIRE_BODY && w->level != WIRE_ALL))
         return;
+    /* A chunk (RFC 3030) may end without a line end; a command goes on with no line of it. */
+    if (w->is_body[from] && kind != WIRE_BODY && w->lines[from].len > 0)
+        end_line(w, from, WIRE_BODY);
+    w->is_body[from] = kind == WIRE_BODY;
     struct text rest = text_of_bytes(bytes), piece;
     while (rest.len) {
         bool ended = text_cut(&rest, '\n', &piece);

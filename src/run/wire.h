@@ -24,6 +24,7 @@ struct wire {
     struct text session;
     enum wire_level level;
     struct buffer lines[2]; /* what has no line end yet, by enum log_from */
+    bool is_body[2];        /* ... and is content */
     bool hides[2];          /* the line's beginning was a secret's, and so is the rest of it */
     size_t logged;          /* octets of the session's output that were logged already */
 };

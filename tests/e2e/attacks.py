@@ -4,6 +4,7 @@ After each the server must still serve; the harness looks at its end and at what
 report.
 """
 
+import base64
 import re
 import time
 
@@ -395,6 +396,18 @@ def content_is_no_line_of_a_log_of_commands():
         wire.say("NOOP the end", "250")
         server.end()
         check("<- NOOP the end" in server.log() and "forged" not in server.log(), server.log())
+
+
+@case
+def a_chunk_without_a_line_end_uncovers_no_password():
+    secret = base64.b64encode(b"\0bob@example.test\0secret").decode()
+    with Server(users=[BOB], log='protocol = "all"') as server:
+        wire = server.smtp("EHLO client.test")
+        wire.envelope()
+        wire.expect(wire.bdat(b"the end"), "250")
+        wire.say(f"AUTH PLAIN {secret}", "235")
+        server.end()
+        check("<- the end" in server.log() and secret not in server.log(), server.log())
 
 
 @case
