@@ -262,7 +262,7 @@ static bool rebuild(struct store *store, struct index **writer, struct error *er
     return ok && (lost || damage_forget(store->disk, error));
 }
 
-bool store_catch_up(struct store *store, struct index **writer, struct error *error)
+static bool catch_up(struct store *store, struct index **writer, struct error *error)
 {
     error_set(error, ERROR_DAMAGED, "it could not be used");
     if (*writer) {
@@ -276,6 +276,13 @@ bool store_catch_up(struct store *store, struct index **writer, struct error *er
         index_close(writer);
     }
     return rebuild(store, writer, error);
+}
+
+/* Saying every uidvalidity anew may have failed in the midst of a batch, the time before. */
+bool store_catch_up(struct store *store, struct index **writer, struct error *error)
+{
+    return catch_up(store, writer, error) &&
+           (!journal_must_be_abandoned(store->journal) || journal_abandon(store->journal, error));
 }
 
 struct index *reading_begin(struct store *store, struct error *error)
