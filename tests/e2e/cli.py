@@ -3,7 +3,6 @@
 import os
 import pty
 import re
-import shutil
 import signal
 import subprocess
 import termios
@@ -301,7 +300,7 @@ def data_of_somebody_else():
         os.chmod(world.folder, 0o711)
         os.chmod(world.config, 0o644)
         program = os.path.join(world.folder, "godwit")
-        shutil.copy(world.program, program)
+        subprocess.run(["cp", world.program, program], check=True)  # sendmail_world.py says why
         for words in (["user", "list"], ["mailbox", "list"], ["queue", "list"],
                       ["export", ALICE, "-"]):
             done = subprocess.run([program, *words, "-c", world.config], user=65534, group=65534,
