@@ -301,15 +301,20 @@ static void test_restart(void **state)
     took_all_once(o, 1);
 }
 
+static void start_with_one_in_hand(struct office_world *o)
+{
+    office_start(o);
+    office_mail(o, "b.test", 1);
+    while (o->hosts.connections == 0)
+        office_turn(o);
+}
+
 /* Mail that took long to come is committed behind younger mail, which is in hand by then. */
 static void test_passed_by(void **state)
 {
     struct office_world *o = *state;
     mail_hosts_say(&o->hosts, 2, HOST_MAIL, "...", 1);
-    office_start(o);
-    office_mail(o, "b.test", 1);
-    while (o->hosts.connections == 0)
-        office_turn(o);
+    start_with_one_in_hand(o);
     o->under_way_ms = 5000;
     office_mail(o, "b.test", 1);
     o->under_way_ms = 0;
@@ -324,10 +329,7 @@ static void test_passed_by(void **state)
 static void test_passed_by_on_a_busy_day(void **state)
 {
     struct office_world *o = *state;
-    office_start(o);
-    office_mail(o, "b.test", 1);
-    while (o->hosts.connections == 0)
-        office_turn(o);
+    start_with_one_in_hand(o);
     o->under_way_ms = 5000;
     office_mail(o, "b.test", 1);
     o->under_way_ms = 0;
@@ -346,10 +348,7 @@ static void test_a_slow_one_keeps_no_other(void **state)
 {
     struct office_world *o = *state;
     mail_hosts_say(&o->hosts, 2, HOST_MAIL, "...", 1);
-    office_start(o);
-    office_mail(o, "b.test", 1);
-    while (o->hosts.connections == 0)
-        office_turn(o);
+    start_with_one_in_hand(o);
     for (unsigned i = 2; i <= 60; i++) {
         office_mail(o, "b.test", 1);
         fake_time_pass(1000);
