@@ -16,6 +16,7 @@ struct backup {
     struct node *node;
     struct guest *guest; /* NULL: none is under way */
     bool ok;             /* what it says itself */
+    bool has_holes;      /* likewise: the disk could not read all of it */
     struct error error;
     unsigned steps_left;         /* before it is cut; 0: it is not */
     uint64_t pace_us;            /* between two calls of the disk, at most */

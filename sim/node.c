@@ -138,7 +138,9 @@ static void start(struct event *event)
     }
     server_begin(n->server);
     n->begun = true;
-    n->has_swept = h->troubles == n->troubles && !n->backup.guest;
+    n->has_swept = h->troubles == n->troubles && !n->backup.guest &&
+                   !medium_has(h->disk, "journal.damaged") &&
+                   !medium_has(h->disk, "journal.damaged.new");
     world_expect(CHECK_STARTS, true, "-");
     if (!h->dead)
         node_examine(n, false);
